@@ -1,0 +1,64 @@
+"""Named records of one kind, with a suggestion when a name is misspelt."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from typing import Any, Generic, Protocol, TypeVar
+
+from mlpjit.errors import ConfigError
+
+
+class Named(Protocol):
+    """Anything with a name."""
+
+    @property
+    def name(self) -> str: ...
+
+
+Record = TypeVar("Record", bound=Named)
+
+
+def suggestion(got: str, allowed: Iterable[str]) -> str:
+    """Return `: did you mean 'x'?` for the nearest allowed name, else the list of what is allowed."""
+    names = list(allowed)
+    near = difflib.get_close_matches(got, names, n=1, cutoff=0.6)
+    return f": did you mean {near[0]!r}?" if near else f" (known: {', '.join(names)})"
+
+
+class Registry(Generic[Record]):
+    """The records of one kind in the order of their registration.
+
+    Looking up an unknown name raises ConfigError with the nearest known one.
+    """
+
+    def __init__(self, kind: str, records: Iterable[Record] = ()) -> None:
+        self.kind = kind
+        self._records: dict[str, Record] = {}
+        for record in records:
+            self.register(record)
+
+    def register(self, record: Record) -> Record:
+        """Add a record; a name that is taken already raises ConfigError."""
+        if record.name in self._records:
+            raise ConfigError(f"{self.kind} {record.name!r} is registered already")
+        self._records[record.name] = record
+        return record
+
+    def __getitem__(self, name: str) -> Record:
+        if name not in self._records:
+            raise ConfigError(f"unknown {self.kind} {name!r}{suggestion(str(name), self._records)}")
+        return self._records[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._records
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._records)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def records(self) -> list[Any]:
+        """Return every record, in order of registration."""
+        return list(self._records.values())
