@@ -1,0 +1,52 @@
+"""The hash of what a run is given: its data, and the code that turns data into training, validation and test."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from mlpjit.datasets.records import DatasetRecord, Parameter, Raw, Scaling
+
+FOLDER = Path(__file__).parent
+PREPARATION = ("parts", "scaling", "splits")
+
+
+@cache
+def preparation_hash() -> str:
+    """Return the hash of the syntax trees of the modules that split and scale."""
+    from mlpjit.kernels.sources import module_hash
+
+    return _digest(*(module_hash(FOLDER / f"{name}.py") for name in PREPARATION))
+
+
+def contents_hash(raw: Raw, scaling: Scaling) -> str:
+    """Return the hash of samples in memory: their bytes, shape and classes, their scaling, and the preparation.
+
+    The name of the file plays no part.
+    """
+    y = raw.y.astype("<i8" if raw.classes else "<f8")
+    facts = json.dumps([raw.x.shape, y.shape, raw.classes, str(scaling), preparation_hash()])
+    digest = hashlib.sha256(facts.encode())
+    digest.update(np.ascontiguousarray(raw.x, dtype="<f8"))
+    digest.update(np.ascontiguousarray(y))
+    return digest.hexdigest()
+
+
+def recipe_hash(record: DatasetRecord, parameters: tuple[tuple[str, Parameter], ...]) -> str:
+    """Return the hash of generated data: the syntax tree of the generator's module, its parameters, its scaling.
+
+    Random numbers and elementary functions are not in it: a run's identity covers them with the other kernels.
+    """
+    from mlpjit.kernels.sources import module_hash
+
+    generator = module_hash(Path(inspect.getfile(record.make)))
+    return _digest(record.name, generator, json.dumps(parameters), str(record.scaling), preparation_hash())
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,42 @@
+"""Arrays that many runs share: kept while there is room, made once even when several threads ask."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
+
+
+class Shared(Generic[Value]):
+    """Values by key; the ones used longest ago are dropped when together they exceed `max_bytes`.
+
+    The newest value is kept whatever its size. One lock covers the making of values too: a second thread that
+    asks for the same arrays waits for them and does not make its own.
+    """
+
+    def __init__(self, max_bytes: int, size: Callable[[Value], int]) -> None:
+        self._max_bytes = max_bytes
+        self._size = size
+        self._values: OrderedDict[Hashable, Value] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """Return the value of a key, made now if it is not held."""
+        with self._lock:
+            if key not in self._values:
+                self._values[key] = make()
+            self._values.move_to_end(key)
+            while len(self._values) > 1 and sum(map(self._size, self._values.values())) > self._max_bytes:
+                self._values.popitem(last=False)
+            return self._values[key]
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def clear(self) -> None:
+        """Drop every value."""
+        with self._lock:
+            self._values.clear()

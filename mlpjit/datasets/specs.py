@@ -1,0 +1,121 @@
+"""From what a configuration says of a dataset, a name or a table, to one checked and hashable source."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlpjit.datasets.records import NO_SCALING, STANDARDIZE, DatasetRecord, Parameter, Scaling, datasets, divide_by
+from mlpjit.errors import DatasetError
+from mlpjit.registry import suggestion
+
+SUFFIXES = (".npz", ".csv")
+FILE_PARAMETERS = ("target", "task", "scaling")
+Spec = str | Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A dataset that was asked for: its name or path, its sorted parameters, and for a file its state on disk."""
+
+    name: str
+    parameters: tuple[tuple[str, Parameter], ...]
+    stamp: tuple[int, ...] = ()
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the name is the path of a user's file."""
+        return is_file(self.name)
+
+
+def is_file(name: str) -> bool:
+    """Return whether a dataset's name is the path of a user's file."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def resolve(spec: Spec) -> Source:
+    """Check a spec and fill in the defaults of a built-in dataset.
+
+    Raises ConfigError for an unknown name, DatasetError for unknown or wrong parameters or a missing file.
+    """
+    table = {"name": spec} if isinstance(spec, str) else dict(spec)
+    name = table.pop("name", None)
+    if not isinstance(name, str) or not name:
+        raise DatasetError(f"dataset needs a name, got {name!r}")
+    if is_file(name):
+        return Source(name, tuple(sorted(_file_parameters(name, table).items())), _stamp(name))
+    if Path(name).suffix or os.sep in name:
+        raise DatasetError(f"dataset {name!r}: files must end in {' or '.join(SUFFIXES)}")
+    return Source(name, tuple(sorted(_record_parameters(datasets[name], table).items())))
+
+
+def canonical(spec: Spec) -> dict[str, Parameter]:
+    """Return a spec as one flat table with sorted keys and every default filled in."""
+    source = resolve(spec)
+    return {"name": source.name, **dict(source.parameters)}
+
+
+def file_scaling(value: object) -> Scaling:
+    """Return the scaling that a user asked for: "standardize", "none", or a number to divide by."""
+    if value == "standardize":
+        return STANDARDIZE
+    if value == "none":
+        return NO_SCALING
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
+        return divide_by(value)
+    raise DatasetError(f"scaling = {value!r}, allowed is 'standardize', 'none' or a number to divide by")
+
+
+def _record_parameters(record: DatasetRecord, given: Mapping[str, Any]) -> dict[str, Parameter]:
+    label = f"dataset {record.name!r}"
+    _check_keys(label, given, record.defaults)
+    values = {
+        key: _converted(f"{label}: {key}", given[key], default) if key in given else default
+        for key, default in record.defaults.items()
+    }
+    if record.shape:
+        record.shape(**values)
+    return values
+
+
+def _converted(label: str, value: Any, default: Parameter) -> Parameter:
+    if isinstance(default, int) and (isinstance(value, bool) or not isinstance(value, int)):
+        raise DatasetError(f"{label} = {value!r}, allowed is a whole number")
+    if isinstance(default, float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise DatasetError(f"{label} = {value!r}, allowed is a finite number")
+        return float(value)
+    return value  # type: ignore[no-any-return]
+
+
+def _file_parameters(name: str, given: Mapping[str, Any]) -> dict[str, Parameter]:
+    label = f"dataset {name!r}"
+    _check_keys(label, given, FILE_PARAMETERS)
+    file_scaling(given.get("scaling", "standardize"))
+    task = given.get("task", "classification")
+    if task not in ("classification", "regression"):
+        raise DatasetError(f"{label}: task = {task!r}, allowed is 'classification' or 'regression'")
+    target = given.get("target", "y")
+    if isinstance(target, bool) or not isinstance(target, str | int):
+        raise DatasetError(f"{label}: target = {target!r}, allowed is a column's name or its number from 1")
+    return dict(given)
+
+
+def _check_keys(label: str, given: Mapping[str, Any], allowed: Mapping[str, Any] | tuple[str, ...]) -> None:
+    for key in given:
+        if key not in allowed:
+            known = suggestion(str(key), allowed) if allowed else " (it has none)"
+            raise DatasetError(f"{label}: unknown parameter {key!r}{known}")
+
+
+def _stamp(name: str) -> tuple[int, ...]:
+    try:
+        state = Path(name).expanduser().stat()
+    except OSError as error:
+        where = "" if Path(name).is_absolute() else f" (looked in {Path.cwd()})"
+        raise DatasetError(f"cannot read dataset {name!r}: {error.strerror}{where}") from None
+    return state.st_mtime_ns, state.st_size, state.st_ino

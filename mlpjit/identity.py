@@ -1,0 +1,176 @@
+"""What a run is: its canonical form, its factors, and the hash that names it.
+
+Everything here reads a mapping of validated values by field name, so that one RunConfig and a sweep block with
+its axes go through the same functions. Imports neither pydantic nor Numba.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from mlpjit.specs import Spec, label
+
+Values = Mapping[str, Any]
+
+SHAPE_FIELDS = ("hidden", "depth", "width")
+SEED_FIELDS = ("seed", "split_seed", "init_seed", "order_seed")
+KERNEL_FIELDS = (
+    "activation", "output_activation", "init", "normalization", "loss", "optimizer", "schedule", "clip", "dataset",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Part:
+    """One key of the canonical form: the fields it depends on, and its value given them."""
+
+    fields: tuple[str, ...]
+    value: Callable[[Values], Any]
+
+
+@lru_cache(maxsize=64)
+def dataset_info(spec: Spec) -> Any:
+    """Return what a plan must know of a dataset: sizes, task, data_hash. DatasetError where it cannot be used."""
+    from mlpjit.datasets import info
+
+    return info(spec)
+
+
+def hidden(values: Values) -> tuple[int, ...]:
+    """Return the hidden widths, from `hidden` or from depth and width."""
+    widths = values.get("hidden")
+    return (values["width"],) * values["depth"] if widths is None else tuple(widths)
+
+
+def activation(values: Values) -> Any:
+    """Return one name where all hidden layers share it, else the list of names."""
+    names = values["activation"]
+    if isinstance(names, str):
+        return names
+    return (names[0] if names else "identity") if len(set(names)) <= 1 else list(names)
+
+
+def loss(values: Values) -> str:
+    """Return the loss: cross_entropy for classification and mse for regression unless one is given."""
+    if values["loss"] is not None:
+        return str(values["loss"])
+    return "cross_entropy" if dataset_info(values["dataset"]).task == "classification" else "mse"
+
+
+def _field(name: str) -> Part:
+    return Part((name,), lambda values: values[name])
+
+
+def _seed(name: str) -> Part:
+    return Part((name, "seed"), lambda values: values["seed"] if values[name] is None else values[name])
+
+
+PARTS: dict[str, Part] = {
+    **{name: _field(name) for name in (
+        "dataset", "output_activation", "init", "normalization", "optimizer", "learning_rate", "schedule", "clip",
+        "l2", "weight_decay", "batch_size", "epochs", "evaluate_every", "shuffle", "dtype", "seed",
+    )},
+    **{name: _seed(name) for name in ("split_seed", "init_seed", "order_seed")},
+    "hidden": Part(SHAPE_FIELDS, lambda values: list(hidden(values))),
+    "activation": Part(("activation", *SHAPE_FIELDS), activation),
+    "loss": Part(("loss", "dataset"), loss),
+}  # fmt: skip
+PARTS = dict(sorted(PARTS.items()))
+
+
+def _width(values: Values) -> int | None:
+    widths = set(hidden(values))
+    return widths.pop() if len(widths) == 1 else None
+
+
+def _label(kind: str, name: str) -> Part:
+    return Part((name,), lambda values: label(kind, values[name]))
+
+
+def _joined(values: Values) -> str:
+    names = activation(values)
+    return names if isinstance(names, str) else "-".join(names)
+
+
+# The flat columns of tables, in their order.
+FACTORS: dict[str, Part] = {
+    "dataset": _label("datasets", "dataset"),
+    "depth": Part(SHAPE_FIELDS, lambda values: len(hidden(values))),
+    "width": Part(SHAPE_FIELDS, _width),
+    "hidden": Part(SHAPE_FIELDS, lambda values: "-".join(map(str, hidden(values)))),
+    "activation": Part(("activation", *SHAPE_FIELDS), _joined),
+    "init": _label("initializers", "init"),
+    "optimizer": _label("optimizers", "optimizer"),
+    "learning_rate": PARTS["learning_rate"],
+    "schedule": _label("schedules", "schedule"),
+    "clip": _label("clippings", "clip"),
+    "normalization": PARTS["normalization"],
+    "loss": PARTS["loss"],
+    "batch_size": Part(("batch_size",), lambda values: str(values["batch_size"])),
+    **{name: PARTS[name] for name in (
+        "epochs", "evaluate_every", "shuffle", "dtype", "l2", "weight_decay", "output_activation",
+        "seed", "split_seed", "init_seed", "order_seed",
+    )},
+}  # fmt: skip
+
+
+def canonical(values: Values) -> dict[str, Any]:
+    """Return the canonical form: every key resolved, sorted, JSON-able."""
+    return {name: part.value(values) for name, part in PARTS.items()}
+
+
+def factors(values: Values) -> dict[str, Any]:
+    """Return the flat columns that describe a run in tables."""
+    return {name: part.value(values) for name, part in FACTORS.items()}
+
+
+def records_used(values: Values) -> list[tuple[str, str]]:
+    """Return the (kind, name) of every registered record whose code the run executes."""
+    names = activation(values)
+    used = [("activations", name) for name in ([names] if isinstance(names, str) else names)]
+    used += [("activations", values["output_activation"]), ("losses", loss(values))]
+    used += [("normalizations", values["normalization"])]
+    kinds = {"initializers": "init", "optimizers": "optimizer", "schedules": "schedule", "clippings": "clip"}
+    used += [(kind, values[name]["name"]) for kind, name in kinds.items() if values[name] is not None]
+    return sorted(set(used))
+
+
+@lru_cache(maxsize=65536)
+def _source_hash(used: tuple[tuple[str, str], ...]) -> str:
+    from mlpjit.kernels.sources import source_hash
+
+    return source_hash(used)
+
+
+def code_and_data(values: Values) -> str:
+    """Return the hash of the kernels a run uses, followed by the hash of its data."""
+    return _source_hash(tuple(records_used(values))) + dataset_info(values["dataset"]).data_hash
+
+
+def json_part(name: str, value: Any) -> str:
+    """Return one `"key":value` of the canonical JSON."""
+    return f"{json.dumps(name)}:{json.dumps(value, separators=(',', ':'))}"
+
+
+# The text that is hashed: every part of the canonical JSON, then code and data, joined by commas.
+IDENTITY: dict[str, Part] = {
+    **{
+        name: Part(part.fields, lambda values, name=name, part=part: json_part(name, part.value(values)))  # type: ignore[misc]
+        for name, part in PARTS.items()
+    },
+    "~code and data": Part((*KERNEL_FIELDS, *SHAPE_FIELDS), code_and_data),
+}
+
+
+def digest(text: str) -> str:
+    """Return the run id of an identity text: 16 hexadecimal digits of its SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def run_id(values: Values) -> str:
+    """Return the id of one run."""
+    return digest(",".join(part.value(values) for part in IDENTITY.values()))

@@ -1,0 +1,123 @@
+"""The compile cache on disk: one checked folder for each kernel, published whole or not at all.
+
+Numba's own cache does not notice an edit in another module, an interrupted write, a changed option or two
+writers. Here the path of a kernel's folder carries a hash of all of that, the folder is written aside and
+renamed into place with a checksum of every file, and whatever fails its check is dropped and compiled again.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+CHECKSUMS = "checksums.json"
+
+
+class FolderLocator:
+    """Numba's cache locator (NUMBA_CACHE_LOCATOR_CLASSES) for functions that carry `cache_folder`."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    @classmethod
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> FolderLocator | None:
+        """Return a locator when the function is one of ours."""
+        folder = getattr(py_func, "cache_folder", None)
+        return cls(folder) if folder else None
+
+    def ensure_cache_path(self) -> None:
+        """Make the folder."""
+        os.makedirs(self._folder, exist_ok=True)
+
+    def get_cache_path(self) -> str:
+        """Return the folder."""
+        return self._folder
+
+    def get_source_stamp(self) -> str:
+        """Return a constant: the folder's own path stands for the source."""
+        return "mlpjit"
+
+    def get_disambiguator(self) -> str:
+        """Return a constant: a folder holds one function."""
+        return "1"
+
+
+LOCATOR = f"{__name__}.{FolderLocator.__name__}"
+
+
+def default_root() -> Path:
+    """Return the folder of the cache: MLPJIT_CACHE_DIR, or the user's cache folder."""
+    import platformdirs
+
+    chosen = os.environ.get("MLPJIT_CACHE_DIR")
+    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("mlpjit")) / "kernels"
+
+
+def _ours(folder: Path) -> bool:
+    """Say whether only this user can write there: what is loaded from the cache is executed."""
+    status = folder.stat()
+    return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & 0o022)
+
+
+@cache
+def root() -> Path:
+    """Return a private, writable folder for compiled kernels; a temporary one where there is no other."""
+    folder = default_root()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if _ours(folder):
+            tempfile.TemporaryFile(dir=folder).close()
+            return folder
+    except OSError:
+        pass
+    temporary = Path(tempfile.mkdtemp(prefix="mlpjit-kernels-"))
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    return temporary
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def intact(folder: Path) -> bool:
+    """Say whether a published folder holds exactly the bytes that were published."""
+    try:
+        sums = json.loads((folder / CHECKSUMS).read_text())
+        return bool(sums) and all(_digest(folder / name) == digest for name, digest in sums.items())
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def drop(folder: Path) -> None:
+    """Remove a folder that failed its check, out of the way first so that no reader sees half of it."""
+    aside = folder.with_name(f".dropped-{uuid.uuid4().hex}")
+    try:
+        folder.rename(aside)
+    except OSError:
+        return
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def staging(folder: Path) -> Path:
+    """Return a fresh folder beside the published one to write into."""
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return Path(tempfile.mkdtemp(prefix=f".writing-{folder.name}-", dir=folder.parent))
+
+
+def publish(written: Path, folder: Path) -> None:
+    """Move a written folder into place with its checksums; whoever comes second keeps the first one's."""
+    sums = {path.name: _digest(path) for path in sorted(written.iterdir())}
+    (written / CHECKSUMS).write_text(json.dumps(sums))
+    try:
+        written.rename(folder)
+    except OSError:
+        shutil.rmtree(written, ignore_errors=True)

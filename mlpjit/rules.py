@@ -1,0 +1,99 @@
+"""Combinations of valid values that cannot run together. A rule names the fields it looks at.
+
+A study checks each rule once per distinct combination of those fields, not once per run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mlpjit.errors import ConfigError
+from mlpjit.identity import SHAPE_FIELDS, Values, dataset_info, hidden, loss
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`problem(values)` returns what is wrong in one line, or None."""
+
+    fields: tuple[str, ...]
+    problem: Callable[[Values], str | None]
+
+
+RULES: list[Rule] = []
+
+
+def rule(*fields: str) -> Callable[[Callable[[Values], str | None]], Callable[[Values], str | None]]:
+    """Register a rule over the given fields."""
+
+    def register(problem: Callable[[Values], str | None]) -> Callable[[Values], str | None]:
+        RULES.append(Rule(fields, problem))
+        return problem
+
+    return register
+
+
+def broken_rules(values: Values) -> list[str]:
+    """Return the problems of one complete set of values; rules over fields that are missing are left out."""
+    found = []
+    for each in RULES:
+        if all(name in values for name in each.fields if name not in SHAPE_FIELDS):
+            found.append(each.problem(values))
+    return [problem for problem in found if problem]
+
+
+def _usable(values: Values) -> bool:
+    try:
+        dataset_info(values["dataset"])
+    except ConfigError:
+        return False
+    return True
+
+
+@rule("dataset")
+def dataset_can_be_used(values: Values) -> str | None:
+    """The data exist and are numbers of the right shape."""
+    try:
+        dataset_info(values["dataset"])
+    except ConfigError as error:
+        return "; ".join(error.problems)
+    return None
+
+
+@rule("activation", *SHAPE_FIELDS)
+def one_activation_per_hidden_layer(values: Values) -> str | None:
+    """A list of activations has one name per hidden layer."""
+    names = values["activation"]
+    if isinstance(names, str) or ("hidden" not in values and "depth" not in values):
+        return None
+    layers = len(hidden(values))
+    if len(names) == layers:
+        return None
+    return f"activation: got {len(names)} names for {layers} hidden layers, need one name or one per layer"
+
+
+@rule("loss", "dataset", "output_activation")
+def cross_entropy_owns_its_softmax(values: Values) -> str | None:
+    """Cross-entropy works on logits."""
+    output = values["output_activation"]
+    if not _usable(values) or loss(values) != "cross_entropy" or output == "identity":
+        return None
+    return f"output_activation {output!r} with loss 'cross_entropy': it has its own softmax; need 'identity'"
+
+
+@rule("loss", "dataset")
+def cross_entropy_needs_classes(values: Values) -> str | None:
+    """Cross-entropy compares distributions over classes."""
+    if values["loss"] != "cross_entropy" or not _usable(values):
+        return None
+    if dataset_info(values["dataset"]).task == "classification":
+        return None
+    return f"loss 'cross_entropy' on {values['dataset']['name']!r}, a regression dataset: need 'mse'"
+
+
+@rule("normalization", "batch_size")
+def batch_normalization_needs_a_batch(values: Values) -> str | None:
+    """The variance of one sample is zero."""
+    if values["normalization"] != "batch" or values["batch_size"] != 1:
+        return None
+    return "normalization 'batch' with batch_size 1: need batch_size 2 or more, or 'full'"

@@ -1,0 +1,132 @@
+"""Specs: a registered record chosen by name, with its parameters: "adam" or {name = "adam", b1 = 0.95}."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mlpjit.errors import ConfigError
+from mlpjit.registry import Registry, suggestion
+
+FILE_SUFFIXES = (".npz", ".csv")
+
+
+class Spec(dict[str, Any]):
+    """A canonical spec: `name` first, then every parameter, defaults filled in, keys sorted. Do not change it."""
+
+    @property
+    def name(self) -> str:
+        """The registered name."""
+        return str(self["name"])
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Everything but the name."""
+        return {key: value for key, value in self.items() if key != "name"}
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(self.items()))
+
+
+def registry(kind: str) -> Registry[Any]:
+    """Return the registry of a kind, such as "optimizers"; imports no Numba."""
+    if kind == "datasets":
+        from mlpjit.datasets import datasets
+
+        return datasets
+    from mlpjit.registries import REGISTRIES
+
+    return REGISTRIES[kind]
+
+
+def plain(value: Any) -> Any:
+    """Return NumPy scalars as Python numbers and tuples as lists; leave the rest."""
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if type(value).__module__ == "numpy":
+        return plain(value.tolist())
+    return value
+
+
+def parse_name(kind: str, value: Any) -> str:
+    """Return a registered name; ConfigError with the nearest one for any other value."""
+    if not isinstance(value, str):
+        raise ConfigError(f"got {value!r}, need a name ({_names(registry(kind))})")
+    registry(kind)[value]
+    return value
+
+
+def parse_spec(kind: str, value: Any) -> Spec:
+    """Return the canonical spec for a name or a table; ConfigError holds all its mistakes."""
+    given = _table(kind, value)
+    record = registry(kind)[given.pop("name")]
+    return _filled(record.name, record.defaults, given)
+
+
+def parse_dataset(value: Any) -> Spec:
+    """Return the canonical spec of a dataset: a registered one, or a file that ends in .npz or .csv."""
+    given = _table("datasets", value)
+    name = given.pop("name")
+    if not str(name).endswith(FILE_SUFFIXES):
+        record = registry("datasets")[name]
+        return _filled(name, record.defaults, given)
+    from mlpjit.datasets import FILE_DEFAULTS
+
+    return _filled(name, FILE_DEFAULTS, given)
+
+
+def label(kind: str, spec: Mapping[str, Any] | None) -> str:
+    """Return the name, followed by the parameters that are not the defaults: `adam(b1=0.95)`."""
+    if spec is None:
+        return "none"
+    defaults: Mapping[str, Any] = {}
+    if spec["name"] in registry(kind):
+        defaults = registry(kind)[spec["name"]].defaults
+    params = [f"{k}={v}" for k, v in spec.items() if k != "name" and v is not None and defaults.get(k) != v]
+    return f"{spec['name']}({', '.join(params)})" if params else str(spec["name"])
+
+
+def _table(kind: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"name": value}
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"got {value!r}, need a name ({_names(registry(kind))}) or a table with a name")
+    if not isinstance(value.get("name"), str):
+        raise ConfigError(f"got {dict(value)!r}, need a table with a name ({_names(registry(kind))})")
+    return dict(value)
+
+
+def _filled(name: str, defaults: Mapping[str, Any], given: Mapping[str, Any]) -> Spec:
+    problems = [f"unknown key {key!r} of {name!r}{_suggested(key, defaults)}" for key in given.keys() - defaults]
+    values = dict(defaults)
+    for key in given.keys() & defaults.keys():
+        try:
+            values[key] = _converted(key, plain(given[key]), defaults[key])
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(sorted(problems))
+    return Spec({"name": name, **{key: values[key] for key in sorted(values)}})
+
+
+def _suggested(key: str, allowed: Iterable[str]) -> str:
+    return suggestion(key, allowed) if list(allowed) else " (it has no parameters)"
+
+
+def _converted(key: str, value: Any, default: Any) -> Any:
+    """Return `value` as the default's type; whole numbers pass for floats, nothing else is converted."""
+    if default is None and (value is None or isinstance(value, str | int | float)):
+        return value
+    if isinstance(default, float) and isinstance(value, int | float) and not isinstance(value, bool):
+        if math.isfinite(value):
+            return float(value)
+        raise ConfigError(f"{key}: got {value!r}, need a finite number")
+    if type(value) is type(default):
+        return value
+    needed = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a text"}
+    raise ConfigError(f"{key}: got {value!r}, need {needed.get(type(default), repr(default))}")
+
+
+def _names(records: Registry[Any]) -> str:
+    return ", ".join(records)
