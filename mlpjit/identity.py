@@ -110,9 +110,8 @@ FACTORS: dict[str, Part] = {
     "clip": _label("clippings", "clip"),
     "normalization": PARTS["normalization"],
     "loss": PARTS["loss"],
-    "batch_size": Part(("batch_size",), lambda values: str(values["batch_size"])),
     **{name: PARTS[name] for name in (
-        "epochs", "evaluate_every", "shuffle", "dtype", "l2", "weight_decay", "output_activation",
+        "batch_size", "epochs", "evaluate_every", "shuffle", "dtype", "l2", "weight_decay", "output_activation",
         "seed", "split_seed", "init_seed", "order_seed",
     )},
 }  # fmt: skip
