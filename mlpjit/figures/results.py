@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
-import numpy as np
 import pandas as pd
 
 from mlpjit import selection
@@ -31,7 +30,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Results:
-    """One study on one problem. `runs` has one row a run, with `value`: final validation loss, +inf if lost."""
+    """One study on one problem; `runs` has one row a run."""
 
     source: Source
     runs: pd.DataFrame
@@ -41,9 +40,8 @@ class Results:
     def read(cls, source: Source) -> Results:
         """Read the runs once; curves and layers stay in the store until a figure asks for some."""
         runs = source.frame().reset_index(drop=True)
-        loss = pd.to_numeric(runs["final_validation_loss"], errors="coerce").to_numpy(np.float64)
-        finished = (runs["state"] == "done").to_numpy(bool) & np.isfinite(loss)
-        return cls(source, runs.assign(value=np.where(finished, loss, np.inf)))
+        runs["clip"] = runs["clip"].astype(object).where(runs["clip"].notna(), "none")
+        return cls(source, runs)
 
     def sections(self) -> Iterator[Results]:
         """Yield one Results for each problem (dataset and loss function) of the study."""
@@ -120,6 +118,15 @@ class Results:
             if label is not None:
                 grids[label][setting.factors["learning_rate"]] = setting.median
         return {label: selection.rate_range(grid) for label, grid in grids.items()}
+
+    def best_by(self, names: Sequence[str]) -> list[tuple[dict[str, Any], Setting]]:
+        """Return the best setting of each combination of those factors, all else free; best first."""
+        constants = {name: self.tuning[name].iloc[0] for name in names if len(self.tuning)}
+        best: dict[tuple[Any, ...], tuple[dict[str, Any], Setting]] = {}
+        for setting in self.settings:
+            factors = {name: setting.factors.get(name, constants[name]) for name in names}
+            best.setdefault(tuple(factors.values()), (factors, setting))
+        return list(best.values())
 
     @cached_property
     def deepest(self) -> pd.DataFrame:

@@ -1,0 +1,74 @@
+"""Initialization x activation, each at its best learning rate, shallow and deep."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from mlpjit.figures import figure, heat, layout
+from mlpjit.figures.results import Results
+
+TITLE = "Which initialization suits which activation?"
+
+
+def data(results: Results) -> pd.DataFrame:
+    """Return label, depth, init, activation, learning_rate (the best), runs, median, lost.
+
+    Everything else (batch size, clipping, ...) is at its best too; depths are the least and the greatest.
+    """
+    if not {"init", "activation"} & set(results.varying):
+        return pd.DataFrame()
+    depths = results.values("depth")
+    rows = [
+        {"label": factors[results.label], **factors, "learning_rate": setting.factors["learning_rate"],
+         "runs": len(setting.losses), "median": setting.median, "lost": setting.diverged}
+        for factors, setting in results.best_by([results.label, "depth", "init", "activation"])
+        if factors["depth"] in (depths[0], depths[-1])
+    ]  # fmt: skip
+    names = ["label", "depth", "init", "activation", "learning_rate", "runs", "median", "lost"]
+    return pd.DataFrame(rows)[names].sort_values(names[:4], ignore_index=True)
+
+
+@figure(
+    "init_activation",
+    title=TITLE,
+    caption="Median final validation loss over the tuning seeds of each initialization and activation, each at "
+    "its own best learning rate. One colour scale for all panels; hatched grey: the median run diverged at every "
+    "rate; the frame marks the best cell of a panel.",
+    data=data,
+    order=40,
+)
+def draw(table: pd.DataFrame, results: Results) -> Figure:
+    """Columns are labels, rows the least and the greatest depth; one overall panel a depth if few cells vary."""
+    if results.label in ("init", "activation"):
+        table = table.assign(label="")
+    labels, depths = list(dict.fromkeys(table["label"])), sorted(table["depth"].unique().tolist())
+    inits, activations = sorted(table["init"].unique()), sorted(table["activation"].unique(), reverse=True)
+    norm = heat.scale(table["median"])
+    columns = layout.grid_columns(len(labels), 5)
+    pages = [labels[start : start + columns] for start in range(0, len(labels), columns)]
+    room = layout.Room(
+        left=0.35 + layout.text_width(activations), right=1.0, across=0.2, down=0.8, bottom=0.5
+    )
+    panels = [(label, depth) for page in pages for depth in depths for label in _padded(page, columns)]
+    sheet = layout.sheet(TITLE, "Median final validation loss, each at its own best learning rate", len(panels),
+                         columns, max(0.3 * len(activations), 0.6), legend=heat.key(), room=room)  # fmt: skip
+    for panel, (label, depth) in zip(sheet.panels, panels, strict=True):
+        if label is None:
+            panel.set_visible(False)
+            continue
+        part = table[(table["label"] == label) & (table["depth"] == depth)]
+        heat.cells(panel, part, ("init", inits), ("activation", activations), norm)
+        title = f"{label}, depth {depth}" if label != "" else f"depth {depth}"
+        panel.set_title(title, loc="left", fontweight="bold")
+        layout.fixed_ticks(panel.xaxis, range(len(inits)), [name.replace("_", "\n") for name in inits])
+        names = activations if sheet.is_left(panel) else [""] * len(activations)
+        layout.fixed_ticks(panel.yaxis, range(len(activations)), names)
+    heat.bar(sheet, norm, table["median"], "loss")
+    return sheet.figure
+
+
+def _padded(page: list[Any], columns: int) -> list[Any]:
+    return page + [None] * (columns - len(page))

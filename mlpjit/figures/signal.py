@@ -1,0 +1,90 @@
+"""Signals through the layers at initialization: shared by the forward and the backward figure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from mlpjit import statistics
+from mlpjit.figures import layout, style
+from mlpjit.figures.gradient_norm import layer_ticks
+from mlpjit.figures.results import Results
+
+GROUPS = ["activation", "init", "normalization", "depth"]
+ACROSS = 6  # panels in a row
+DEEP = 12  # hidden layers from which the signal through them is worth a figure
+
+
+def by_layer(results: Results, quantity: str) -> pd.DataFrame:
+    """Return activation, init, normalization, depth, layer, runs, median of a layer record at epoch 0.
+
+    Empty unless the study varies depth and goes deep. One run a seed serves: nothing is trained yet.
+    """
+    if "depth" not in results.varying or results.tuning["depth"].max() < DEEP:
+        return pd.DataFrame()
+    runs = results.tuning.drop_duplicates([*GROUPS, "width", "init_seed", "split_seed"])
+    records = results.layers(runs, [quantity], 0).merge(runs[["run_id", *GROUPS]], on="run_id")
+    rows = []
+    for key, part in records.groupby([*GROUPS, "layer"], dropna=False):
+        middle = float(statistics.median(part[quantity]))
+        named = dict(zip([*GROUPS, "layer"], key, strict=True))
+        rows.append({**named, "runs": len(part), "median": middle})
+    return pd.DataFrame(rows)
+
+
+def panels(table: pd.DataFrame, title: str, subtitle: str, axis: str) -> Figure:
+    """Rows are activations, columns initializations without and with normalization, lines depths."""
+    depths = sorted(table["depth"].unique().tolist())
+    colours = dict(zip(depths, style.ramp(len(depths)), strict=True))
+    places = sorted(set(zip(table["init"], table["normalization"], strict=True)), key=_plain_first)
+    pages = [places[start : start + ACROSS] for start in range(0, len(places), ACROSS)]
+    wanted = [(a, p) for page in pages for a in sorted(set(table["activation"]))
+              for p in page + [None] * (min(ACROSS, len(places)) - len(page))]  # fmt: skip
+    legend = [
+        layout.handle(f"{depth} hidden layers", color=colours[depth], linewidth=2.2) for depth in depths
+    ]
+    sheet = layout.sheet(title, subtitle, len(wanted), min(ACROSS, len(places)), 1.15, legend=legend,
+                         room=layout.Room(left=1.0, across=0.14, down=0.38))  # fmt: skip
+    low, high = layout.log_limits(table["median"])
+    low = max(low, high * 1e-30)
+    for panel, (activation, place) in zip(sheet.panels, wanted, strict=True):
+        if place is None:
+            panel.set_visible(False)
+            continue
+        part = table[(table["activation"] == activation) & (table["init"] == place[0])]
+        part = part[part["normalization"] == place[1]]
+        for depth, line in part.groupby("depth"):
+            _line(panel, line, colours[depth], low)
+        _axes(panel, sheet, (low, high), int(table["layer"].max()))
+        panel.set_title(_name(*place), loc="left", fontsize=8.5)
+        if sheet.is_left(panel):
+            panel.set_ylabel(f"{activation}\n{axis}")
+    return sheet.figure
+
+
+def _line(panel: Any, line: pd.DataFrame, colour: Any, low: float) -> None:
+    shown = line[line["median"] > 0]
+    panel.plot(shown["layer"], shown["median"], color=colour, linewidth=1.5)
+    zero = line[line["median"] <= 0]
+    panel.plot(zero["layer"], [low] * len(zero), "v", markerfacecolor="none", color=colour, markersize=3.5,
+               clip_on=False)  # fmt: skip
+
+
+def _axes(panel: Any, sheet: layout.Sheet, limits: tuple[float, float], layers: int) -> None:
+    layout.log_axis(panel, "y", *limits, layout.log_ticks(*limits, 4))
+    layout.fixed_ticks(panel.xaxis, layer_ticks(layers)[::2])
+    panel.set_xlim(0, layers + 1)
+    if sheet.is_low(panel):
+        panel.set_xlabel("layer")
+    if not sheet.is_left(panel):
+        panel.tick_params(labelleft=False)
+
+
+def _plain_first(place: tuple[str, str]) -> tuple[str, bool, str]:
+    return (place[0], place[1] != "none", place[1])
+
+
+def _name(init: str, normalization: str) -> str:
+    return init if normalization == "none" else f"{init} + {normalization}"
