@@ -1,7 +1,8 @@
 """Datasets: real ones embedded, generated ones by recipe, the user's own from NPZ and CSV files.
 
-`load(spec)` returns the samples, `describe(spec)` their sizes and hash without Numba, `split(spec, seed, dtype)`
-the three scaled parts that a run trains on. A spec is a name, a path, or a table {"name": ..., parameters}.
+`load(spec)` returns the samples, `describe(spec)` their sizes and hash without Numba, and
+`split(spec, seed, dtype)` the three scaled parts that a run trains on. A spec is a name, a path, or a table
+{"name": ..., parameters}.
 Importing this package registers every built-in dataset: those of `embedded` and each module of `generated`.
 """
 
@@ -13,11 +14,11 @@ import pkgutil
 from mlpjit.datasets import embedded, generated
 from mlpjit.datasets.loading import describe, load
 from mlpjit.datasets.records import Dataset, DatasetInfo, DatasetRecord, datasets
-from mlpjit.datasets.specs import canonical
+from mlpjit.datasets.specs import FILE_DEFAULTS, canonical
 from mlpjit.datasets.splits import Split, split
 
 __all__ = [
-    "Dataset", "DatasetInfo", "DatasetRecord", "Split",
+    "FILE_DEFAULTS", "Dataset", "DatasetInfo", "DatasetRecord", "Split",
     "canonical", "datasets", "describe", "embedded", "load", "split",
 ]  # fmt: skip
 

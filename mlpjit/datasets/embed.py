@@ -1,7 +1,7 @@
 """Extract the embedded datasets from scikit-learn: `python -m mlpjit.datasets.embed [folder]`.
 
 Needs scikit-learn, which mlpjit itself does not. The files are committed; this script says where they came
-from and a test runs it again. Zip members written by NumPy carry a constant date, so equal arrays give equal files.
+from and a test runs it again. Zip members written by NumPy carry a constant date: equal arrays, equal files.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The real datasets that come with mlpjit. `data/README.md` says where each is from and under which licence."""
+"""The real datasets that come with mlpjit. `data/README.md` names the source and licence of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DATA = Path(__file__).parent / "data"
 @dataset(
     task="classification",
     scaling=divide_by(16),
-    citation="Alpaydin & Kaynak 1998, UCI Machine Learning Repository, doi:10.24432/C50P49",
+    citation="Alpaydin & Kaynak 1998, UCI ML Repository, doi:10.24432/C50P49",
     formula="1797 images of 8 x 8 pixels, 10 classes",
 )
 def digits() -> Raw:
@@ -25,7 +25,7 @@ def digits() -> Raw:
 @dataset(
     task="classification",
     scaling=STANDARDIZE,
-    citation="Wolberg, Mangasarian, Street & Street 1995, UCI Machine Learning Repository, doi:10.24432/C5DW2B",
+    citation="Wolberg, Mangasarian, Street & Street 1995, UCI ML Repository, doi:10.24432/C5DW2B",
     formula="569 samples, 30 inputs, 2 classes",
 )
 def breast_cancer() -> Raw:

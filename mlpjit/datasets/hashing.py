@@ -1,4 +1,4 @@
-"""The hash of what a run is given: its data, and the code that turns data into training, validation and test."""
+"""The hash of what a run is given: its data, and the code that splits and scales it."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ def preparation_hash() -> str:
 
 
 def contents_hash(raw: Raw, scaling: Scaling) -> str:
-    """Return the hash of samples in memory: their bytes, shape and classes, their scaling, and the preparation.
+    """Return the hash of samples in memory: bytes, shape, classes, scaling, and the code that prepares them.
 
     The name of the file plays no part.
     """
     y = raw.y.astype("<i8" if raw.classes else "<f8")
     facts = json.dumps([raw.x.shape, y.shape, raw.classes, str(scaling), preparation_hash()])
     digest = hashlib.sha256(facts.encode())
-    digest.update(np.ascontiguousarray(raw.x, dtype="<f8"))
-    digest.update(np.ascontiguousarray(y))
+    digest.update(np.ascontiguousarray(raw.x, dtype="<f8").data)
+    digest.update(np.ascontiguousarray(y).data)
     return digest.hexdigest()
 
 
 def recipe_hash(record: DatasetRecord, parameters: tuple[tuple[str, Parameter], ...]) -> str:
-    """Return the hash of generated data: the syntax tree of the generator's module, its parameters, its scaling.
+    """Return the hash of generated data: its generator's syntax tree, its parameters, its scaling.
 
-    Random numbers and elementary functions are not in it: a run's identity covers them with the other kernels.
+    Random numbers and elementary functions are not in it: a run's identity covers them with its kernels.
     """
     from mlpjit.kernels.sources import module_hash
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 from mlpjit.datasets.hashing import contents_hash, recipe_hash
 from mlpjit.datasets.parts import check_groups, part_sizes
@@ -65,8 +66,8 @@ def _load(source: Source) -> Dataset:
     if source.is_file:
         from mlpjit.datasets.files import read
 
-        options = dict(source.parameters)
-        scaling = file_scaling(options.pop("scaling", "standardize"))
+        options: dict[str, Any] = dict(source.parameters)
+        scaling = file_scaling(options.pop("scaling", "standardize"), f"dataset {source.name!r}")
         raw = read(source.name, **options)
         return _dataset(source, raw, scaling, contents_hash(raw, scaling))
     record = datasets[source.name]

@@ -1,4 +1,4 @@
-"""How many samples of each class go to training, validation and test: whole-number rules, no random numbers."""
+"""How many samples of each class go to training, validation and test: whole numbers, nothing random."""
 
 from __future__ import annotations
 

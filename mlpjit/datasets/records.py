@@ -26,6 +26,7 @@ class Scaling:
     divisor: float = 1.0
 
     def __str__(self) -> str:
+        """Return it in words, as errors and listings show it."""
         return f"divide by {self.divisor:g}" if self.kind == "divide" else self.kind
 
 
@@ -40,7 +41,7 @@ def divide_by(divisor: float) -> Scaling:
 
 @dataclass(frozen=True)
 class Raw:
-    """Samples as they were read or generated: x (n, d) float64; y (n,) int64 labels or (n, k) float64 targets.
+    """Samples as read or generated: x (n, d) float64; y (n,) int64 labels or (n, k) float64 targets.
 
     `classes` names the labels 0..k-1 and is empty for regression.
     """

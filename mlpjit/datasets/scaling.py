@@ -49,11 +49,12 @@ class Transform:
         return scaled * self.divisor + self.shift
 
 
-def fit(scaling: Scaling, rows: Floats) -> Transform:
+def fit(scaling: Scaling, rows: Floats, label: str = "data") -> Transform:
     """Fit a scaling to training rows (n, d).
 
     Standardizing subtracts the mean and divides by the standard deviation (biased: divided by n). A constant
-    column becomes 0: its value is subtracted and it is divided by 1.
+    column becomes 0: its value is subtracted and it is divided by 1. DatasetError, which begins with `label`,
+    for numbers whose squares overflow.
     """
     columns = rows.shape[1]
     if scaling.kind != "standardize":
@@ -67,5 +68,5 @@ def fit(scaling: Scaling, rows: Floats) -> Transform:
     divisor = np.where(constant | (deviation == 0.0), 1.0, deviation)
     if not np.isfinite(mean).all() or not np.isfinite(divisor).all():
         column = int(np.flatnonzero(~(np.isfinite(mean) & np.isfinite(divisor)))[0]) + 1
-        raise DatasetError(f"column {column} holds numbers too large to standardize; scale it or scaling='none'")
+        raise DatasetError(f"{label}: column {column} holds numbers too large to standardize")
     return Transform(mean, divisor)

@@ -18,6 +18,7 @@ class Shared(Generic[Value]):
     """
 
     def __init__(self, max_bytes: int, size: Callable[[Value], int]) -> None:
+        """Hold up to `max_bytes`; `size(value)` says how many bytes one takes."""
         self._max_bytes = max_bytes
         self._size = size
         self._values: OrderedDict[Hashable, Value] = OrderedDict()
@@ -34,6 +35,7 @@ class Shared(Generic[Value]):
             return self._values[key]
 
     def __len__(self) -> int:
+        """Return how many values are held."""
         return len(self._values)
 
     def clear(self) -> None:

@@ -9,18 +9,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlpjit.datasets.records import NO_SCALING, STANDARDIZE, DatasetRecord, Parameter, Scaling, datasets, divide_by
+from mlpjit.datasets.records import (
+    NO_SCALING,
+    STANDARDIZE,
+    DatasetRecord,
+    Parameter,
+    Scaling,
+    datasets,
+    divide_by,
+)
 from mlpjit.errors import DatasetError
 from mlpjit.registry import suggestion
 
 SUFFIXES = (".npz", ".csv")
-FILE_PARAMETERS = ("target", "task", "scaling")
+# The options of a user's file; None: found out from the data, and scaling = "standardize".
+FILE_DEFAULTS: dict[str, Parameter | None] = {"target": None, "task": None, "scaling": None}
 Spec = str | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Source:
-    """A dataset that was asked for: its name or path, its sorted parameters, and for a file its state on disk."""
+    """A dataset that was asked for: name or path, sorted parameters, and for a file its state on disk."""
 
     name: str
     parameters: tuple[tuple[str, Parameter], ...]
@@ -59,7 +68,7 @@ def canonical(spec: Spec) -> dict[str, Parameter]:
     return {"name": source.name, **dict(source.parameters)}
 
 
-def file_scaling(value: object) -> Scaling:
+def file_scaling(value: object, label: str) -> Scaling:
     """Return the scaling that a user asked for: "standardize", "none", or a number to divide by."""
     if value == "standardize":
         return STANDARDIZE
@@ -67,7 +76,8 @@ def file_scaling(value: object) -> Scaling:
         return NO_SCALING
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
         return divide_by(value)
-    raise DatasetError(f"scaling = {value!r}, allowed is 'standardize', 'none' or a number to divide by")
+    allowed = "'standardize', 'none' or a number above 0 to divide by"
+    raise DatasetError(f"{label}: scaling = {value!r}, allowed is {allowed}")
 
 
 def _record_parameters(record: DatasetRecord, given: Mapping[str, Any]) -> dict[str, Parameter]:
@@ -82,30 +92,31 @@ def _record_parameters(record: DatasetRecord, given: Mapping[str, Any]) -> dict[
     return values
 
 
-def _converted(label: str, value: Any, default: Parameter) -> Parameter:
+def _converted(label: str, value: Any, default: Parameter) -> Any:
     if isinstance(default, int) and (isinstance(value, bool) or not isinstance(value, int)):
         raise DatasetError(f"{label} = {value!r}, allowed is a whole number")
     if isinstance(default, float):
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise DatasetError(f"{label} = {value!r}, allowed is a finite number")
         return float(value)
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def _file_parameters(name: str, given: Mapping[str, Any]) -> dict[str, Parameter]:
     label = f"dataset {name!r}"
-    _check_keys(label, given, FILE_PARAMETERS)
-    file_scaling(given.get("scaling", "standardize"))
-    task = given.get("task", "classification")
+    _check_keys(label, given, FILE_DEFAULTS)
+    chosen = {key: value for key, value in given.items() if value is not None}
+    file_scaling(chosen.get("scaling", "standardize"), label)
+    task = chosen.get("task", "classification")
     if task not in ("classification", "regression"):
         raise DatasetError(f"{label}: task = {task!r}, allowed is 'classification' or 'regression'")
-    target = given.get("target", "y")
+    target = chosen.get("target", "y")
     if isinstance(target, bool) or not isinstance(target, str | int):
         raise DatasetError(f"{label}: target = {target!r}, allowed is a column's name or its number from 1")
-    return dict(given)
+    return chosen
 
 
-def _check_keys(label: str, given: Mapping[str, Any], allowed: Mapping[str, Any] | tuple[str, ...]) -> None:
+def _check_keys(label: str, given: Mapping[str, Any], allowed: Mapping[str, Any]) -> None:
     for key in given:
         if key not in allowed:
             known = suggestion(str(key), allowed) if allowed else " (it has none)"

@@ -19,14 +19,15 @@ from mlpjit.errors import DatasetError
 Array = npt.NDArray[Any]
 Rows = npt.NDArray[np.int64]
 DTYPES = ("float32", "float64")
+PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
 class Split:
     """The three parts of a dataset, ready to train on.
 
-    x_*: (samples, inputs), y_*: (samples, outputs), C-contiguous, read-only, in the run's dtype. y is one-hot for
-    classification and standardized for regression. rows_*: where each sample stands in the dataset.
+    x_*: (samples, inputs), y_*: (samples, outputs), C-contiguous, read-only, in the run's dtype. y is one-hot
+    for classification and standardized for regression. rows_*: where each sample stands in the dataset.
     x_transform, y_transform: the scaling, fitted on the training part alone.
     """
 
@@ -67,15 +68,18 @@ def divide(data: Dataset, split_seed: int, dtype: str) -> Split:
     parts = part_rows(data, split_seed)
     train = parts[0]
     targets = data.y if data.task == "regression" else one_hot(data.y, len(data.classes))
-    x_transform = fit(data.scaling, data.x[train])
-    y_transform = fit(STANDARDIZE if data.task == "regression" else NO_SCALING, targets[train])
-    arrays = []
-    for rows in parts:
-        arrays += [_rounded(data, x_transform, data.x[rows], dtype)]
-        arrays += [_rounded(data, y_transform, targets[rows], dtype)]
-    for array in (*arrays, *parts):
+    label = f"dataset {data.name!r}"
+    x_transform = fit(data.scaling, data.x[train], label)
+    y_scaling = STANDARDIZE if data.task == "regression" else NO_SCALING
+    y_transform = fit(y_scaling, targets[train], f"{label}, target")
+    arrays: dict[str, Array] = {}
+    for name, rows in zip(PARTS, parts, strict=True):
+        arrays[f"x_{name}"] = _rounded(label, x_transform, data.x[rows], dtype)
+        arrays[f"y_{name}"] = _rounded(f"{label}, target", y_transform, targets[rows], dtype)
+        arrays[f"rows_{name}"] = rows
+    for array in arrays.values():
         array.flags.writeable = False
-    return Split(*arrays, *parts, x_transform, y_transform)
+    return Split(**arrays, x_transform=x_transform, y_transform=y_transform)
 
 
 def part_rows(data: Dataset, split_seed: int) -> tuple[Rows, Rows, Rows]:
@@ -105,10 +109,10 @@ def one_hot(labels: Rows, classes: int) -> Floats:
     return rows
 
 
-def _rounded(data: Dataset, transform: Transform, raw: Floats, dtype: str) -> Array:
+def _rounded(label: str, transform: Transform, raw: Floats, dtype: str) -> Array:
     with np.errstate(over="ignore"):
         scaled = np.ascontiguousarray(transform.apply(raw), dtype=dtype)
     if not np.isfinite(scaled).all():
         column = int(np.flatnonzero(~np.isfinite(scaled).all(axis=0))[0]) + 1
-        raise DatasetError(f"dataset {data.name!r}: column {column} is too large for {dtype} after scaling")
+        raise DatasetError(f"{label}: column {column} is too large for {dtype} after scaling")
     return scaled
