@@ -26,8 +26,8 @@ from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from mlpjit.kernels import cache as disk
-from mlpjit.kernels import simd
-from mlpjit.kernels.rules import ByDtype, Kernel, Pointer, Primitive
+from mlpjit.kernels import simd, tiles  # noqa: F401  (tiles registers its primitives in simd)
+from mlpjit.kernels.rules import ByDtype, DtypeConstant, Kernel, Pointer, Primitive
 from mlpjit.kernels.sources import all_kernels_hash, referenced_names
 
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False, "fastmath": False, "nogil": True}
@@ -130,6 +130,8 @@ def _resolve(value: Any, dtype: str) -> Any:
     """Return what a global name of kernel code stands for in compiled code."""
     if isinstance(value, Primitive):
         return simd.real(DTYPES[dtype]) if value.name == "real" else simd.PRIMITIVES[value.name]
+    if isinstance(value, DtypeConstant):
+        return getattr(value, dtype)
     if isinstance(value, ByDtype):
         return _device(getattr(value, dtype), dtype)
     if isinstance(value, Kernel):

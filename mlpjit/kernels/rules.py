@@ -50,6 +50,18 @@ class ByDtype(_Callable):
 
 
 @dataclass(frozen=True)
+class DtypeConstant:
+    """An integer that differs by dtype, such as the number of lanes of a vector."""
+
+    name: str
+    float32: int
+    float64: int
+
+    def __index__(self) -> int:
+        raise TypeError(f"{self.name} depends on the dtype: it has a value in compiled code only")
+
+
+@dataclass(frozen=True)
 class Kernel(_Callable):
     """A compiled entry point with C types. Called from another kernel it is linked by symbol, not inlined."""
 
@@ -87,7 +99,7 @@ def device_float64(function: Function) -> Function:
 
 
 def _signature(function: Function) -> tuple[tuple[str, ...], str]:
-    types = dict(function.__annotations__)
+    types = {name: str(kind) for name, kind in function.__annotations__.items()}
     returns = types.pop("return", "None")
     unknown = [t for t in (*types.values(), returns) if t not in type_names]
     if unknown:
@@ -107,20 +119,48 @@ def pointer(function: Function) -> Pointer:
     return Pointer(function.__name__, parameters, returns)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rule:
-    """A catalogue entry: what `mlpjit list` shows, and the function that is compiled."""
+    """A catalogue entry: what `mlpjit list` shows, and the functions that are compiled for it."""
 
     name: str
     function: Function
     formula: str
     citation: str
     defaults: dict[str, Any] = field(default_factory=dict)
+    parts: tuple[Function, ...] = ()
 
     @property
     def summary(self) -> str:
         """The first line of the function's docstring."""
         return (self.function.__doc__ or "").strip().partition("\n")[0]
+
+    def source_hash(self) -> str:
+        """Return the hash of the code of this entry: a run that uses it is new when this changes."""
+        from mlpjit.kernels.sources import function_hash
+
+        return " ".join(function_hash(f) for f in (self.function, *self.parts))
+
+
+@dataclass(frozen=True, eq=False)
+class Activation(Rule):
+    """z -> (f, df, d2f). `slope_limit` is the largest |df|: below 1 % of it a unit counts as saturated."""
+
+    slope_limit: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Stage(Rule):
+    """A stage of a training step: an optimizer or a clipping rule.
+
+    `kind` names the loop that drives `function` (elementwise, whole), `state` the arrays it keeps, each as long
+    as the parameters; `extra_gradients` counts gradients beyond the first that one step asks for.
+    """
+
+    kind: str = "elementwise"
+    state: tuple[str, ...] = ()
+    extra_gradients: int = 0
+    scalars: Function | None = None
 
 
 # Names that kernel code may use. `real(x)` converts to the dtype of the run, rounding once.

@@ -24,7 +24,7 @@ PRIMITIVES: dict[str, Callable[..., Any]] = {}
 
 def primitive(function: Callable[..., Any]) -> Callable[..., Any]:
     """Register an intrinsic under its function name (a trailing underscore is dropped)."""
-    made = intrinsic(function)
+    made = intrinsic(prefer_literal=True)(function)
     PRIMITIVES[function.__name__.strip("_")] = made
     return made
 
@@ -270,6 +270,34 @@ for _name, _target in (
 def real(dtype: types.Type) -> Callable[..., Any]:
     """Return the primitive that converts to the dtype of the run."""
     return PRIMITIVES[str(dtype)]
+
+
+@primitive
+def unpack(typing: Any, pointer: Any, count: Any) -> Any:
+    """Return pointer[0], ..., pointer[count - 1] as a tuple; the count is a constant."""
+    if not isinstance(count, types.IntegerLiteral):
+        return None
+    number = count.literal_value
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        values = [builder.load(builder.gep(arguments[0], [INT64(i)])) for i in range(number)]
+        return context.make_tuple(builder, signature.return_type, values)
+
+    return types.UniTuple(pointer.dtype, number)(pointer, count), generate
+
+
+@primitive
+def rounded(typing: Any, like: Any, values: Any) -> Any:
+    """Return a tuple of numbers, each converted to the element type of the pointer `like`."""
+    result = types.UniTuple(like.dtype, len(values))
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kinds = [types.int64 if isinstance(k, types.IntegerLiteral) else k for k in values]
+        items = [builder.extract_value(arguments[1], i) for i in range(len(kinds))]
+        cast = [context.cast(builder, v, k, like.dtype) for v, k in zip(items, kinds, strict=True)]
+        return context.make_tuple(builder, result, cast)
+
+    return result(like, values), generate
 
 
 DOT_LANES = 16

@@ -1,0 +1,84 @@
+"""Matrix products: forward, input gradient, weight gradient, and the copies of W that they read.
+
+All are C[i, j] = sum_k A(i, k) B(k, j), the sum over k in order with one fused multiply-add each. A is read a
+number at a time through two strides; B in panels one vector (LANES) wide; C leaves through an epilogue. Matrices
+of the workspace have rows padded to whole vectors; the packed gradient is written to its exact size.
+"""
+
+from __future__ import annotations
+
+from mlpjit.kernels.rules import DtypeConstant, Int, Primitive, Reals, kernel, load, offset, real, store
+
+LANES = DtypeConstant("LANES", float32=16, float64=8)
+panel_bias = Primitive("panel_bias")
+panel_scale = Primitive("panel_scale")
+panel_plain = Primitive("panel_plain")
+
+
+@kernel
+def forward_product(
+    rows: Int, inner: Int, columns: Int, a: Reals, a_stride: Int, w: Reals, bias: Reals, z: Reals, z_stride: Int
+) -> None:
+    """z = a W + bias. a (rows, inner); w panels of W (inner, columns); bias and z padded to whole vectors."""
+    for j in range(0, columns, LANES):
+        panel = offset(w, j * inner)
+        panel_bias(
+            rows, inner, a, a_stride, 1, panel, LANES, offset(z, j), z_stride, offset(bias, j), 0, LANES
+        )  # fmt: skip
+
+
+@kernel
+def input_gradient(
+    rows: Int, inner: Int, columns: Int, delta: Reals, delta_stride: Int, w: Reals, scale: Reals, scale_stride: Int,
+    out: Reals, out_stride: Int,
+) -> None:  # fmt: skip
+    """out = (delta W^T) * scale, elementwise. delta (rows, inner); w panels of W^T (inner, columns)."""
+    for j in range(0, columns, LANES):
+        panel = offset(w, j * inner)
+        panel_scale(
+            rows, inner, delta, delta_stride, 1, panel, LANES, offset(out, j), out_stride, offset(scale, j),
+            scale_stride, LANES,
+        )  # fmt: skip
+
+
+@kernel
+def weight_gradient(
+    rows: Int, inner: Int, columns: Int, a: Reals, a_stride: Int, delta: Reals, delta_stride: Int, out: Reals
+) -> None:
+    """out = a^T delta. a (inner, rows) and delta (inner, columns) padded; out (rows, columns) packed."""
+    for j in range(0, columns, LANES):
+        panel_plain(
+            rows, inner, a, 1, a_stride, offset(delta, j), delta_stride, offset(out, j), columns, out, 0, columns - j
+        )  # fmt: skip
+
+
+@kernel
+def pack_panels(rows: Int, columns: Int, w: Reals, out: Reals) -> None:
+    """Copy packed W (rows, columns) to panels of LANES columns, zeros beyond the edge."""
+    for j in range(0, columns, LANES):
+        panel = offset(out, j * rows)
+        width = min(columns - j, LANES)
+        for i in range(rows):
+            row, start = offset(panel, i * LANES), offset(w, i * columns + j)
+            if width == LANES:
+                for lane in range(LANES):
+                    store(row, lane, load(start, lane))
+            else:
+                for lane in range(width):
+                    store(row, lane, load(start, lane))
+                for lane in range(width, LANES):
+                    store(row, lane, real(0.0))
+
+
+@kernel
+def pack_transposed_panels(rows: Int, columns: Int, w: Reals, out: Reals) -> None:
+    """Copy W^T of packed W (rows, columns) to panels of LANES of W's rows, zeros beyond the edge."""
+    for i in range(0, rows, LANES):
+        panel = offset(out, i * columns)
+        width = min(rows - i, LANES)
+        for j in range(columns):
+            row, start = offset(panel, j * LANES), offset(w, i * columns + j)
+            for lane in range(width):
+                store(row, lane, load(start, lane * columns))
+            for lane in range(width, LANES):
+                store(row, lane, real(0.0))

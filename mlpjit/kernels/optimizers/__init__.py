@@ -1,0 +1,1 @@
+"""Optimizers and clipping rules: the stages of a training step."""
