@@ -19,6 +19,7 @@ FACTORS = (
     "optimizer", "learning_rate", "schedule", "clip", "l2", "weight_decay", "batch_size", "epochs", "dtype",
     "evaluate_every", "shuffle",
 )  # fmt: skip
+PROBLEM = ("dataset", "loss")
 TOLERANCE = 0.10  # the good range: medians within 10 % of the best's (design, section 5)
 
 Row = Mapping[str, Any]
@@ -86,10 +87,18 @@ def settings(rows: Iterable[Row], seed_columns: Sequence[str] = SEED_COLUMNS) ->
 def best_per(
     rows: Iterable[Row], per: str = "optimizer", seed_columns: Sequence[str] = SEED_COLUMNS
 ) -> dict[Any, Setting]:
-    """Return the best setting for each value of the column `per`, in a stable order of those values."""
+    """Return the best setting for each value of the column `per`, in a stable order of those values.
+
+    Losses of two datasets or loss functions do not compare: where a study has several, each has its own best,
+    labelled "adam on digits".
+    """
+    found = settings(rows, seed_columns)
+    several = [name for name in PROBLEM if name != per and len({s.factors.get(name) for s in found}) > 1]
     best: dict[Any, Setting] = {}
-    for setting in settings(rows, seed_columns):
-        best.setdefault(_hashable(setting.factors.get(per)), setting)
+    for setting in found:
+        label = _hashable(setting.factors.get(per))
+        problem = " and ".join(str(setting.factors.get(name)) for name in several)
+        best.setdefault(f"{label} on {problem}" if several else label, setting)
     return dict(sorted(best.items(), key=lambda item: order_key(item[0])))
 
 

@@ -75,6 +75,13 @@ def test_best_per_any_column_in_stable_order() -> None:
     assert best[2].factors["learning_rate"] == 1.0
 
 
+def test_losses_of_two_datasets_are_never_compared() -> None:
+    losses = {("easy", 0.1): 0.01, ("easy", 1.0): 0.02, ("hard", 0.1): 5.0, ("hard", 1.0): 4.0}
+    best = selection.best_settings([row(rate, 0, loss, dataset=d) for (d, rate), loss in losses.items()])
+    rates = {label: found["learning_rate"] for label, found in best.items()}
+    assert rates == {"sgd on easy": 0.1, "sgd on hard": 1.0}
+
+
 def test_everything_diverged_still_gives_a_setting() -> None:
     rows = [row(rate, 0, None, state="diverged") for rate in (1.0, 0.1)]
     assert selection.best_settings(rows)["sgd"]["learning_rate"] == 0.1

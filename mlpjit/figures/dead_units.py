@@ -14,7 +14,7 @@ from mlpjit.figures.results import Results
 
 TITLE = "Which units are dead or saturated?"
 QUANTITIES = {"dead_fraction": "dead units (%)", "saturated_fraction": "saturated (%)"}
-MOMENTS = {"start": "at the start", "end": "at the end"}
+MOMENTS = ("start", "end")  # before and after training
 GROUPS = ["init", "activation"]
 
 
@@ -30,10 +30,8 @@ def data(results: Results) -> pd.DataFrame:
     records = records.merge(runs[["run_id", "depth", *GROUPS]], on="run_id")
     records = records[records["layer"] <= records["depth"]]
     last = records.groupby("run_id")["epoch"].transform("max")
-    parts = [
-        records[records["epoch"] == 0].assign(moment="start"),
-        records[records["epoch"] == last].assign(moment="end"),
-    ]
+    start, end = records[records["epoch"] == 0], records[records["epoch"] == last]
+    parts = [start.assign(moment="start"), end.assign(moment="end")]
     rows = []
     for key, part in pd.concat(parts).groupby([*GROUPS, "depth", "moment", "layer"], dropna=False):
         medians = {name: float(statistics.median(part[name])) for name in QUANTITIES}
@@ -72,7 +70,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     depth = int(table["depth"].iloc[0])
     legend = [layout.handle(name, **looks[name].line()) for name in activations]
     sheet = layout.sheet(TITLE, f"Networks of {depth} hidden layers, by layer", len(wanted), columns, 1.35,
-                         legend=legend, room=layout.Room(across=0.16))  # fmt: skip
+                         legend=legend, room=layout.Room(across=0.16, down=0.35))  # fmt: skip
     for panel, (quantity, place) in zip(sheet.panels, wanted, strict=True):
         if place is None:
             panel.set_visible(False)
@@ -81,7 +79,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         for name, line in part.groupby("activation", sort=False):
             _line(panel, line, quantity, looks[name])
         _axes(panel, sheet, depth, QUANTITIES[quantity])
-        panel.set_title(f"{place[0]}\n{MOMENTS[place[1]]}", loc="left", fontsize=8.5)
+        panel.set_title(f"{place[0]}, {place[1]}", loc="left", fontsize=8.5)
     return sheet.figure
 
 
@@ -97,6 +95,8 @@ def _axes(panel: Any, sheet: layout.Sheet, depth: int, name: str) -> None:
     panel.set_xlim(0.5, depth + 0.5)
     if sheet.is_low(panel):
         panel.set_xlabel("layer")
+    else:
+        panel.tick_params(labelbottom=False)
     if sheet.is_left(panel):
         panel.set_ylabel(name)
     else:

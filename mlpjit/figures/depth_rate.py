@@ -46,17 +46,20 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     depths = sorted(table["depth"].unique().tolist())
     norm = heat.scale(table["median"])
     columns = layout.grid_columns(len(labels))
+    most = int(table.groupby("label")["learning_rate"].nunique().max())
     sheet = layout.sheet(TITLE, "Median final validation loss, each at its best other settings", len(labels),
                          columns, max(0.34 * len(depths), 0.9), legend=heat.key(),
-                         room=layout.Room(right=1.0, across=0.22, left=0.55, down=0.62))  # fmt: skip
+                         room=layout.Room(right=1.0, across=0.22, left=0.55, down=0.62),
+                         most_across=0.62 * most)  # fmt: skip
     for panel, label in zip(sheet.panels, labels, strict=True):
         part = table[table["label"] == label]
         rates = sorted(part["learning_rate"].unique().tolist())
         heat.cells(panel, part, ("learning_rate", rates), ("depth", depths), norm)
+        panel.set_xlim(-0.5, most - 0.5)  # cells of one size in every panel
         panel.set_title(str(label), loc="left", fontweight="bold")
         step = 1 + (len(rates) - 1) // (6 if columns > 2 else 12)
         layout.fixed_ticks(panel.xaxis, range(0, len(rates), step), [style.rate(r) for r in rates[::step]])
-        panel.tick_params(axis="x", labelsize=7 if columns > 2 else 8.5)
+        panel.tick_params(axis="x", labelsize=7.5 if columns > 2 else 8.5)
         names = [str(depth) for depth in depths] if sheet.is_left(panel) else [""] * len(depths)
         layout.fixed_ticks(panel.yaxis, range(len(depths)), names)
         if sheet.is_left(panel):

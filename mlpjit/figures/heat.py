@@ -85,11 +85,12 @@ def key() -> list[Line2D]:
 
 
 def bar(sheet: layout.Sheet, norm: Normalize, values: Any, name: str) -> None:
-    """Put the shared colour bar into the right margin."""
+    """Put the shared colour bar to the right of the panels."""
     width, height = sheet.figure.get_size_inches()
     top, low = sheet.panels[0].get_position().y1, sheet.panels[-1].get_position().y0
-    middle, size = (top + low) / 2, min(top - low, 2.6 / height)
-    place = sheet.figure.add_axes(((width - 0.78) / width, middle - size / 2, 0.14 / width, size))
+    size = min(top - low, 2.6 / height)
+    right = max(panel.get_position().x1 for panel in sheet.panels)
+    place = sheet.figure.add_axes((right + 0.25 / width, top - size, 0.14 / width, size))
     finite = np.asarray(values, dtype=float)
     over = bool((finite[np.isfinite(finite)] > (norm.vmax or 1.0) * 1.001).any())
     colour_bar = sheet.figure.colorbar(

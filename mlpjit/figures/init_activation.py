@@ -47,14 +47,16 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     labels, depths = list(dict.fromkeys(table["label"])), sorted(table["depth"].unique().tolist())
     inits, activations = sorted(table["init"].unique()), sorted(table["activation"].unique(), reverse=True)
     norm = heat.scale(table["median"])
-    columns = layout.grid_columns(len(labels), 5)
-    pages = [labels[start : start + columns] for start in range(0, len(labels), columns)]
+    if len(labels) == 1:  # depths side by side
+        panels, columns = [(labels[0], depth) for depth in depths], len(depths)
+    else:
+        panels, columns = _by_page(labels, depths)
     room = layout.Room(
         left=0.35 + layout.text_width(activations), right=1.0, across=0.2, down=0.8, bottom=0.5
     )
-    panels = [(label, depth) for page in pages for depth in depths for label in _padded(page, columns)]
     sheet = layout.sheet(TITLE, "Median final validation loss, each at its own best learning rate", len(panels),
-                         columns, max(0.3 * len(activations), 0.6), legend=heat.key(), room=room)  # fmt: skip
+                         columns, max(0.3 * len(activations), 0.6), legend=heat.key(), room=room,
+                         most_across=max(0.95 * len(inits), 1.4))  # fmt: skip
     for panel, (label, depth) in zip(sheet.panels, panels, strict=True):
         if label is None:
             panel.set_visible(False)
@@ -70,5 +72,9 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     return sheet.figure
 
 
-def _padded(page: list[Any], columns: int) -> list[Any]:
-    return page + [None] * (columns - len(page))
+def _by_page(labels: list[Any], depths: list[Any]) -> tuple[list[tuple[Any, Any]], int]:
+    """Labels side by side, one row a depth; None where the last row has no label left."""
+    columns = layout.grid_columns(len(labels), 5)
+    pages = [labels[start : start + columns] for start in range(0, len(labels), columns)]
+    padded = [page + [None] * (columns - len(page)) for page in pages]
+    return [(label, depth) for page in padded for depth in depths for label in page], columns

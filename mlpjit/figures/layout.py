@@ -70,9 +70,13 @@ def sheet(
     *,
     room: Room = Room(),
     legend: Sequence[Line2D] = (),
-    width: float = WIDTH,
+    most_across: float = math.inf,
 ) -> Sheet:
-    """Make a figure of `width` inches with `count` panels of `height` inches in `columns` columns."""
+    """Make a figure with `count` panels of `height` inches in `columns` columns.
+
+    Panels share the full width, but none gets wider than `most_across` inches.
+    """
+    width = WIDTH
     columns = max(1, min(columns, count))
     rows = math.ceil(count / columns)
     legend_columns = _legend_columns(legend, width)
@@ -85,7 +89,7 @@ def sheet(
         top = 1 - (0.42 + _LINE * (subtitle.count("\n") + 1)) / total
         figure.legend(handles=list(legend), loc="upper left", bbox_to_anchor=(0.1 / width, top), borderpad=0,
                       borderaxespad=0, ncols=legend_columns, columnspacing=1.6, handlelength=2.6)  # fmt: skip
-    across = (width - room.left - room.right - (columns - 1) * room.across) / columns
+    across = min((width - room.left - room.right - (columns - 1) * room.across) / columns, most_across)
     panels = []
     for index in range(count):
         row, column = divmod(index, columns)

@@ -69,6 +69,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         _panel(panel, part, looks, results.score_unit if scaled else 1.0)
         panel.set_title(name, loc="left")
         panel.set_xlabel("epoch")
+        panel.locator_params(axis="x", integer=True)
         _scale(panel, part, logarithmic=not scaled, unit=results.score_unit)
     return sheet.figure
 
@@ -110,6 +111,7 @@ def _many(
             panel.plot(other["epoch"], other["median"], color=style.PALE, linewidth=0.8)
         _panel(panel, part[part["label"] == label], looks, 1.0)
         panel.set_title(str(label), loc="left")
+        panel.locator_params(axis="x", integer=True, nbins=5)
         _scale(panel, part, logarithmic=True, unit=1.0)
         if sheet.is_low(panel):
             panel.set_xlabel("epoch")

@@ -43,7 +43,7 @@ def data(results: Results) -> pd.DataFrame:
 )
 def draw(table: pd.DataFrame, results: Results) -> Figure:
     """Rows are initializations, columns activations, lines what was added to the network."""
-    kinds = list(dict.fromkeys(zip(table["normalization"], table["clip"], strict=True)))
+    kinds = sorted(set(zip(table["normalization"], table["clip"], strict=True)), key=_plain_first)
     looks = _looks(kinds)
     legend = [layout.handle(_name(*kind), **looks[kind].line()) for kind in kinds]
     legend.append(layout.handle("diverged", color=style.VERMILLION, marker="x", linestyle="None", mew=2))
@@ -60,7 +60,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         part = table[(table["init"] == init) & (table["activation"] == activation)]
         for position, kind in enumerate(kinds):
             line = part[(part["normalization"] == kind[0]) & (part["clip"] == kind[1])]
-            _line(panel, line, looks[kind], top / (high / low) ** (0.02 + 0.03 * position))
+            _line(panel, line, looks[kind], top / (high / low) ** (0.02 + 0.03 * position), position)
         layout.log_axis(panel, "y", low, top)
         _depth_axis(panel, sorted(table["depth"].unique().tolist()))
         panel.set_title(f"{activation}, {init}", loc="left", fontsize=8.5, fontweight="bold")
@@ -83,13 +83,20 @@ def _looks(kinds: list[tuple[str, str]]) -> dict[tuple[str, str], style.Look]:
 
 
 def _name(normalization: str, clip: str) -> str:
-    parts = [{"batch": "batch norm"}.get(normalization, normalization), clip]
+    clipping = clip if clip == "none" else f"clip {clip}"
+    parts = [{"batch": "batch norm"}.get(normalization, normalization), clipping]
     return " + ".join(part for part in parts if part != "none") or "plain"
 
 
-def _line(panel: Any, line: pd.DataFrame, look: style.Look, top: float) -> None:
+def _plain_first(kind: tuple[str, str]) -> tuple[bool, str, bool, str]:
+    return (kind[0] != "none", kind[0], kind[1] != "none", kind[1])
+
+
+def _line(panel: Any, line: pd.DataFrame, look: style.Look, top: float, position: int) -> None:
+    """Later lines are thinner, so that one that hides another lets it be seen."""
     kept = line[np.isfinite(line["median"])]
-    panel.plot(kept["depth"], kept["median"], markersize=4, **look.line())
+    panel.plot(kept["depth"], kept["median"], markersize=7 - 1.4 * min(position, 3),
+               **look.line() | {"linewidth": 2.6 - 0.5 * min(position, 3)})  # fmt: skip
     lost = line[~np.isfinite(line["median"])]
     panel.plot(lost["depth"], [top] * len(lost), "x", color=look.colour, mew=1.6, markersize=5)
 

@@ -10,10 +10,8 @@ from typing import Any, Protocol
 import pandas as pd
 
 from mlpjit import selection
-from mlpjit.selection import FACTORS, SEED_COLUMNS, RateRange, Setting, order_key
+from mlpjit.selection import FACTORS, PROBLEM, SEED_COLUMNS, RateRange, Setting, order_key
 
-# Losses compare only within one problem: another dataset or loss function is another section of the page.
-PROBLEM = ("dataset", "loss")
 # What a study compares when it does not say so: the first of these that varies.
 COMPARED = ("optimizer", "activation", "init", "normalization", "schedule", "clip")
 
@@ -26,6 +24,7 @@ class Source(Protocol):
     def layers(self, run_ids: Sequence[str], names: Sequence[str], epoch: int | None) -> pd.DataFrame: ...
     def timing(self) -> pd.DataFrame: ...
     def study(self) -> dict[str, Any]: ...
+    def sessions(self) -> list[dict[str, Any]]: ...
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Results:
         return cls(source, runs)
 
     def sections(self) -> Iterator[Results]:
-        """Yield one Results for each problem (dataset and loss function) of the study."""
+        """Yield one Results for each dataset and loss function: losses compare only within one problem."""
         names = [name for name in PROBLEM if self.runs[name].nunique(dropna=False) > 1]
         if not names:
             yield self

@@ -46,7 +46,7 @@ def panels(table: pd.DataFrame, title: str, subtitle: str, axis: str) -> Figure:
         layout.handle(f"{depth} hidden layers", color=colours[depth], linewidth=2.2) for depth in depths
     ]
     sheet = layout.sheet(title, subtitle, len(wanted), min(ACROSS, len(places)), 1.15, legend=legend,
-                         room=layout.Room(left=1.0, across=0.14, down=0.38))  # fmt: skip
+                         room=layout.Room(left=1.0, across=0.14, down=0.3))  # fmt: skip
     low, high = layout.log_limits(table["median"])
     low = max(low, high * 1e-30)
     for panel, (activation, place) in zip(sheet.panels, wanted, strict=True):
@@ -78,6 +78,8 @@ def _axes(panel: Any, sheet: layout.Sheet, limits: tuple[float, float], layers: 
     panel.set_xlim(0, layers + 1)
     if sheet.is_low(panel):
         panel.set_xlabel("layer")
+    else:
+        panel.tick_params(labelbottom=False)
     if not sheet.is_left(panel):
         panel.tick_params(labelleft=False)
 

@@ -132,7 +132,7 @@ def short(value: float) -> str:
 
 
 def rate(value: float) -> str:
-    """Format a learning rate: 0.001, 0.0316, 3.2e-4, 1e-5."""
-    if value >= 0.001:
-        return f"{value:.3g}"
+    """Format a learning rate in six characters at most: 0.03, 0.032, 1e-3, 3.2e-4."""
+    if value >= 0.01:
+        return f"{value:.2g}"
     return f"{value:.1e}".replace("e-0", "e-").replace(".0e", "e")

@@ -40,6 +40,18 @@ class SyntheticStore:
     def timing(self) -> pd.DataFrame:
         return self.times
 
+    def sessions(self) -> list[dict[str, Any]]:
+        host = {
+            "host_cpu": "Imaginary CPU 3000",
+            "host_vector_bits": 512,
+            "host_threads": 2,
+            "host_system": "Linux",
+            "host_versions": "mlpjit 0.1.0, numba 0.68.1",
+            "host_commit": "abc1234",
+        }
+        return [{**host, "started_at": "2026-01-01T00:00:00Z", "compile_seconds": 12.5, "wall_seconds": 48.0,
+                 "provenance": {"python": "3.11.7"}}]  # fmt: skip
+
     def content_version(self) -> str:
         return f"{self.plan['name']}-{len(self.runs)}"
 

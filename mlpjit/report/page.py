@@ -1,0 +1,112 @@
+"""Writing a report: draw and save every figure, then fill the one page that shows them."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from mlpjit.errors import StoreError
+from mlpjit.figures import figures, style
+from mlpjit.figures.results import Results, Source
+from mlpjit.report import verdict
+from mlpjit.report.provenance import facts, rerun, toml
+from mlpjit.report.section import Section, Shown
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+DOTS_PER_INCH = 130
+MOST_FAILURES = 50
+
+
+def write(source: Source, directory: Path, pdf: bool = False) -> tuple[list[str], list[dict[str, Any]]]:
+    """Write all files; return their names relative to `directory`, the page first, and the answer's rows."""
+    results = Results.read(source)
+    if results.tuning.empty:
+        raise StoreError(f"{directory}: no run is stored here yet: `mlpjit run STUDY` makes some")
+    for name in ("figures", "tables"):
+        (directory / name).mkdir(parents=True, exist_ok=True)
+    files: list[str] = []
+    sections = [_section(part, directory, pdf, files) for part in results.sections()]
+    rows = [row for section in sections for row in section.rows]
+    _save_table(pd.DataFrame(rows), directory, "answer", files)
+    text = _page(results, sections)
+    temporary = directory / ".report.html"
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(directory / "report.html")
+    return ["report.html", *files], [_plain(row) for row in rows]
+
+
+def _section(results: Results, directory: Path, pdf: bool, files: list[str]) -> Section:
+    shown = []
+    for record in figures():
+        table = record.data(results)
+        if table.empty:
+            continue
+        name = f"{_file_name(results.section)}-{record.name}" if results.section else record.name
+        _save_table(table, directory, name, files)
+        with mpl.rc_context(style.RC):
+            drawn = record.draw(table, results)
+            svg = _save(drawn, directory / "figures" / name, pdf, files)
+        shown.append(Shown(record, name, _data_uri(svg), round(drawn.get_figwidth() * 96)))
+    return Section(results, verdict.rows(results), shown)
+
+
+def _save_table(table: pd.DataFrame, directory: Path, name: str, files: list[str]) -> None:
+    table.to_csv(directory / "tables" / f"{name}.csv", index=False, lineterminator="\n")
+    files.append(f"tables/{name}.csv")
+
+
+def _save(drawn: Figure, path: Path, pdf: bool, files: list[str]) -> Path:
+    """Save without dates or versions, so that the same results give the same bytes."""
+    metadata: dict[str, dict[str, Any]] = {
+        "svg": {"Date": None, "Creator": "mlpjit"},
+        "png": {"Software": None},
+        "pdf": {"CreationDate": None, "Producer": None, "Creator": "mlpjit"},
+    }
+    for suffix in ("svg", "png", "pdf")[: 3 if pdf else 2]:
+        target = path.with_name(f"{path.name}.{suffix}")
+        drawn.savefig(target, format=suffix, dpi=DOTS_PER_INCH, metadata=metadata[suffix])
+        files.append(f"figures/{target.name}")
+    return path.with_name(f"{path.name}.svg")
+
+
+def _data_uri(svg: Path) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode("ascii")
+
+
+def _file_name(section: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", section)
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: value.item() if hasattr(value, "item") else value for key, value in row.items()}
+
+
+def _page(results: Results, sections: list[Section]) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {"rate": style.rate, "plain": _text}
+    study, runs = results.study, results.runs
+    failed = runs[runs["state"].isin(["failed", "timed_out"])]
+    return environment.get_template("report.html").render(
+        title=study.get("title") or study.get("name") or "study", question=study.get("question", ""),
+        sections=sections, states=runs["state"].value_counts().sort_index().to_dict(), count=len(runs),
+        failures=failed.head(MOST_FAILURES).to_dict("records"), failed=len(failed),
+        facts=facts(results), rerun=rerun(study), toml=toml(study), steps=int(runs["steps"].fillna(0).sum()),
+    )  # fmt: skip
+
+
+def _text(value: Any) -> str:
+    """Any value of a cell, numbers short, missing ones a dash."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,117 @@
+"""What the page says about one dataset and loss function: the table's cells, the notes below it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from mlpjit.figures import FigureRecord, style
+from mlpjit.figures.results import Results
+from mlpjit.report import verdict
+
+EDGES = {
+    "low": "its best rate is the lowest of its grid, so a lower one may be better still",
+    "high": "its best rate is the highest of its grid, so a higher one may be better still",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One figure on the page: its record, the SVG as a data URI, its width in CSS pixels."""
+
+    record: FigureRecord
+    name: str
+    uri: str
+    width: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """One answer, its rows best first, and its figures. The methods format cells for the template."""
+
+    results: Results
+    rows: list[verdict.Answer]
+    figures: list[Shown]
+
+    @property
+    def sentence(self) -> str:
+        """The answer in words."""
+        return verdict.sentence(self.rows, self.results.score_unit)
+
+    @property
+    def data(self) -> str:
+        """Which data the scores come from: test or validation."""
+        return "test" if self.rows[0]["stage"] == "final" else "validation"
+
+    @property
+    def colours(self) -> dict[Any, str]:
+        """The colour of each label, as in the figures."""
+        return {label: look.colour for label, look in style.looks(self.results.labels).items()}
+
+    def setting(self, row: verdict.Answer) -> str:
+        """The factors of the best setting that vary, in words: depth 2, relu, he_normal."""
+        keys = list(row)
+        names = keys[keys.index("compared") + 1 : keys.index("stage")]
+        words = [_factor(name, row[name]) for name in names if name != "learning_rate"]
+        return ", ".join(word for word in words if word) or "(nothing else varies)"
+
+    def rate(self, row: verdict.Answer) -> str:
+        """The best learning rate."""
+        return style.rate(row["learning_rate"])
+
+    def good(self, row: verdict.Answer) -> str:
+        """The good range: one rate, from-to, or a list where it has gaps."""
+        rates = [style.rate(rate) for rate in row["good_rates"]]
+        if len(rates) < 2:
+            return rates[0] if rates else "none"
+        return f"{rates[0]} to {rates[-1]}" if row["good_contiguous"] else ", ".join(rates)
+
+    def score(self, row: verdict.Answer, key: str) -> str:
+        """A score: percent with one digit, R² with three, a word for a median run that was lost."""
+        unit = self.results.score_unit
+        if not math.isfinite(row[key]):
+            return "lost"
+        return f"{row[key] * unit:.1f}" if unit == 100 else f"{row[key]:.3f}"
+
+    def loss(self, row: verdict.Answer) -> str:
+        """The median loss."""
+        return f"{row['loss']:.3g}" if math.isfinite(row["loss"]) else "lost"
+
+    def time(self, row: verdict.Answer) -> str:
+        """The median training time of one run."""
+        seconds = row["train_seconds"]
+        if math.isnan(seconds):
+            return "-"
+        return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know to trust the table."""
+        first = self.rows[0]
+        chosen = "Settings were chosen by the median final validation loss over the tuning seeds"
+        if first["stage"] == "final":
+            notes = [f"{chosen}; scores are on test data over seeds that took no part in the choice."]
+        else:
+            notes = [f"This study has no [final] stage: scores are on validation data, over the very seeds by "
+                     f"which the settings were chosen, so they flatter. {chosen}."]  # fmt: skip
+        notes.append("Good range: the rates whose median loss lies within 10 % of the best rate's.")
+        notes += [f"* {row['label']}: {EDGES[row['edge']]}." for row in self.rows if row["edge"] in EDGES]
+        notes += [f"{row['label']}: {row['lost']} of the {row['runs']} runs reported here were lost; they count as "
+                  "infinitely bad." for row in self.rows if row["lost"]]  # fmt: skip
+        return notes
+
+
+def _factor(name: str, value: Any) -> str:
+    """A factor in words: its name only where the value alone would not tell."""
+    if name in ("activation", "init", "optimizer", "dataset"):
+        return str(value)
+    if name == "normalization":
+        return {"none": "", "batch": "batch norm"}.get(value, str(value))
+    if value in (None, "none"):
+        return ""
+    return (
+        f"{name.replace('_', ' ')} {value:g}"
+        if isinstance(value, float)
+        else f"{name.replace('_', ' ')} {value}"
+    )
