@@ -42,8 +42,8 @@ normalizations: Registry[Normalization] = Registry(
 )  # fmt: skip
 
 REGISTRIES: dict[str, Registry[Any]] = {
-    "optimizer": optimizers, "activation": activations, "initializer": initializers, "schedule": schedules,
-    "loss": losses, "normalization": normalizations, "clipping": clippings,
+    "optimizers": optimizers, "activations": activations, "initializers": initializers, "schedules": schedules,
+    "losses": losses, "normalizations": normalizations, "clippings": clippings,
 }  # fmt: skip
 __all__ = [
     "REGISTRIES", "activations", "clippings", "initializers", "losses", "normalizations", "optimizers", "schedules",

@@ -49,7 +49,7 @@ def _numba_type(name: str, dtype: str) -> types.Type:
 def _c_type(name: str, dtype: str) -> Any:
     real = ctypes.c_float if dtype == "float32" else ctypes.c_double
     scalars = {"Int": ctypes.c_int64, "Real": real, "Float64": ctypes.c_double, "None": None}
-    return scalars[name] if name in scalars else ctypes.c_void_p
+    return scalars.get(name, ctypes.c_void_p)
 
 
 def _signature(record: Kernel | Pointer, dtype: str) -> types.Type:
@@ -129,7 +129,8 @@ def _rounded(code: CodeType, dtype: str) -> CodeType:
 def _resolve(value: Any, dtype: str) -> Any:
     """Return what a global name of kernel code stands for in compiled code."""
     if isinstance(value, Primitive):
-        return simd.real(DTYPES[dtype]) if value.name == "real" else simd.PRIMITIVES[value.name]
+        varies = value.name in ("real", "reals")
+        return simd.by_dtype(value.name, DTYPES[dtype]) if varies else simd.PRIMITIVES[value.name]
     if isinstance(value, DtypeConstant):
         return getattr(value, dtype)
     if isinstance(value, ByDtype):

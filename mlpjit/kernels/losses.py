@@ -93,7 +93,7 @@ def cross_entropy(rows: Int, outputs: Int, predicted: Reals, stride: Int, target
 
 @kernel
 def softmax_rows(rows: Int, outputs: Int, a: Reals, z: Reals, stride: Int) -> None:
-    """a = softmax(z), row by row."""
+    """a = softmax(z), row by row; the probabilities replace z too, for the backward pass."""
     for i in range(rows):
         row, out = offset(z, i * stride), offset(a, i * stride)
         largest = load(row, 0)
@@ -105,7 +105,9 @@ def softmax_rows(rows: Int, outputs: Int, a: Reals, z: Reals, stride: Int) -> No
             mass += grown
             store(out, j, grown)
         for j in range(outputs):
-            store(out, j, load(out, j) / mass)
+            share = load(out, j) / mass
+            store(out, j, share)
+            store(row, j, share)
 
 
 @kernel

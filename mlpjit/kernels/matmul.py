@@ -17,14 +17,19 @@ panel_plain = Primitive("panel_plain")
 
 @kernel
 def forward_product(
-    rows: Int, inner: Int, columns: Int, a: Reals, a_stride: Int, w: Reals, bias: Reals, z: Reals, z_stride: Int
-) -> None:
-    """z = a W + bias. a (rows, inner); w panels of W (inner, columns); bias and z padded to whole vectors."""
+    rows: Int, inner: Int, columns: Int, a: Reals, a_stride: Int, w: Reals, panel_step: Int, w_stride: Int, bias: Reals,
+    z: Reals, z_stride: Int,
+) -> None:  # fmt: skip
+    """z = a W + bias. a (rows, inner), W (inner, columns); z's rows are padded to whole vectors.
+
+    W lies in panels (panel_step = inner, w_stride = LANES) or, where columns is a multiple of LANES, packed as it
+    is in the parameters (panel_step = 1, w_stride = columns).
+    """
     for j in range(0, columns, LANES):
-        panel = offset(w, j * inner)
+        panel = offset(w, j * panel_step)
         panel_bias(
-            rows, inner, a, a_stride, 1, panel, LANES, offset(z, j), z_stride, offset(bias, j), 0, LANES
-        )  # fmt: skip
+            rows, inner, a, a_stride, 1, panel, w_stride, offset(z, j), z_stride, offset(bias, j), 0, LANES
+        )
 
 
 @kernel

@@ -97,7 +97,7 @@ def fill_permutation(seed: Int, stream: Int, place: Int, count: Int, out: Ints) 
     for i in range(count):
         store(out, i, i)
     for i in range(count - 1, 0, -1):
-        x0, x1, x2, _ = philox(seed, i, i >> 32, place, stream)
+        x0, x1, _, _ = philox(seed, i, i >> 32, place, stream)
         # floor(u (i + 1)) for u in [0, 1) of 64 bits; the bias is below 2^-32 (count / 2^64 a value).
         top = uint64(i + 1) * uint64(x0) + ((uint64(i + 1) * uint64(x1)) >> uint64(32))
         j = integer(top >> uint64(32))

@@ -182,6 +182,10 @@ uint64 = Primitive("uint64")
 int32 = Primitive("int32")
 float32 = Primitive("float32")
 dot = Primitive("dot")
+# Pointers from a table of addresses: reals(arrays, SLOT) has the dtype of the run.
+reals = Primitive("reals")
+ints = Primitive("ints")
+float64s = Primitive("float64s")
 # Integer arithmetic that stays in the width of its first operand (Numba's own would widen to int64).
 iadd = Primitive("iadd")
 isub = Primitive("isub")

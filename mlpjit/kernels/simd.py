@@ -267,9 +267,31 @@ for _name, _target in (
     _convert(_name, _target)
 
 
-def real(dtype: types.Type) -> Callable[..., Any]:
-    """Return the primitive that converts to the dtype of the run."""
-    return PRIMITIVES[str(dtype)]
+def _pointer_at(name: str, element: types.Type) -> None:
+    def typed(typing: Any, table: Any, slot: Any) -> Any:
+        result = types.CPointer(element)
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            number = builder.load(builder.gep(arguments[0], [arguments[1]]))
+            return builder.inttoptr(number, context.get_value_type(result))
+
+        return result(table, types.int64), generate
+
+    typed.__name__ = name
+    primitive(typed)
+
+
+for _name, _element in (
+    ("ints", types.int64), ("float64s", types.float64), ("float32_pointer", types.float32),
+):  # fmt: skip
+    _pointer_at(_name, _element)
+
+
+def by_dtype(name: str, dtype: types.Type) -> Callable[..., Any]:
+    """Return the primitive that `real` or `reals` stands for in a run of this dtype."""
+    if name == "real":
+        return PRIMITIVES[str(dtype)]
+    return PRIMITIVES["float32_pointer" if dtype == types.float32 else "float64s"]
 
 
 @primitive

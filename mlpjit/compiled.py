@@ -1,0 +1,57 @@
+"""From catalogue records to compiled kernels: which loop a rule is linked into, and its address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlpjit.kernels import jit
+from mlpjit.kernels.activations import LOOPS as ACTIVATION_LOOPS
+from mlpjit.kernels.losses import LOOPS as LOSS_KERNELS
+from mlpjit.kernels.optimizers.clipping import KERNELS as CLIP_KERNELS
+from mlpjit.kernels.optimizers.stages import LOOPS as OPTIMIZER_LOOPS
+from mlpjit.kernels.rules import Activation, Kernel, Stage
+from mlpjit.kernels.schedules import loop as schedule_loop
+from mlpjit.kernels.sources import function_hash
+from mlpjit.registries import activations, optimizers, schedules
+
+_made: dict[tuple[Any, ...], tuple[Kernel, dict[str, Any]]] = {}
+
+
+def _linked(kind: str, record: Any, loop: Kernel, names: dict[str, Any]) -> tuple[Kernel, dict[str, Any]]:
+    """Return one and the same kernel record for a rule in a loop, and the names it is linked with."""
+    key = (kind, record)
+    if key not in _made:
+        _made[key] = Kernel(f"{kind}_{record.name}", loop.function, loop.parameters, loop.returns), names
+    return _made[key]
+
+
+def activation(name: str, dtype: str, use: str = "forward") -> jit.Compiled:
+    """Return an activation's loop: "forward" (f and df), "curvature" (d2f) or "evaluation" (all three)."""
+    record: Activation = activations[name]
+    made, names = _linked(f"activation_{use}", record, ACTIVATION_LOOPS[use], {"rule": record.function})
+    return jit.load(made, dtype, names, function_hash(record.function))
+
+
+def optimizer(name: str, dtype: str) -> jit.Compiled:
+    """Return an optimizer's stage."""
+    record: Stage = optimizers[name]
+    names = {"rule": record.function, "scalars": record.scalars, "SETTINGS": len(record.defaults)}
+    made, names = _linked("optimizer", record, OPTIMIZER_LOOPS[len(record.state)], names)
+    return jit.load(made, dtype, names, record.source_hash().replace(" ", "-"))
+
+
+def schedule(name: str) -> jit.Compiled:
+    """Return the loop that writes a schedule's rates."""
+    record = schedules[name]
+    made, names = _linked("schedule", record, *schedule_loop(record))
+    return jit.load(made, "float64", names, function_hash(record.function))
+
+
+def loss(name: str, dtype: str) -> jit.Compiled:
+    """Return a loss kernel."""
+    return jit.load(LOSS_KERNELS[name], dtype)
+
+
+def clipping(name: str, dtype: str) -> jit.Compiled:
+    """Return a clipping stage."""
+    return jit.load(CLIP_KERNELS[name], dtype)

@@ -1,0 +1,54 @@
+"""Where things stand in the tables and arrays that kernels share with Python."""
+
+from __future__ import annotations
+
+# Columns of the table of layers (int64). "At" columns are offsets: of the packed parameters, or of the workspace.
+FAN_IN, FAN_OUT, WEIGHT_AT, BIAS_AT, GAMMA_AT, BETA_AT = 0, 1, 2, 3, 4, 5
+INPUT_AT, INPUT_STRIDE, OUTPUT_AT, SLOPE_AT, STRIDE = 6, 7, 8, 9, 10
+PANELS_AT, TRANSPOSED_AT, NORMALIZED_AT, INVERSE_AT, RUNNING_AT, ACTIVATION = 11, 12, 13, 14, 15, 16
+LAYER_COLUMNS = 17
+NONE_AT = -1
+
+# The plan of a run (int64).
+(
+    LAYER_COUNT, TENSOR_COUNT, PARAMETERS, STATE_SIZE, RUNNING_SIZE, INPUTS, OUTPUTS, SOFTMAX_OUTPUT,
+    TRAIN_ROWS, VALIDATION_ROWS, TEST_ROWS, BATCH, STEPS_PER_EPOCH, FIRST_STEP, LAST_STEP, EVALUATE_EVERY, CHUNK,
+    SHUFFLE, ORDER_SEED, CLASSIFICATION, LOSS, CLIP, OPTIMIZER, CLOCK, CLOCK_ID, SCRATCH_AT, TOTAL_STEPS, WIDEST,
+    PLAN_SIZE,
+) = range(29)  # fmt: skip
+
+# Addresses of the arrays of a run (int64).
+(
+    PARAMS, GRADS, STATE, MOMENTS, WORKSPACE, X_TRAIN, Y_TRAIN, X_VALIDATION, Y_VALIDATION, X_TEST, Y_TEST,
+    BEST_PARAMS, BEST_MOMENTS, ORDER, LAYERS, TENSORS, NUMBERS, RATES, CARRY, RECORDS, CONTROL, SUMS, ARRAY_COUNT,
+) = range(23)  # fmt: skip
+
+# Numbers of a run (float64): penalty, decay, settings of the clip and of the optimizer, each layer's slope limit.
+L2, DECAY, CLIP_SETTINGS, OPTIMIZER_SETTINGS, NUMBERS_SIZE = 0, 1, 2, 6, 24
+
+# The state that a run carries from piece to piece (float64).
+(
+    STEP, LOSS_SUM, ROWS_SEEN, ROWS_WRITTEN, START_LOSS, TIMES_OVER, BEST_LOSS, BEST_EPOCH, LAST_FINITE_LOSS,
+    GRADIENTS, DIVERGED_STEP, TRAIN_SECONDS, EVALUATE_SECONDS, TEST_LOSS, TEST_SCORE, BEST_TEST_LOSS,
+    BEST_TEST_SCORE, FINAL_TRAIN_LOSS, CARRY_SIZE,
+) = range(19)  # fmt: skip
+
+# The control array that other threads read and write while a run goes on (int64).
+PROGRESS, STOP, CONTROL_SIZE = 0, 1, 4  # two more hold the clock's answer
+
+# A row of the records (float64): these, then the diagnostics of each layer.
+(
+    RECORD_EPOCH, RECORD_STEP, RECORD_TRAIN_LOSS, RECORD_VALIDATION_LOSS, RECORD_VALIDATION_SCORE, RECORD_HEAD,
+) = range(6)  # fmt: skip
+DIAGNOSTICS = (
+    "gradient_norm", "activation_mean", "activation_std", "dead_fraction", "saturated_fraction", "weight_norm",
+    "update_ratio",
+)  # fmt: skip
+(
+    GRADIENT_NORM, ACTIVATION_MEAN, ACTIVATION_STD, DEAD_FRACTION, SATURATED_FRACTION, WEIGHT_NORM, UPDATE_RATIO,
+    DIAGNOSTIC_COUNT,
+) = range(8)  # fmt: skip
+
+# What a run's call returns.
+RUNNING, FINISHED, DIVERGED, STOPPED = 0, 1, 2, 3
+DIVERGENCE_FACTOR = 10_000

@@ -1,0 +1,142 @@
+"""Forward and backward through all layers, on one batch that lies in the workspace.
+
+Each layer keeps a = f(z) at OUTPUT_AT and one matrix at SLOPE_AT, which is z, then df(z), then delta: the input
+gradient multiplies by df as it leaves its registers and overwrites it. Deltas of all layers stay until the next
+forward pass.
+"""
+
+from __future__ import annotations
+
+from mlpjit.kernels.activations import call_activation
+from mlpjit.kernels.layout import (
+    ACTIVATION,
+    BETA_AT,
+    BIAS_AT,
+    FAN_IN,
+    FAN_OUT,
+    GAMMA_AT,
+    INPUT_AT,
+    INPUT_STRIDE,
+    INVERSE_AT,
+    LAYER_COLUMNS,
+    NONE_AT,
+    NORMALIZED_AT,
+    OUTPUT_AT,
+    PANELS_AT,
+    RUNNING_AT,
+    SLOPE_AT,
+    STRIDE,
+    TRANSPOSED_AT,
+    WEIGHT_AT,
+)
+from mlpjit.kernels.losses import softmax_gradient, softmax_rows
+from mlpjit.kernels.matmul import (
+    LANES,
+    forward_product,
+    input_gradient,
+    pack_panels,
+    pack_transposed_panels,
+    weight_gradient,
+)
+from mlpjit.kernels.normalization import normalize_backward, normalize_batch, normalize_running
+from mlpjit.kernels.rules import Int, Ints, Reals, kernel, load, offset, real, store
+
+
+@kernel
+def refresh_weights(layer_count: Int, layers: Ints, params: Reals, workspace: Reals) -> None:
+    """Make the copies of W that the products read; to be called when the parameters have changed."""
+    for l in range(layer_count):  # noqa: E741
+        layer = offset(layers, l * LAYER_COLUMNS)
+        w = offset(params, load(layer, WEIGHT_AT))
+        fan_in, fan_out = load(layer, FAN_IN), load(layer, FAN_OUT)
+        if load(layer, PANELS_AT) != NONE_AT:
+            pack_panels(fan_in, fan_out, w, offset(workspace, load(layer, PANELS_AT)))
+        if l > 0:
+            pack_transposed_panels(fan_in, fan_out, w, offset(workspace, load(layer, TRANSPOSED_AT)))
+
+
+@kernel
+def forward(
+    rows: Int, training: Int, softmax: Int, layer_count: Int, layers: Ints, params: Reals, running: Reals,
+    workspace: Reals,
+) -> None:  # fmt: skip
+    """z = W a + b, a = f(z), layer by layer. `training` chooses the statistics of batch normalization."""
+    for l in range(layer_count):  # noqa: E741
+        layer = offset(layers, l * LAYER_COLUMNS)
+        fan_in, fan_out, stride = load(layer, FAN_IN), load(layer, FAN_OUT), load(layer, STRIDE)
+        a = offset(workspace, load(layer, INPUT_AT))
+        z = offset(workspace, load(layer, SLOPE_AT))
+        bias = offset(params, load(layer, BIAS_AT))
+        panels = load(layer, PANELS_AT)
+        if panels != NONE_AT:
+            w, panel_step, w_stride = offset(workspace, panels), fan_in, LANES
+        else:
+            w, panel_step, w_stride = offset(params, load(layer, WEIGHT_AT)), 1, fan_out
+        forward_product(
+            rows, fan_in, fan_out, a, load(layer, INPUT_STRIDE), w, panel_step, w_stride, bias, z, stride
+        )
+        if load(layer, GAMMA_AT) != NONE_AT:
+            gamma, beta = offset(params, load(layer, GAMMA_AT)), offset(params, load(layer, BETA_AT))
+            moments = offset(running, load(layer, RUNNING_AT))
+            if training:
+                normalized = offset(workspace, load(layer, NORMALIZED_AT))
+                inverse = offset(workspace, load(layer, INVERSE_AT))
+                normalize_batch(rows, fan_out, z, stride, gamma, beta, normalized, inverse, moments)
+            else:
+                normalize_running(rows, fan_out, z, stride, gamma, beta, moments)
+        if load(layer, ACTIVATION) != 0:
+            call_activation(load(layer, ACTIVATION), rows * stride, offset(workspace, load(layer, OUTPUT_AT)), z)
+        elif softmax != 0 and l == layer_count - 1:
+            softmax_rows(rows, fan_out, offset(workspace, load(layer, OUTPUT_AT)), z, stride)
+
+
+@kernel
+def output_delta(rows: Int, softmax: Int, layer: Ints, workspace: Reals) -> None:
+    """Turn the loss's gradient by the outputs into delta at the last layer's z."""
+    stride, outputs = load(layer, STRIDE), load(layer, FAN_OUT)
+    gradient = offset(workspace, load(layer, OUTPUT_AT))
+    delta = offset(workspace, load(layer, SLOPE_AT))
+    if softmax != 0:
+        # The probabilities were kept where z was; their gradient stands at OUTPUT_AT.
+        softmax_gradient(rows, outputs, delta, gradient, stride, delta)
+    else:
+        for i in range(rows * stride):
+            store(delta, i, load(delta, i) * load(gradient, i))
+
+
+@kernel
+def column_sums(rows: Int, columns: Int, delta: Reals, stride: Int, out: Reals) -> None:
+    """out[j] = sum over rows, in order."""
+    for j in range(columns):
+        store(out, j, real(0.0))
+    for i in range(rows):
+        row = offset(delta, i * stride)
+        for j in range(columns):
+            store(out, j, load(out, j) + load(row, j))
+
+
+@kernel
+def backward(
+    rows: Int, layer_count: Int, layers: Ints, params: Reals, grads: Reals, workspace: Reals
+) -> None:
+    """Gradients of all parameters from the delta of the last layer, which stands at its SLOPE_AT (source 4)."""
+    for l in range(layer_count - 1, -1, -1):  # noqa: E741
+        layer = offset(layers, l * LAYER_COLUMNS)
+        fan_in, fan_out, stride = load(layer, FAN_IN), load(layer, FAN_OUT), load(layer, STRIDE)
+        delta = offset(workspace, load(layer, SLOPE_AT))
+        if load(layer, GAMMA_AT) != NONE_AT:
+            normalize_backward(
+                rows, fan_out, delta, stride, offset(params, load(layer, GAMMA_AT)),
+                offset(workspace, load(layer, NORMALIZED_AT)), offset(workspace, load(layer, INVERSE_AT)),
+                offset(grads, load(layer, GAMMA_AT)), offset(grads, load(layer, BETA_AT)),
+            )  # fmt: skip
+        a, a_stride = offset(workspace, load(layer, INPUT_AT)), load(layer, INPUT_STRIDE)
+        weight_gradient(fan_in, rows, fan_out, a, a_stride, delta, stride, offset(grads, load(layer, WEIGHT_AT)))
+        column_sums(rows, fan_out, delta, stride, offset(grads, load(layer, BIAS_AT)))
+        if l > 0:
+            below = offset(layers, (l - 1) * LAYER_COLUMNS)
+            slope, slope_stride = offset(workspace, load(below, SLOPE_AT)), load(below, STRIDE)
+            turned = offset(workspace, load(layer, TRANSPOSED_AT))
+            input_gradient(
+                rows, fan_out, fan_in, delta, stride, turned, slope, slope_stride, slope, slope_stride
+            )

@@ -1,0 +1,149 @@
+"""The shape of a network: the packed parameter buffer and its views, and what a run of it costs. No Numba."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mlpjit.config import RunConfig
+
+VECTOR = {"float32": 16, "float64": 8}
+ITEM_BYTES = {"float32": 4, "float64": 8}
+EVALUATION_ROWS = 64
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One weight layer and where its tensors begin in the packed buffer; gamma and beta only where normalized."""
+
+    fan_in: int
+    fan_out: int
+    weight_at: int
+    bias_at: int
+    gamma_at: int | None
+    beta_at: int | None
+
+    def tensors(self) -> dict[str, tuple[int, tuple[int, ...]]]:
+        """Return name -> (offset, shape), in the order of the buffer."""
+        found: dict[str, tuple[int, tuple[int, ...]]] = {
+            "W": (self.weight_at, (self.fan_in, self.fan_out)),
+            "b": (self.bias_at, (self.fan_out,)),
+        }
+        if self.gamma_at is not None and self.beta_at is not None:
+            found |= {"gamma": (self.gamma_at, (self.fan_out,)), "beta": (self.beta_at, (self.fan_out,))}
+        return found
+
+
+def layers_of(sizes: Sequence[int], normalized: bool = False) -> tuple[Layer, ...]:
+    """Return the layers of a network with these sizes (inputs, hidden..., outputs); the last is never normalized."""
+    layers, at = [], 0
+    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+        bias = at + fan_in * fan_out
+        end = bias + fan_out
+        last = len(layers) == len(sizes) - 2
+        scaled = normalized and not last
+        layers.append(
+            Layer(fan_in, fan_out, at, bias, end if scaled else None, end + fan_out if scaled else None)
+        )
+        at = end + (2 * fan_out if scaled else 0)
+    return tuple(layers)
+
+
+def parameters_of(layers: Sequence[Layer]) -> int:
+    """Return the length of the packed buffer."""
+    return sum(l.fan_in * l.fan_out + l.fan_out * (1 if l.gamma_at is None else 3) for l in layers)  # noqa: E741
+
+
+def views(layers: Sequence[Layer], packed: np.ndarray) -> list[dict[str, np.ndarray]]:
+    """Return a dict of named views for each layer: W (fan_in, fan_out), b, and gamma, beta where normalized."""
+
+    def view(at: int, shape: tuple[int, ...]) -> np.ndarray:
+        size = shape[0] * (shape[1] if len(shape) == 2 else 1)
+        return packed[at : at + size].reshape(shape)
+
+    return [{name: view(at, shape) for name, (at, shape) in layer.tensors().items()} for layer in layers]
+
+
+def padded(width: int, dtype: str) -> int:
+    """Return the row stride of a matrix of the workspace: whole vectors, and no stride that one cache set serves.
+
+    Rows 512 bytes apart (128 float32) fall on few sets of a 32 KiB cache and evict each other.
+    """
+    lanes = VECTOR[dtype]
+    whole = -(-width // lanes) * lanes
+    return whole + lanes if whole * ITEM_BYTES[dtype] % 512 == 0 else whole
+
+
+def _info(config: RunConfig) -> Any:
+    from mlpjit.datasets import describe
+
+    return describe(config.dataset)
+
+
+def sizes(config: RunConfig) -> list[int]:
+    """Return inputs, hidden widths and outputs."""
+    info = _info(config)
+    return [info.inputs, *config.hidden, info.outputs]
+
+
+def config_layers(config: RunConfig) -> tuple[Layer, ...]:
+    """Return the layers of a run's network."""
+    return layers_of(sizes(config), config.normalization == "batch")
+
+
+def parameter_count(config: RunConfig) -> int:
+    """Return the number of trainable parameters."""
+    return parameters_of(config_layers(config))
+
+
+def batch_rows(config: RunConfig) -> int:
+    """Return the batch size, at most the training set."""
+    rows: int = _info(config).train_samples
+    return rows if config.batch_size == "full" else min(int(config.batch_size), rows)
+
+
+def steps_per_epoch(config: RunConfig) -> int:
+    """Return the steps of an epoch; a remainder of one sample joins the batch before it under batch normalization."""
+    rows, batch = _info(config).train_samples, batch_rows(config)
+    alone = rows % batch == 1 and batch > 1 and config.normalization == "batch"
+    return max(1, -(-rows // batch) - (1 if alone else 0))
+
+
+def total_steps(config: RunConfig) -> int:
+    """Return the training steps of the whole run."""
+    return steps_per_epoch(config) * config.epochs
+
+
+def evaluations(config: RunConfig) -> int:
+    """Return the rows of the history: epoch 0 and every `evaluate_every` epochs."""
+    return 1 + config.epochs // config.evaluate_every
+
+
+def step_flops(config: RunConfig, rows: int) -> float:
+    """Return the useful FLOP of one step: 6 B sum(in out) - 2 B in_0 out_0."""
+    shape = sizes(config)
+    products = sum(a * b for a, b in zip(shape[:-1], shape[1:], strict=True))
+    return float(rows * (6 * products - 2 * shape[0] * shape[1]))
+
+
+def estimated_cost(config: RunConfig) -> float:
+    """Return the FLOP of the run, evaluations included: what a sweep orders its runs by."""
+    info, shape = _info(config), sizes(config)
+    products = sum(a * b for a, b in zip(shape[:-1], shape[1:], strict=True))
+    units = 40.0 * sum(shape[1:])
+    training = config.epochs * (step_flops(config, info.train_samples) + info.train_samples * units)
+    update = 20.0 * total_steps(config) * parameter_count(config)
+    looking = evaluations(config) * info.validation_samples * (2.0 * products + units)
+    return training + update + looking
+
+
+def estimated_bytes(config: RunConfig) -> int:
+    """Return the memory of one run: parameters, gradients, state, best copy, and the workspace."""
+    shape, count = sizes(config), parameter_count(config)
+    rows = max(batch_rows(config) + 1, EVALUATION_ROWS)
+    buffers = rows * sum(2 * padded(width, config.dtype) for width in shape)
+    return ITEM_BYTES[config.dtype] * (8 * count + buffers)

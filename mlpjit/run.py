@@ -1,0 +1,358 @@
+"""One configuration to one result: the buffers of a run, its compiled call, and what comes out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlpjit import compiled, network
+from mlpjit.datasets import Split, split
+from mlpjit.initializers import Draw
+from mlpjit.kernels import jit, layout
+from mlpjit.kernels.training import train as train_kernel
+from mlpjit.registries import activations, initializers
+from mlpjit.workspace import aligned, plan_workspace, tensor_table
+
+if TYPE_CHECKING:
+    from mlpjit.config import RunConfig
+
+STATUS = {layout.RUNNING: "running", layout.FINISHED: "done", layout.DIVERGED: "diverged", layout.STOPPED: "stopped"}
+
+
+@dataclass
+class RunResult:
+    """What a run leaves.
+
+    status: "done", "diverged" or "stopped". params: packed 1-D array. history: arrays with one row an evaluation
+    (epoch 0 first); per-layer ones are (evaluations, layers). metrics, timings (seconds) and counts by name.
+    """
+
+    config: RunConfig
+    status: str
+    params: np.ndarray
+    history: dict[str, np.ndarray]
+    metrics: dict[str, float | int | None]
+    timings: dict[str, float]
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def test_score(self) -> float | None:
+        """Accuracy or R^2 on the test set at the end; None where the run diverged."""
+        return self.metrics["test_score"]
+
+    @property
+    def test_accuracy(self) -> float | None:
+        """The test score of a classification."""
+        return self.metrics["test_score"]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds in compiled training steps, without compiling and evaluating."""
+        return self.timings["train_seconds"]
+
+
+class Control:
+    """Watches and stops a run from another thread."""
+
+    def __init__(self) -> None:
+        self.array = np.zeros(layout.CONTROL_SIZE, np.int64)
+        self.steps_total = 0
+
+    def progress(self) -> tuple[int, int]:
+        """Return the steps done and the steps of the whole run."""
+        return int(self.array[layout.PROGRESS]), self.steps_total
+
+    def stop(self) -> None:
+        """Ask the run to return after the step it is in; its result then has status "stopped"."""
+        self.array[layout.STOP] = 1
+
+
+@cache
+def _clock() -> tuple[int, int]:
+    """Return the address of clock_gettime and the id of the monotonic clock; (0, 0) where there is none."""
+    import ctypes
+
+    try:
+        function = ctypes.CDLL(None).clock_gettime
+        return ctypes.cast(function, ctypes.c_void_p).value or 0, int(time.CLOCK_MONOTONIC)
+    except (AttributeError, OSError, TypeError):
+        return 0, 0
+
+
+def initial_params(layers: Sequence[network.Layer], init: dict[str, Any], seed: int, dtype: str) -> np.ndarray:
+    """Return packed parameters: W from the initializer, b and beta 0, gamma 1."""
+    record = initializers[init["name"]]
+    settings = {name: init.get(name, default) for name, default in record.defaults.items()}
+    packed = aligned(network.parameters_of(layers), dtype)
+    for index, (layer, tensors) in enumerate(zip(layers, network.views(layers, packed), strict=True)):
+        tensors["W"][...] = record.function(Draw(seed, index, layer.fan_in, layer.fan_out), **settings)
+        if "gamma" in tensors:
+            tensors["gamma"][...] = 1.0
+    return packed
+
+
+def layer_activations(config: RunConfig) -> list[str]:
+    """Return the activation of each weight layer, the output's last."""
+    hidden = config.activation
+    names = [hidden] * len(config.hidden) if isinstance(hidden, str) else list(hidden)
+    return [*names, config.output_activation]
+
+
+def _address(name: str, dtype: str, last: bool) -> int:
+    """Return an activation's address; a linear or softmax output has none."""
+    if last and name in ("identity", "softmax"):
+        return 0
+    return compiled.activation(name, dtype).address
+
+
+def rates(config: RunConfig, steps: int) -> np.ndarray:
+    """Return the learning rate of every step, float64 (steps,)."""
+    from mlpjit.registries import schedules
+
+    given = dict(config.schedule)
+    defaults = schedules[given["name"]].defaults
+    settings = [float(given.get(name, value)) for name, value in defaults.items() if name != "warmup"]
+    numbers, out = np.array([*settings, 0.0]), np.empty(max(steps, 1))
+    warmup = int(given.get("warmup", 0))
+    call = compiled.schedule(given["name"]).call
+    call(0, steps, steps, config.learning_rate, warmup, numbers.ctypes.data, out.ctypes.data)
+    return out
+
+
+class Run:
+    """A run in memory: all its buffers, and `advance(to_step)`, which may be called piece by piece."""
+
+    def __init__(self, config: RunConfig, control: Control | None = None) -> None:
+        self.config, self.control = config, control or Control()
+        self.dtype = config.dtype
+        self.data: Split = split(config.dataset, config.split_seed, config.dtype)
+        self.layers = network.config_layers(config)
+        self.steps = self.control.steps_total = network.total_steps(config)
+        self._make_arrays()
+        self._make_tables()
+        self.status = layout.RUNNING
+
+    def _make_arrays(self) -> None:
+        config, dtype = self.config, self.dtype
+        assert config.init_seed is not None
+        self.params = initial_params(self.layers, dict(config.init), config.init_seed, dtype)
+        count = len(self.params)
+        from mlpjit.registries import optimizers
+
+        slots = len(optimizers[config.optimizer["name"]].state)
+        self.grads, self.best = aligned(count, dtype), aligned(count, dtype)
+        self.state = aligned(max(1, slots * count), dtype)
+        self.carry = np.zeros(layout.CARRY_SIZE)
+        self.carry[[layout.LAST_FINITE_LOSS, layout.FINAL_TRAIN_LOSS]] = np.nan
+        width = layout.RECORD_HEAD + len(self.layers) * layout.DIAGNOSTIC_COUNT
+        self.records = np.full((network.evaluations(config) + 1, width), np.nan)
+        self.order = np.zeros(len(self.data.x_train), np.int64)
+        self.rates = rates(config, self.steps)
+
+    def _make_tables(self) -> None:
+        config, dtype, names = self.config, self.dtype, layer_activations(self.config)
+        batch = network.batch_rows(config)
+        rows = max(batch + 1, network.EVALUATION_ROWS)
+        addresses = [_address(n, dtype, i == len(names) - 1) for i, n in enumerate(names)]
+        outputs = self.data.y_train.shape[1]
+        space = plan_workspace(self.layers, addresses, rows, dtype, extra=rows * outputs)
+        self.table, self.tensors = space.layers, tensor_table(self.layers)
+        self.workspace = aligned(space.size, dtype)
+        self.moments, self.best_moments = (aligned(max(1, space.running_size), dtype) for _ in range(2))
+        self._start_moments()
+        self.sums = np.zeros(2 * outputs + 2 * len(self.layers))
+        self.numbers = self._numbers(names)
+        self.plan = self._plan(space, batch, rows, outputs)
+        self.addresses = self._addresses()
+
+    def _start_moments(self) -> None:
+        """Running means begin at 0, running variances at 1."""
+        for row, layer in zip(self.table, self.layers, strict=True):
+            if layer.gamma_at is not None:
+                at = int(row[layout.RUNNING_AT]) + layer.fan_out
+                self.moments[at : at + layer.fan_out] = 1.0
+
+    def _numbers(self, names: list[str]) -> np.ndarray:
+        config = self.config
+        numbers = np.zeros(layout.NUMBERS_SIZE + len(names))
+        numbers[layout.L2], numbers[layout.DECAY] = config.l2, config.weight_decay
+        if config.clip is not None:
+            _fill(numbers, layout.CLIP_SETTINGS, "clippings", dict(config.clip))
+        _fill(numbers, layout.OPTIMIZER_SETTINGS, "optimizers", dict(config.optimizer))
+        limits = [1.0 if n == "softmax" else activations[n].slope_limit for n in names]
+        numbers[layout.NUMBERS_SIZE :] = limits
+        return numbers
+
+    def _plan(self, space: Any, batch: int, rows: int, outputs: int) -> np.ndarray:
+        config, dtype, data = self.config, self.dtype, self.data
+        clock, clock_id = _clock()
+        values = {
+            layout.LAYER_COUNT: len(self.layers), layout.TENSOR_COUNT: len(self.tensors),
+            layout.PARAMETERS: len(self.params), layout.STATE_SIZE: len(self.state),
+            layout.RUNNING_SIZE: space.running_size, layout.INPUTS: data.x_train.shape[1], layout.OUTPUTS: outputs,
+            layout.SOFTMAX_OUTPUT: config.output_activation == "softmax",
+            layout.TRAIN_ROWS: len(data.x_train), layout.VALIDATION_ROWS: len(data.x_validation),
+            layout.TEST_ROWS: len(data.x_test), layout.BATCH: batch, layout.CHUNK: rows,
+            layout.STEPS_PER_EPOCH: network.steps_per_epoch(config), layout.EVALUATE_EVERY: config.evaluate_every,
+            layout.SHUFFLE: config.shuffle, layout.ORDER_SEED: config.order_seed,
+            layout.CLASSIFICATION: network._info(config).task == "classification",
+            layout.LOSS: compiled.loss(config.canonical()["loss"], dtype).address,
+            layout.CLIP: 0 if config.clip is None else compiled.clipping(config.clip["name"], dtype).address,
+            layout.OPTIMIZER: compiled.optimizer(config.optimizer["name"], dtype).address,
+            layout.CLOCK: clock, layout.CLOCK_ID: clock_id, layout.SCRATCH_AT: space.scratch_at,
+            layout.TOTAL_STEPS: self.steps, layout.WIDEST: space.widest,
+        }  # fmt: skip
+        plan = np.zeros(layout.PLAN_SIZE, np.int64)
+        plan[list(values)] = [int(v or 0) for v in values.values()]
+        return plan
+
+    def _addresses(self) -> np.ndarray:
+        data = self.data
+        arrays = {
+            layout.PARAMS: self.params, layout.GRADS: self.grads, layout.STATE: self.state,
+            layout.MOMENTS: self.moments, layout.WORKSPACE: self.workspace, layout.X_TRAIN: data.x_train,
+            layout.Y_TRAIN: data.y_train, layout.X_VALIDATION: data.x_validation,
+            layout.Y_VALIDATION: data.y_validation, layout.X_TEST: data.x_test, layout.Y_TEST: data.y_test,
+            layout.BEST_PARAMS: self.best, layout.BEST_MOMENTS: self.best_moments, layout.ORDER: self.order,
+            layout.LAYERS: self.table, layout.TENSORS: self.tensors, layout.NUMBERS: self.numbers,
+            layout.RATES: self.rates, layout.CARRY: self.carry, layout.RECORDS: self.records,
+            layout.CONTROL: self.control.array, layout.SUMS: self.sums,
+        }  # fmt: skip
+        found = np.zeros(layout.ARRAY_COUNT, np.int64)
+        found[list(arrays)] = [a.ctypes.data for a in arrays.values()]
+        return found
+
+    def advance(self, to_step: int | None = None) -> str:
+        """Train until a step (counted from 1; None: the end); return the status. Releases the GIL."""
+        self.plan[layout.LAST_STEP] = self.steps if to_step is None else min(to_step, self.steps)
+        call = jit.load(train_kernel, self.dtype).call
+        self.status = call(self.plan.ctypes.data, self.addresses.ctypes.data)
+        return STATUS[self.status]
+
+    def result(self, compile_seconds: float = 0.0) -> RunResult:
+        """Return what the run has left so far."""
+        carry = self.carry
+        timings = {
+            "compile_seconds": compile_seconds,
+            "train_seconds": float(carry[layout.TRAIN_SECONDS]),
+            "evaluate_seconds": float(carry[layout.EVALUATE_SECONDS]),
+        }
+        counts = {"steps": int(carry[layout.STEP]), "gradients": int(carry[layout.GRADIENTS])}
+        return RunResult(
+            self.config, STATUS[self.status], self.params.copy(), self._history(), self._metrics(), timings, counts
+        )
+
+    def _history(self) -> dict[str, np.ndarray]:
+        rows = self.records[: int(self.carry[layout.ROWS_WRITTEN])]
+        head = {
+            "epoch": rows[:, layout.RECORD_EPOCH].astype(np.int64),
+            "step": rows[:, layout.RECORD_STEP].astype(np.int64),
+            "train_loss": rows[:, layout.RECORD_TRAIN_LOSS].copy(),
+            "validation_loss": rows[:, layout.RECORD_VALIDATION_LOSS].copy(),
+            "validation_score": rows[:, layout.RECORD_VALIDATION_SCORE].copy(),
+        }
+        shape = (len(rows), len(self.layers), layout.DIAGNOSTIC_COUNT)
+        layers = rows[:, layout.RECORD_HEAD :].reshape(shape)
+        return head | {name: layers[:, :, i].copy() for i, name in enumerate(layout.DIAGNOSTICS)}
+
+    def _metrics(self) -> dict[str, float | int | None]:
+        carry, history = self.carry, self._history()
+        done, diverged = self.status == layout.FINISHED, self.status == layout.DIVERGED
+        losses, scores = history["validation_loss"], history["validation_score"]
+        metrics: dict[str, float | int | None] = {
+            "final_train_loss": _number(carry[layout.FINAL_TRAIN_LOSS]),
+            "final_validation_loss": _number(losses[-1]) if done else None,
+            "final_validation_score": _number(scores[-1]) if done else None,
+            "best_validation_loss": _number(carry[layout.BEST_LOSS]) if len(losses) else None,
+            "best_epoch": int(carry[layout.BEST_EPOCH]) if len(losses) else None,
+        }
+        for name, place in (
+            ("test_loss", layout.TEST_LOSS), ("test_score", layout.TEST_SCORE),
+            ("best_test_loss", layout.BEST_TEST_LOSS), ("best_test_score", layout.BEST_TEST_SCORE),
+        ):  # fmt: skip
+            metrics[name] = _number(carry[place]) if done else None
+        return metrics | {
+            "parameters": len(self.params),
+            "diverged_step": int(carry[layout.DIVERGED_STEP]) if diverged else None,
+            "last_finite_loss": _number(carry[layout.LAST_FINITE_LOSS]),
+        }
+
+
+def _number(value: float) -> float | None:
+    """Return a float, None for NaN."""
+    return None if value != value else float(value)
+
+
+def _fill(numbers: np.ndarray, at: int, kind: str, spec: dict[str, Any]) -> None:
+    from mlpjit.registries import REGISTRIES
+
+    for i, (name, default) in enumerate(REGISTRIES[kind][spec["name"]].defaults.items()):
+        numbers[at + i] = float(spec.get(name, default))
+
+
+def execute(config: RunConfig, control: Control | None = None) -> RunResult:
+    """Run a configuration to its end. Blocks, releases the GIL while it trains, and may run in many threads.
+
+    Divergence is a result (status "diverged"), not an error.
+    """
+    spent = prepare([config])
+    run = Run(config, control)
+    run.advance()
+    return run.result(spent)
+
+
+def train(config: RunConfig) -> RunResult:
+    """Train one network as configured and return its result (the Python entry point)."""
+    return execute(config)
+
+
+_prepared: set[tuple[Any, ...]] = set()
+
+
+def prepare(configs: Iterable[RunConfig]) -> float:
+    """Compile or load every kernel that these configurations need; return the seconds it took."""
+    start = time.perf_counter()
+    for config in configs:
+        clip = config.clip["name"] if config.clip else None
+        hidden = tuple(layer_activations(config))
+        key = (config.dtype, hidden[0], hidden, config.optimizer["name"], config.schedule["name"], clip, config.loss,
+               config.init["name"], network._info(config).task)  # fmt: skip
+        if key in _prepared:
+            continue
+        _prepare(config)
+        _prepared.add(key)
+    return time.perf_counter() - start
+
+
+def _prepare(config: RunConfig) -> None:
+    names = layer_activations(config)
+    for i, name in enumerate(names):
+        _address(name, config.dtype, i == len(names) - 1)
+    jit.load(train_kernel, config.dtype)
+    compiled.optimizer(config.optimizer["name"], config.dtype)
+    compiled.loss(config.canonical()["loss"], config.dtype)
+    compiled.schedule(config.schedule["name"])
+    if config.clip is not None:
+        compiled.clipping(config.clip["name"], config.dtype)
+    initial_params(network.layers_of([2, 2]), dict(config.init), 0, config.dtype)
+    split(config.dataset, config.split_seed, config.dtype)
+
+
+def measure_step(config: RunConfig, repeats: int = 5) -> dict[str, float]:
+    """Time training steps alone: median, lowest and highest of `repeats` short runs, in seconds a step."""
+    prepare([config])
+    found = []
+    for _ in range(repeats):
+        run = Run(config.model_copy(update={"evaluate_every": max(config.epochs, 1)}))
+        run.advance()
+        found.append(float(run.carry[layout.TRAIN_SECONDS]) / max(1, int(run.carry[layout.STEP])))
+    found.sort()
+    return {
+        "parameters": network.parameter_count(config), "step_seconds": found[len(found) // 2],
+        "low_seconds": found[0], "high_seconds": found[-1],
+    }  # fmt: skip

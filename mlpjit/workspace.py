@@ -1,0 +1,94 @@
+"""The tables and buffers that kernels work on: built once a run, nothing is allocated afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlpjit.kernels import layout
+from mlpjit.kernels.layout import LAYER_COLUMNS, NONE_AT
+from mlpjit.kernels.optimizers.stages import BETA, BIAS, GAMMA, TENSOR_COLUMNS, WEIGHT
+from mlpjit.network import ITEM_BYTES, VECTOR, Layer, padded, parameters_of
+
+KINDS = {"W": WEIGHT, "b": BIAS, "gamma": GAMMA, "beta": BETA}
+# The widest layer whose W the forward product reads in place; wider rows miss the cache and are copied to panels.
+DIRECT_WIDTH = 64
+
+
+def aligned(count: int, dtype: str) -> np.ndarray:
+    """Return zeros that begin at a 64-byte boundary, with a vector to spare behind them."""
+    item = ITEM_BYTES[dtype] if dtype in ITEM_BYTES else 8
+    raw = np.zeros((count + VECTOR.get(dtype, 8)) * item + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    made: np.ndarray = raw[start : start + count * item].view(dtype)
+    return made
+
+
+def tensor_table(layers: Sequence[Layer]) -> np.ndarray:
+    """Return one row a tensor: offset, rows, columns, kind; int64 (tensors, 4)."""
+    rows = []
+    for layer in layers:
+        for name, (at, shape) in layer.tensors().items():
+            height, width = shape if len(shape) == 2 else (1, shape[0])
+            rows.append((at, height, width, KINDS[name]))
+    return np.array(rows, np.int64).reshape(-1, TENSOR_COLUMNS)
+
+
+@dataclass
+class Workspace:
+    """The table of layers (int64), the buffer it points into, and where the scratch begins."""
+
+    layers: np.ndarray
+    size: int
+    scratch_at: int
+    widest: int
+    running_size: int
+
+
+def _take(at: list[int], count: int, dtype: str) -> int:
+    """Reserve `count` numbers, a whole number of vectors; return where they begin."""
+    start = at[0]
+    at[0] += -(-count // VECTOR[dtype]) * VECTOR[dtype]
+    return start
+
+
+def plan_workspace(
+    layers: Sequence[Layer], activations: Sequence[int], rows: int, dtype: str, extra: int = 0
+) -> Workspace:
+    """Lay out the buffers for `rows` samples at a time; `activations` are addresses, 0 for a linear layer.
+
+    `extra` numbers are reserved behind the scratch of the diagnostics.
+    """
+    table = np.full((len(layers), LAYER_COLUMNS), NONE_AT, np.int64)
+    at, running = [0], 0
+    stride = padded(layers[0].fan_in, dtype)
+    source = _take(at, rows * stride, dtype)
+    for row, layer, address in zip(table, layers, activations, strict=True):
+        row[layout.INPUT_AT], row[layout.INPUT_STRIDE] = source, stride
+        stride = padded(layer.fan_out, dtype)
+        _layer_row(row, layer, at, rows, dtype)
+        row[layout.ACTIVATION] = address
+        if layer.gamma_at is not None:
+            row[layout.RUNNING_AT] = running
+            running += 2 * layer.fan_out
+        source = int(row[layout.OUTPUT_AT])
+    widest = max(padded(layer.fan_out, dtype) for layer in layers)
+    scratch = _take(at, widest * (1 + 2 * len(layers)) + parameters_of(layers) + extra, dtype)
+    return Workspace(table, at[0], scratch, widest, running)
+
+
+def _layer_row(row: np.ndarray, layer: Layer, at: list[int], rows: int, dtype: str) -> None:
+    lanes, stride = VECTOR[dtype], padded(layer.fan_out, dtype)
+    row[layout.FAN_IN], row[layout.FAN_OUT], row[layout.STRIDE] = layer.fan_in, layer.fan_out, stride
+    row[layout.WEIGHT_AT], row[layout.BIAS_AT] = layer.weight_at, layer.bias_at
+    row[layout.OUTPUT_AT], row[layout.SLOPE_AT] = (_take(at, rows * stride, dtype) for _ in range(2))
+    wide = -(-layer.fan_out // lanes) * lanes
+    if layer.fan_out % lanes or layer.fan_out > DIRECT_WIDTH:
+        row[layout.PANELS_AT] = _take(at, layer.fan_in * wide, dtype)
+    row[layout.TRANSPOSED_AT] = _take(at, layer.fan_out * -(-layer.fan_in // lanes) * lanes, dtype)
+    if layer.gamma_at is not None and layer.beta_at is not None:
+        row[layout.GAMMA_AT], row[layout.BETA_AT] = layer.gamma_at, layer.beta_at
+        row[layout.NORMALIZED_AT] = _take(at, rows * stride, dtype)
+        row[layout.INVERSE_AT] = _take(at, layer.fan_out, dtype)
