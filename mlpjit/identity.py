@@ -11,9 +11,12 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlpjit.specs import Spec, label
+
+if TYPE_CHECKING:
+    from mlpjit.datasets import DatasetInfo
 
 Values = Mapping[str, Any]
 
@@ -32,12 +35,11 @@ class Part:
     value: Callable[[Values], Any]
 
 
-@lru_cache(maxsize=64)
-def dataset_info(spec: Spec) -> Any:
+def dataset_info(spec: Spec) -> DatasetInfo:
     """Return what a plan must know of a dataset: sizes, task, data_hash. DatasetError where it cannot be used."""
-    from mlpjit.datasets import info
+    from mlpjit.datasets import describe
 
-    return info(spec)
+    return describe(spec)
 
 
 def hidden(values: Values) -> tuple[int, ...]:
@@ -145,9 +147,14 @@ def _source_hash(used: tuple[tuple[str, str], ...]) -> str:
     return source_hash(used)
 
 
+def source_hash(values: Values) -> str:
+    """Return the hash of the kernels a run uses."""
+    return _source_hash(tuple(records_used(values)))
+
+
 def code_and_data(values: Values) -> str:
     """Return the hash of the kernels a run uses, followed by the hash of its data."""
-    return _source_hash(tuple(records_used(values))) + dataset_info(values["dataset"]).data_hash
+    return source_hash(values) + dataset_info(values["dataset"]).data_hash
 
 
 def json_part(name: str, value: Any) -> str:

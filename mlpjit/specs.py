@@ -9,9 +9,6 @@ from typing import Any
 from mlpjit.errors import ConfigError
 from mlpjit.registry import Registry, suggestion
 
-FILE_SUFFIXES = (".npz", ".csv")
-
-
 class Spec(dict[str, Any]):
     """A canonical spec: `name` first, then every parameter, defaults filled in, keys sorted. Do not change it."""
 
@@ -66,14 +63,9 @@ def parse_spec(kind: str, value: Any) -> Spec:
 
 def parse_dataset(value: Any) -> Spec:
     """Return the canonical spec of a dataset: a registered one, or a file that ends in .npz or .csv."""
-    given = _table("datasets", value)
-    name = given.pop("name")
-    if not str(name).endswith(FILE_SUFFIXES):
-        record = registry("datasets")[name]
-        return _filled(name, record.defaults, given)
-    from mlpjit.datasets import FILE_DEFAULTS
+    from mlpjit.datasets import canonical
 
-    return _filled(name, FILE_DEFAULTS, given)
+    return Spec(canonical(_table("datasets", value)))
 
 
 def label(kind: str, spec: Mapping[str, Any] | None) -> str:

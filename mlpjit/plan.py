@@ -1,0 +1,169 @@
+"""What a study would run: its runs without duplicates, what the store lacks, and the best setting's final runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlpjit.config import RunConfig
+from mlpjit.grid import Block
+from mlpjit.identity import FACTORS, KERNEL_FIELDS, SEED_FIELDS, SHAPE_FIELDS, digest
+
+Known = Mapping[str, tuple[str, float | None, float | None]]
+# What the cost of a run depends on; learning rates, seeds and initializers share one estimate.
+COST_FIELDS = (
+    *SHAPE_FIELDS, "dataset", "activation", "output_activation", "optimizer", "normalization", "loss", "clip",
+    "batch_size", "epochs", "evaluate_every", "dtype",
+)  # fmt: skip
+COMPILE_FIELDS = (*KERNEL_FIELDS, "dtype")
+
+
+class Runs:
+    """The distinct runs of some blocks in the order of their file. Configs are built when asked for."""
+
+    def __init__(self, blocks: Sequence[Block]) -> None:
+        self.blocks = tuple(blocks)
+        ids = [run_id for block in self.blocks for run_id in block.run_ids()]
+        first: dict[str, int] = {}
+        for point, run_id in enumerate(ids):
+            first.setdefault(run_id, point)
+        self.run_ids = list(first)
+        self.duplicates = len(ids) - len(first)
+        self._points = np.fromiter(first.values(), dtype=np.intp, count=len(first))
+        self._starts = np.cumsum([0, *(len(block) for block in self.blocks)])
+
+    def __len__(self) -> int:
+        return len(self.run_ids)
+
+    def _locate(self, index: int) -> tuple[Block, int]:
+        point = int(self._points[index])
+        number = int(np.searchsorted(self._starts, point, side="right")) - 1
+        return self.blocks[number], point - int(self._starts[number])
+
+    def config(self, index: int) -> RunConfig:
+        """Return the config of one run."""
+        block, point = self._locate(index)
+        return RunConfig.trusted(block.values(point))
+
+    def with_seed(self, index: int, seed: int) -> RunConfig:
+        """Return a run's config on another seed. Seeds that its study fixes stay; those it sweeps follow."""
+        block, point = self._locate(index)
+        swept = {name for name, _ in block.axes} & set(SEED_FIELDS)
+        return RunConfig.trusted({**block.values(point), **dict.fromkeys(swept), "seed": seed})
+
+    def numbers(self, value: Callable[[RunConfig], float]) -> npt.NDArray[np.float64]:
+        """Return a number for every run that depends on COST_FIELDS only."""
+        parts = [
+            block.numbers(COST_FIELDS, lambda values: value(RunConfig.trusted(values))) for block in self.blocks
+        ]
+        return np.concatenate(parts)[self._points] if parts else np.empty(0)
+
+    def column(self, name: str) -> list[Any]:
+        """Return a factor of every run."""
+        column = [value for block in self.blocks for value in block.column(FACTORS[name])]
+        return [column[point] for point in self._points]
+
+    def timeouts(self) -> list[float | None]:
+        """Return the time limit of every run in seconds."""
+        if all(b.fixed.get("timeout") is None and not b.touches(("timeout",)) for b in self.blocks):
+            return [None] * len(self)
+        return [self.config(index).timeout for index in range(len(self))]
+
+    def representatives(self, fields: Sequence[str], among: Iterable[int] | None = None) -> list[RunConfig]:
+        """Return the first run, among some, of each combination of `fields`."""
+        keys = np.concatenate([
+            np.column_stack([np.full(len(block), number), block.positions(fields)])
+            for number, block in enumerate(self.blocks)
+        ])  # fmt: skip
+        first: dict[tuple[int, ...], int] = {}
+        for index in range(len(self)) if among is None else among:
+            first.setdefault(tuple(keys[self._points[index]]), index)
+        return [self.config(index) for index in first.values()]
+
+
+class ListedRuns(Runs):
+    """Runs given by their configs: a final stage."""
+
+    def __init__(self, configs: Sequence[RunConfig]) -> None:
+        self._configs = list({config.run_id: config for config in configs}.values())
+        self.run_ids = [config.run_id for config in self._configs]
+        self.blocks, self.duplicates = (), len(configs) - len(self._configs)
+
+    def config(self, index: int) -> RunConfig:
+        """Return the config of one run."""
+        return self._configs[index]
+
+    def numbers(self, value: Callable[[RunConfig], float]) -> npt.NDArray[np.float64]:
+        """Return a number for every run."""
+        return np.array([value(config) for config in self._configs], dtype=np.float64)
+
+    def timeouts(self) -> list[float | None]:
+        """Return the time limit of every run in seconds."""
+        return [config.timeout for config in self._configs]
+
+    def representatives(self, fields: Sequence[str], among: Iterable[int] | None = None) -> list[RunConfig]:
+        """Return the runs themselves: there are few."""
+        return [self._configs[index] for index in (range(len(self)) if among is None else among)]
+
+
+def missing(runs: Runs, known: Known) -> list[int]:
+    """Return the runs that still need to be made: not stored, failed, or cut by another time limit than now's."""
+    timeouts = runs.timeouts()
+    return [index for index, run_id in enumerate(runs.run_ids) if not _settled(known.get(run_id), timeouts[index])]
+
+
+def _settled(found: tuple[str, float | None, float | None] | None, timeout: float | None) -> bool:
+    if found is None:
+        return False
+    return found[0] in ("done", "diverged") or (found[0] == "timed_out" and found[1] == timeout)
+
+
+def tuning_rows(runs: Runs, known: Known, per: str) -> list[dict[str, Any]]:
+    """Return what selection needs of every tuning run: the factors that vary, its state and its loss."""
+    columns = {name: runs.column(name) for name in FACTORS}
+    columns = {name: c for name, c in columns.items() if name == per or (name not in SEED_FIELDS and len(set(c)) > 1)}
+    names = (*columns, "state", "final_validation_loss")
+    found = [known.get(run_id, ("missing", None, None)) for run_id in runs.run_ids]
+    values = zip(*columns.values(), (f[0] for f in found), (f[2] for f in found), strict=True)
+    return [dict(zip(names, row, strict=True)) for row in values]
+
+
+def final_runs(runs: Runs, known: Known, per: str, seeds: Sequence[int]) -> ListedRuns:
+    """Return the best setting of each value of `per`, chosen on the tuning runs, on fresh seeds."""
+    from mlpjit.selection import best_per
+
+    best = best_per(tuning_rows(runs, known, per), per)
+    members = [setting.members[0] for setting in best.values()]
+    return ListedRuns([runs.with_seed(index, seed) for index in members for seed in seeds])
+
+
+@dataclass(frozen=True)
+class StepTiming:
+    """One step time to measure."""
+
+    config: RunConfig
+    repeats: int
+
+    @cached_property
+    def key(self) -> str:
+        """The name under which the store keeps it."""
+        return digest(f"step time {self.config.run_id} {self.repeats}")
+
+
+def step_timings(runs: Runs, repeats: int, widths: Sequence[int]) -> list[StepTiming]:
+    """Return a step time per distinct hidden layers and optimizer, and per width asked for besides."""
+    found: dict[str, RunConfig] = {}
+    for config in runs.representatives((*SHAPE_FIELDS, "optimizer")):
+        for hidden in (config.hidden, *((width,) * config.depth for width in widths)):
+            found.setdefault(json.dumps([hidden, config.optimizer]), _reshaped(config, hidden))
+    return [StepTiming(config, repeats) for config in found.values()]
+
+
+def _reshaped(config: RunConfig, hidden: Sequence[int]) -> RunConfig:
+    return RunConfig.trusted({**{name: config.__dict__[name] for name in RunConfig.model_fields}, "hidden": hidden})

@@ -1,0 +1,257 @@
+"""Store: what the sweep writes and what figures, export and the command line read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from mlpjit.errors import StoreError
+from mlpjit.store import reading
+from mlpjit.store.schema import HOST, READ, TIMING_COLUMNS, WRITTEN, connect, explained
+from mlpjit.store.writing import Write, Writer, WriterLock
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILE_NAME = "store.sqlite"
+INSERT_RUN = f"INSERT OR REPLACE INTO runs ({', '.join(WRITTEN)}) VALUES ({', '.join('?' * len(WRITTEN))})"
+INSERT_CURVES = "INSERT OR REPLACE INTO curves (run_id, layers, curve, layer_curve) VALUES (?, ?, ?, ?)"
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """One row of `runs` by column name, and the run's encoded curves (layers, curve, layer curve)."""
+
+    values: Mapping[str, Any]
+    curves: tuple[int, bytes, bytes] = (0, b"", b"")
+
+
+@dataclass(frozen=True)
+class Session:
+    """One invocation that ran something: where, and everything that is good to know about it."""
+
+    host: Mapping[str, Any]
+    started_at: str
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Store:
+    """A study's results. Open it with `Store.open`; it is a context manager."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, writer: Writer | None, lock: WriterLock | None):
+        self.path = path
+        self._connection = connection
+        self._writer = writer
+        self._lock = lock
+
+    @classmethod
+    def open(cls, path: Path | str, readonly: bool = False) -> Store:
+        """Open `store.sqlite`, or the one in a folder. Only one process at a time may open it for writing.
+
+        Raises StoreError where there is none (readonly), it is no store, it is damaged, too new, or in use.
+        """
+        path = Path(path)
+        path = path / FILE_NAME if path.is_dir() or path.suffix != ".sqlite" else path
+        if readonly:
+            return cls(path, connect(path, readonly=True), None, None)
+        return cls._open_for_writing(path)
+
+    @classmethod
+    def _open_for_writing(cls, path: Path) -> Store:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{path.parent}: cannot make this folder: {error.strerror}") from error
+        lock = WriterLock(path.with_suffix(".lock"))
+        lock.acquire()
+        try:
+            writer = Writer(path)
+            store = cls(path, connect(path, readonly=True), writer, lock)
+            if store._meta("store") is None:
+                writer.put(_name_store)
+                writer.flush()
+            return store
+        except BaseException:
+            lock.release()
+            raise
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Commit what is queued and close. Raises StoreError when something could not be written."""
+        self._connection.close()
+        try:
+            if self._writer:
+                self._writer.close()
+        finally:
+            if self._lock:
+                self._lock.release()
+
+    # Writing
+
+    def _put(self, write: Write) -> None:
+        if self._writer is None:
+            raise StoreError(f"{self.path}: opened for reading only")
+        self._writer.put(write)
+
+    def flush(self) -> None:
+        """Wait until everything that was put is committed."""
+        if self._writer:
+            self._writer.flush()
+
+    def put(self, run: StoredRun) -> None:
+        """Queue a finished run; a run stored before under the same id is replaced."""
+        row = [run.values.get(name) for name in WRITTEN]
+        curves = (run.values["run_id"], *run.curves)
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(INSERT_RUN, row)
+            connection.execute(INSERT_CURVES, curves)
+
+        self._put(write)
+
+    def put_timing(self, key: str, values: Mapping[str, Any], measured_at: str, session: int) -> None:
+        """Queue one measured step time."""
+        row = (key, *(values.get(name) for name in TIMING_COLUMNS), measured_at, session)
+        marks = ", ".join("?" * len(row))
+        self._put(lambda connection: connection.execute(f"INSERT OR REPLACE INTO timing VALUES ({marks})", row))
+
+    def start_session(self, session: Session) -> int:
+        """Store where runs are about to be made; return the number that their rows refer to."""
+        names = (*HOST, "started_at", "provenance")
+        values = [session.host.get(name) for name in HOST]
+        values += [session.started_at, json.dumps(session.provenance, sort_keys=True)]
+        query = f"INSERT INTO sessions ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+        number: list[int] = []
+        self._put(lambda connection: number.append(connection.execute(query, values).lastrowid or 0))
+        self.flush()
+        return number[0]
+
+    def end_session(self, number: int, compile_seconds: float, wall_seconds: float) -> None:
+        """Add what a session spent on compilation and in all."""
+        query = "UPDATE sessions SET compile_seconds = ?, wall_seconds = ? WHERE id = ?"
+        self._put(lambda connection: connection.execute(query, (compile_seconds, wall_seconds, number)))
+
+    def save_plan(
+        self, study: Mapping[str, Any], stages: Sequence[tuple[str, Sequence[str]]], timing: Sequence[str] = ()
+    ) -> None:
+        """Make (stage, run ids) pairs the current study, unless they are already."""
+        plan = [(stage, run_id) for stage, run_ids in stages for run_id in run_ids]
+        text = json.dumps(study, sort_keys=True)
+        digest = plan_digest(text, plan, timing)
+        if self._meta("plan") == digest:
+            return
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM plan")
+            connection.execute("DELETE FROM timing_plan")
+            connection.executemany("INSERT INTO plan (stage, run_id) VALUES (?, ?)", plan)
+            connection.executemany("INSERT INTO timing_plan (key) VALUES (?)", [(key,) for key in timing])
+            connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", [("study", text), ("plan", digest)])
+
+        self._put(write)
+        self.flush()
+
+    # Reading
+
+    def _meta(self, key: str) -> str | None:
+        with explained(self.path):
+            row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def has_plan(
+        self, study: Mapping[str, Any], stages: Sequence[tuple[str, Sequence[str]]], timing: Sequence[str] = ()
+    ) -> bool:
+        """Whether exactly this is the current plan."""
+        plan = [(stage, run_id) for stage, run_ids in stages for run_id in run_ids]
+        return self._meta("plan") == plan_digest(json.dumps(study, sort_keys=True), plan, timing)
+
+    def known(self) -> dict[str, tuple[str, float | None, float | None]]:
+        """Return (state, timeout, final validation loss) of every stored run by run id, planned now or not."""
+        with explained(self.path):
+            rows = self._connection.execute("SELECT run_id, state, timeout, final_validation_loss FROM runs")
+            return {run_id: (state, timeout, loss) for run_id, state, timeout, loss in rows}
+
+    def timing_keys(self) -> set[str]:
+        """Return the keys of all stored step times."""
+        with explained(self.path):
+            return {key for (key,) in self._connection.execute("SELECT key FROM timing")}
+
+    def rows(self, names: Sequence[str] = READ) -> Iterator[tuple[Any, ...]]:
+        """Yield those columns of the planned runs that are stored, in the order of the plan, without pandas."""
+        with explained(self.path):
+            yield from reading.rows(self._connection, names)
+
+    def speeds(self) -> list[tuple[str, float]]:
+        """Return (run id, seconds of training and evaluation) of every run that is done."""
+        query = "SELECT run_id, train_seconds + evaluate_seconds FROM runs WHERE state = 'done' AND steps > 0"
+        with explained(self.path):
+            return [row for row in self._connection.execute(query) if row[1]]
+
+    def sessions(self) -> list[dict[str, Any]]:
+        """Return every session: host columns, started_at, compile_seconds, wall_seconds, provenance."""
+        names = (*HOST, "started_at", "compile_seconds", "wall_seconds", "provenance")
+        with explained(self.path):
+            rows = self._connection.execute(f"SELECT {', '.join(names)} FROM sessions ORDER BY id").fetchall()
+        found = [dict(zip(names, row, strict=True)) for row in rows]
+        return [{**session, "provenance": json.loads(session["provenance"])} for session in found]
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a run of the current study, in the order of its plan: ids, factors, metrics, timings."""
+        with explained(self.path):
+            return reading.frame(self._connection)
+
+    def curves(self, run_ids: Iterable[str]) -> pd.DataFrame:
+        """Return learning curves: run_id, epoch, step, train_loss, validation_loss, validation_score."""
+        with explained(self.path):
+            return reading.curves(self._connection, list(run_ids))
+
+    def layers(
+        self, run_ids: Iterable[str], names: Iterable[str] | None = None, epoch: int | None = None
+    ) -> pd.DataFrame:
+        """Return diagnostics by layer: run_id, epoch, layer (1..L), then `names` (all of them without)."""
+        with explained(self.path):
+            return reading.layers(self._connection, list(run_ids), names, epoch)
+
+    def timing(self) -> pd.DataFrame:
+        """Return the measured step times of the current study, with `parameters` and quartiles."""
+        with explained(self.path):
+            return reading.timing(self._connection)
+
+    def study(self) -> dict[str, Any]:
+        """Return the canonical study; empty before anything was planned."""
+        found: dict[str, Any] = json.loads(self._meta("study") or "{}")
+        return found
+
+    def content_version(self) -> str:
+        """Return a text that changes with every commit to this store."""
+        return f"{self._meta('store')}-{self._meta('changes')}"
+
+    def check(self) -> str | None:
+        """Return SQLite's first complaint about the file, None when it is whole."""
+        with explained(self.path):
+            (answer,) = self._connection.execute("PRAGMA integrity_check(1)").fetchone()
+        return None if answer == "ok" else str(answer)
+
+
+def plan_digest(study: str, plan: Sequence[tuple[str, str]], timing: Sequence[str]) -> str:
+    """Return one hash over a study and what it plans."""
+    text = "\n".join([study, *(f"{stage} {run_id}" for stage, run_id in plan), *timing])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _name_store(connection: sqlite3.Connection) -> None:
+    """Give a new store its own name, so that versions of two stores never compare equal."""
+    connection.execute("INSERT OR IGNORE INTO meta VALUES ('changes', '0')")
+    connection.execute("INSERT OR IGNORE INTO meta VALUES ('store', ?)", (secrets.token_hex(8),))
