@@ -170,3 +170,10 @@ def require(dataset_name: str, parameter: str, value: float, low: float, high: f
 def even_counts(samples: int, classes: int) -> tuple[int, ...]:
     """Return class sizes that differ by one at most and add up to `samples`, the larger ones first."""
     return tuple(samples // classes + (label < samples % classes) for label in range(classes))
+
+
+def check_sampling(dataset_name: str, samples: int, noise: float, data_seed: int) -> None:
+    """Raise DatasetError for a number of samples, a noise or a seed that no generator takes."""
+    require(dataset_name, "samples", samples, 10, 10_000_000)
+    require(dataset_name, "noise", noise, 0)
+    require(dataset_name, "data_seed", data_seed, 0, 2**63 - 1)
