@@ -142,9 +142,9 @@ def combination(factors: Row) -> tuple[tuple[str, Any], ...]:
 
 
 def order_key(value: Any) -> tuple[int, float, str]:
-    """Sort numbers by value, then text by the alphabet, then everything missing."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return (2, 0.0, "")
+    """Sort nothing (None, NaN, "none") first, then numbers by value, then text by the alphabet."""
+    if value is None or value == "none" or value != value:
+        return (-1, 0.0, "")
     if isinstance(value, (int, float)):
         return (0, float(value), "")
     return (1, 0.0, str(value))
@@ -155,7 +155,10 @@ def _setting(factors: dict[str, Any], losses: list[float], members: list[int]) -
 
 
 def _rank(setting: Setting) -> tuple[Any, ...]:
-    """Lower median, then fewer runs lost, then lower losses, then factors in order (lower rates first)."""
+    """Lower median, then fewer runs lost, then lower losses, then lower rates, then what is plainer.
+
+    Exact ties happen: clipping that never bites leaves every bit as it was.
+    """
     factors = tuple(
         (name, order_key(value)) for name, value in setting.factors.items() if name != "learning_rate"
     )

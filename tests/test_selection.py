@@ -68,6 +68,12 @@ def test_equal_medians_prefer_fewer_lost_runs() -> None:
     assert selection.best_settings(rows)["sgd"]["learning_rate"] == 0.1
 
 
+@pytest.mark.parametrize("none", [None, "none"])
+def test_clipping_that_never_bites_is_not_chosen(none: str | None) -> None:
+    rows = [row(0.1, 0, 0.5, clip="global_norm(max_norm=1.0)"), row(0.1, 0, 0.5, clip=none)]
+    assert selection.best_settings(rows)["sgd"]["clip"] == none
+
+
 def test_best_per_any_column_in_stable_order() -> None:
     rows = [row(0.1, 0, 0.5, depth=8), row(0.1, 0, 0.4, depth=2), row(1.0, 0, 0.3, depth=2)]
     best = selection.best_per(rows, per="depth")

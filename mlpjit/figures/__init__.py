@@ -1,7 +1,8 @@
 """Figures: one file each, a data function and a draw function, found by themselves.
 
-A figure file holds `data(results) -> DataFrame` (tidy, written as a CSV table; empty when the study has no such
-data) and a draw function decorated with `@figure(...)`. Importing this package imports no matplotlib or pandas.
+A figure file holds `data(results) -> DataFrame` (tidy, written as a CSV table; empty when the study has no
+such data) and a draw function decorated with `@figure(...)`. Importing this package imports neither
+matplotlib nor pandas.
 """
 
 from __future__ import annotations

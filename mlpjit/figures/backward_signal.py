@@ -19,9 +19,10 @@ def data(results: Results) -> pd.DataFrame:
 @figure(
     "backward_signal",
     title=TITLE,
-    caption="Norm of the loss gradient with respect to each layer's weights before the first step, one line a "
-    "depth: a line that falls towards layer 1 is a vanishing gradient, one that rises an exploding one. Median "
-    'over seeds; "+ batch" is with batch normalization; triangles at the lower edge are exact zeros.',
+    caption="Norm of the loss gradient with respect to each layer's weights before the first step, one "
+    "line a depth: a line that falls towards layer 1 is a vanishing gradient, one that rises an"
+    " exploding one. Median over seeds; '+ batch' is with batch normalization; triangles at the"
+    " lower edge are exact zeros.",
     data=data,
     order=53,
 )

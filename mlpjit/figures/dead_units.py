@@ -21,7 +21,8 @@ GROUPS = ["init", "activation"]
 def data(results: Results) -> pd.DataFrame:
     """Return init, activation, depth, moment (start, end), layer, runs and the median of both fractions.
 
-    Deepest networks without normalization where the study has some, each at its best setting; hidden layers only.
+    Hidden layers of the deepest networks, without normalization where the study has some, each at its best
+    setting.
     """
     if not set(GROUPS) & set(results.varying) or results.deepest["depth"].max() < 2:
         return pd.DataFrame()
@@ -52,9 +53,10 @@ def _best_deep(results: Results) -> pd.DataFrame:
 @figure(
     "dead_units",
     title=TITLE,
-    caption="Share of a hidden layer's units that are dead (slope zero on every sample seen) and share of "
-    "activations that are saturated (slope below 1 % of its maximum), in the deepest networks at each one's best "
-    "setting without normalization or clipping, before and after training; median over seeds.",
+    caption="Share of a hidden layer's units that are dead (slope zero on every sample seen) and share "
+    "of activations that are saturated (slope below 1 % of its maximum), in the deepest "
+    "networks at each one's best setting without normalization or clipping, before and after "
+    "training; median over seeds.",
     data=data,
     order=55,
 )
@@ -65,12 +67,23 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     places = [(init, moment) for init in sorted(set(table["init"])) for moment in MOMENTS]
     pages = [places[start : start + 6] for start in range(0, len(places), 6)]
     columns = min(len(places), 6)
-    wanted = [(quantity, place) for page in pages for quantity in QUANTITIES
-              for place in page + [None] * (columns - len(page))]  # fmt: skip
+    wanted = [
+        (quantity, place)
+        for page in pages
+        for quantity in QUANTITIES
+        for place in page + [None] * (columns - len(page))
+    ]
     depth = int(table["depth"].iloc[0])
     legend = [layout.handle(name, **looks[name].line()) for name in activations]
-    sheet = layout.sheet(TITLE, f"Networks of {depth} hidden layers, by layer", len(wanted), columns, 1.35,
-                         legend=legend, room=layout.Room(across=0.16, down=0.35))  # fmt: skip
+    sheet = layout.sheet(
+        TITLE,
+        f"Networks of {depth} hidden layers, by layer",
+        len(wanted),
+        columns,
+        1.35,
+        legend=legend,
+        room=layout.Room(across=0.16, down=0.35),
+    )
     for panel, (quantity, place) in zip(sheet.panels, wanted, strict=True):
         if place is None:
             panel.set_visible(False)

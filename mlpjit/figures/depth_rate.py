@@ -19,9 +19,16 @@ def data(results: Results) -> pd.DataFrame:
     for setting in results.settings:
         label = setting.factors[results.label]
         if _others(setting.factors) == _others(results.best[label].factors):
-            rows.append({"label": label, "depth": setting.factors["depth"], "runs": len(setting.losses),
-                         "learning_rate": setting.factors["learning_rate"], "median": setting.median,
-                         "lost": setting.diverged})  # fmt: skip
+            rows.append(
+                {
+                    "label": label,
+                    "depth": setting.factors["depth"],
+                    "runs": len(setting.losses),
+                    "learning_rate": setting.factors["learning_rate"],
+                    "median": setting.median,
+                    "lost": setting.diverged,
+                }
+            )
     return pd.DataFrame(rows).sort_values(["label", "depth", "learning_rate"], ignore_index=True)
 
 
@@ -34,9 +41,10 @@ def _others(factors: dict[str, object]) -> dict[str, object]:
 @figure(
     "depth_rate",
     title=TITLE,
-    caption="Median final validation loss over the tuning seeds, each with its best initialization, activation "
-    "and other settings. One colour scale for all panels. Hatched grey: the median run diverged; the numbers say "
-    "how many of the cell's runs were lost. The frame marks the best cell of a panel.",
+    caption="Median final validation loss over the tuning seeds, each with its best initialization, "
+    "activation and other settings. One colour scale for all panels. Hatched grey: the median "
+    "run diverged; the numbers say how many of the cell's runs were lost. The frame marks the "
+    "best cell of a panel.",
     data=data,
     order=30,
 )
@@ -47,10 +55,16 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     norm = heat.scale(table["median"])
     columns = layout.grid_columns(len(labels))
     most = int(table.groupby("label")["learning_rate"].nunique().max())
-    sheet = layout.sheet(TITLE, "Median final validation loss, each at its best other settings", len(labels),
-                         columns, max(0.34 * len(depths), 0.9), legend=heat.key(),
-                         room=layout.Room(right=1.0, across=0.22, left=0.55, down=0.62),
-                         most_across=0.62 * most)  # fmt: skip
+    sheet = layout.sheet(
+        TITLE,
+        "Median final validation loss, each at its best other settings",
+        len(labels),
+        columns,
+        max(0.34 * len(depths), 0.9),
+        legend=heat.key(),
+        room=layout.Room(right=1.0, across=0.22, left=0.55, down=0.62),
+        most_across=0.62 * most,
+    )
     for panel, label in zip(sheet.panels, labels, strict=True):
         part = table[table["label"] == label]
         rates = sorted(part["learning_rate"].unique().tolist())

@@ -19,7 +19,7 @@ GROUPS = ["init", "activation", "normalization"]
 def data(results: Results) -> pd.DataFrame:
     """Return init, activation, normalization, depth, layer, runs, median, low, high of ||dL/dW|| at epoch 0.
 
-    Only the deepest networks; optimizer and rate play no part before the first step, so one run a seed serves.
+    Only the deepest networks. Optimizer and rate play no part before the first step: one run a seed serves.
     """
     runs = results.deepest.drop_duplicates([*GROUPS, "width", "init_seed", "split_seed"])
     if runs.empty or runs["depth"].iloc[0] < 2:
@@ -30,18 +30,21 @@ def data(results: Results) -> pd.DataFrame:
     rows = []
     for key, part in records.groupby([*GROUPS, "depth", "layer"], dropna=False):
         low, middle, high = (float(q) for q in statistics.quartiles(part["gradient_norm"]))
-        rows.append(dict(zip([*GROUPS, "depth", "layer"], key, strict=True))
-                    | {"runs": len(part), "median": middle, "low": low, "high": high})  # fmt: skip
+        rows.append(
+            dict(zip([*GROUPS, "depth", "layer"], key, strict=True))
+            | {"runs": len(part), "median": middle, "low": low, "high": high}
+        )
     return pd.DataFrame(rows)
 
 
 @figure(
     "gradient_norm",
     title=TITLE,
-    caption="Norm of the loss gradient with respect to each layer's weights at initialization, before the first "
-    "step, in the deepest networks: median over seeds, band from quartile to quartile. Layer 1 is next to the "
-    "input. A line that falls to the left is a vanishing gradient, one that rises to the left an exploding one. "
-    "Hollow triangles at the lower edge mark gradients of exactly zero.",
+    caption="Norm of the loss gradient with respect to each layer's weights at initialization, before "
+    "the first step, in the deepest networks: median over seeds, band from quartile to "
+    "quartile. Layer 1 is next to the input. A line that falls to the left is a vanishing "
+    "gradient, one that rises to the left an exploding one. Hollow triangles at the lower edge "
+    "mark gradients of exactly zero.",
     data=data,
     order=50,
 )
@@ -50,14 +53,24 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     activations = list(dict.fromkeys(table["activation"]))
     looks = style.looks(activations)
     several = table["normalization"].nunique() > 1
-    panels = [(n, i) for n in sorted(set(table["normalization"]), key=lambda n: n != "none")
-              for i in sorted(set(table["init"]))]  # fmt: skip
+    panels = [
+        (n, i)
+        for n in sorted(set(table["normalization"]), key=lambda n: n != "none")
+        for i in sorted(set(table["init"]))
+    ]
     columns = table["init"].nunique() if several else layout.grid_columns(len(panels), 4)
     columns = min(columns, 5)
     legend = [layout.handle(name, **looks[name].line()) for name in activations]
     depth = int(table["depth"].iloc[0])
-    sheet = layout.sheet(TITLE, f"Gradient norm by layer at initialization, {depth} hidden layers", len(panels),
-                         columns, 2.3, legend=legend, room=layout.Room(left=0.8))  # fmt: skip
+    sheet = layout.sheet(
+        TITLE,
+        f"Gradient norm by layer at initialization, {depth} hidden layers",
+        len(panels),
+        columns,
+        2.3,
+        legend=legend,
+        room=layout.Room(left=0.8),
+    )
     low, high = layout.log_limits(table[["low", "high"]].to_numpy().ravel())
     for panel, (normalization, init) in zip(sheet.panels, panels, strict=True):
         part = table[(table["normalization"] == normalization) & (table["init"] == init)]

@@ -19,7 +19,7 @@ from mlpjit.figures import layout, style
 
 
 def scale(values: Any) -> Normalize:
-    """Return one logarithmic scale for all cells; it ends at 100 times the best, so that detail stays visible."""
+    """Return one logarithmic scale for all cells; it ends at 100 times the best, to keep detail visible."""
     finite = np.asarray(values, dtype=float)
     finite = finite[np.isfinite(finite) & (finite > 0)]
     if finite.size == 0:
@@ -78,10 +78,18 @@ def _bright(colour: Any) -> bool:
 def key() -> list[Line2D]:
     """Return the legend of heat maps."""
     return [
-        layout.handle("best cell", color="black", marker="s", markersize=9, fillstyle="none", linestyle="None"),
-        layout.handle("median run diverged (runs lost / runs)", color=style.LOST, marker="s", markersize=10,
-                      markeredgecolor="#8a8a8a", linestyle="None"),
-    ]  # fmt: skip
+        layout.handle(
+            "best cell", color="black", marker="s", markersize=9, fillstyle="none", linestyle="None"
+        ),
+        layout.handle(
+            "median run diverged (runs lost / runs)",
+            color=style.LOST,
+            marker="s",
+            markersize=10,
+            markeredgecolor="#8a8a8a",
+            linestyle="None",
+        ),
+    ]
 
 
 def bar(sheet: layout.Sheet, norm: Normalize, values: Any, name: str) -> None:

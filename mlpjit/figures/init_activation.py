@@ -22,11 +22,17 @@ def data(results: Results) -> pd.DataFrame:
         return pd.DataFrame()
     depths = results.values("depth")
     rows = [
-        {"label": factors[results.label], **factors, "learning_rate": setting.factors["learning_rate"],
-         "runs": len(setting.losses), "median": setting.median, "lost": setting.diverged}
+        {
+            "label": factors[results.label],
+            **factors,
+            "learning_rate": setting.factors["learning_rate"],
+            "runs": len(setting.losses),
+            "median": setting.median,
+            "lost": setting.diverged,
+        }
         for factors, setting in results.best_by([results.label, "depth", "init", "activation"])
         if factors["depth"] in (depths[0], depths[-1])
-    ]  # fmt: skip
+    ]
     names = ["label", "depth", "init", "activation", "learning_rate", "runs", "median", "lost"]
     return pd.DataFrame(rows)[names].sort_values(names[:4], ignore_index=True)
 
@@ -34,14 +40,14 @@ def data(results: Results) -> pd.DataFrame:
 @figure(
     "init_activation",
     title=TITLE,
-    caption="Median final validation loss over the tuning seeds of each initialization and activation, each at "
-    "its own best learning rate. One colour scale for all panels; hatched grey: the median run diverged at every "
-    "rate; the frame marks the best cell of a panel.",
+    caption="Median final validation loss over the tuning seeds of each initialization and activation, "
+    "each at its own best learning rate. One colour scale for all panels; hatched grey: the "
+    "median run diverged at every rate; the frame marks the best cell of a panel.",
     data=data,
     order=40,
 )
 def draw(table: pd.DataFrame, results: Results) -> Figure:
-    """Columns are labels, rows the least and the greatest depth; one overall panel a depth if few cells vary."""
+    """Columns are labels, rows the least and the greatest depth; one label has its depths side by side."""
     if results.label in ("init", "activation"):
         table = table.assign(label="")
     labels, depths = list(dict.fromkeys(table["label"])), sorted(table["depth"].unique().tolist())
@@ -54,9 +60,16 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     room = layout.Room(
         left=0.35 + layout.text_width(activations), right=1.0, across=0.2, down=0.8, bottom=0.5
     )
-    sheet = layout.sheet(TITLE, "Median final validation loss, each at its own best learning rate", len(panels),
-                         columns, max(0.3 * len(activations), 0.6), legend=heat.key(), room=room,
-                         most_across=max(0.95 * len(inits), 1.4))  # fmt: skip
+    sheet = layout.sheet(
+        TITLE,
+        "Median final validation loss, each at its own best learning rate",
+        len(panels),
+        columns,
+        max(0.3 * len(activations), 0.6),
+        legend=heat.key(),
+        room=room,
+        most_across=max(0.95 * len(inits), 1.4),
+    )
     for panel, (label, depth) in zip(sheet.panels, panels, strict=True):
         if label is None:
             panel.set_visible(False)

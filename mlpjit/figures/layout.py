@@ -17,7 +17,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from mlpjit.figures import style
 
-WIDTH = 9.6  # inches; the page shows it 1:1 at 1200 px and at three quarters on A4
+WIDTH = 10.4  # inches; the page shows it 1:1 at 1200 px and at 70 % on A4
 FULL = 8  # more lines than this share no panel
 _LINE = 0.2  # inches of one line of text
 _CHARACTER = 0.078  # inches of one character of 9 point text, on the wide side
@@ -87,8 +87,16 @@ def sheet(
     _head(figure, title, subtitle, total)
     if legend:
         top = 1 - (0.42 + _LINE * (subtitle.count("\n") + 1)) / total
-        figure.legend(handles=list(legend), loc="upper left", bbox_to_anchor=(0.1 / width, top), borderpad=0,
-                      borderaxespad=0, ncols=legend_columns, columnspacing=1.6, handlelength=2.6)  # fmt: skip
+        figure.legend(
+            handles=list(legend),
+            loc="upper left",
+            bbox_to_anchor=(0.1 / width, top),
+            borderpad=0,
+            borderaxespad=0,
+            ncols=legend_columns,
+            columnspacing=1.6,
+            handlelength=2.6,
+        )
     across = min((width - room.left - room.right - (columns - 1) * room.across) / columns, most_across)
     panels = []
     for index in range(count):
@@ -129,8 +137,12 @@ def grid_columns(count: int, most: int = 4) -> int:
 def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
     """Return at most `most` round numbers in low..high, for a logarithmic axis."""
     for digits in ((1, 2, 5), (1, 3), (1,)):
-        found = [d * 10.0**e for e in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-                 for d in digits if low * 0.999 <= d * 10.0**e <= high * 1.001]  # fmt: skip
+        found = [
+            d * 10.0**e
+            for e in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+            for d in digits
+            if low * 0.999 <= d * 10.0**e <= high * 1.001
+        ]
         if len(found) <= most:
             return found if len(found) > 1 else [low, high]
     return found[:: math.ceil(len(found) / most)]

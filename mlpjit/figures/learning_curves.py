@@ -36,16 +36,24 @@ def _summary(curves: pd.DataFrame, label: Any, quantity: str, runs: int) -> pd.D
     values = np.full((runs, wide.shape[1]), QUANTITIES[quantity])
     values[: len(wide)] = wide.fillna(QUANTITIES[quantity]).to_numpy()
     low, middle, high = statistics.quartiles(values)
-    columns = {"label": label, "quantity": quantity, "epoch": wide.columns.to_numpy(), "runs": runs,
-               "median": middle, "low": low, "high": high}  # fmt: skip
+    columns = {
+        "label": label,
+        "quantity": quantity,
+        "epoch": wide.columns.to_numpy(),
+        "runs": runs,
+        "median": middle,
+        "low": low,
+        "high": high,
+    }
     return pd.DataFrame(columns)
 
 
 @figure(
     "learning_curves",
     title="How fast does each learn, and where does it end?",
-    caption="Median (line) and quartiles (band) over seeds, each at its best setting. A run that diverged counts "
-    "as infinitely bad from the epoch it ended; a line stops where the median run has diverged.",
+    caption="Median (line) and quartiles (band) over seeds, each at its best setting. A run that "
+    "diverged counts as infinitely bad from the epoch it ended; a line stops where the median "
+    "run has diverged.",
     data=data,
     order=20,
 )
@@ -103,8 +111,13 @@ def _many(
     table: pd.DataFrame, labels: list[Any], looks: dict[Any, style.Look], title: str, subtitle: str
 ) -> Figure:
     part = table[table["quantity"] == "validation_loss"]
-    sheet = layout.sheet(title, f"{subtitle}\nValidation loss; all others in grey", len(labels),
-                         layout.grid_columns(len(labels), 5), 1.25)  # fmt: skip
+    sheet = layout.sheet(
+        title,
+        f"{subtitle}\nValidation loss; all others in grey",
+        len(labels),
+        layout.grid_columns(len(labels), 5),
+        1.25,
+    )
     lines = {label: line[np.isfinite(line["median"])] for label, line in part.groupby("label", sort=False)}
     for panel, label in zip(sheet.panels, labels, strict=True):
         for other in lines.values():

@@ -19,9 +19,9 @@ TITLE = "Which learning rates work, and how wide is the good range?"
 def data(results: Results) -> pd.DataFrame:
     """Return one row for each label and rate, at the label's best other settings.
 
-    median, low, high: final validation loss over the tuning seeds and its quartiles; runs, lost: how many, and
-    how many of them diverged; good, best: the rate's verdict; envelope: the lowest median at that rate over all
-    other settings.
+    median, low, high: final validation loss over the tuning seeds and its quartiles; runs, lost: how many,
+    how many of them diverged; good, best: the rate's verdict; envelope: the lowest median at that rate over
+    all other settings.
     """
     if "learning_rate" not in results.varying:
         return pd.DataFrame()
@@ -37,10 +37,20 @@ def data(results: Results) -> pd.DataFrame:
         for rate in found.rates:
             setting = at_best[label, rate]
             low, middle, high = (float(q) for q in statistics.quartiles(setting.losses))
-            rows.append({"label": label, "learning_rate": rate, "runs": len(setting.losses), "median": middle,
-                         "low": low, "high": high, "lost": setting.diverged, "good": rate in found.good,
-                         "best": rate == found.best and math.isfinite(middle),
-                         "envelope": envelope[label, rate]})  # fmt: skip
+            rows.append(
+                {
+                    "label": label,
+                    "learning_rate": rate,
+                    "runs": len(setting.losses),
+                    "median": middle,
+                    "low": low,
+                    "high": high,
+                    "lost": setting.diverged,
+                    "good": rate in found.good,
+                    "best": rate == found.best and math.isfinite(middle),
+                    "envelope": envelope[label, rate],
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -51,10 +61,11 @@ def _others(factors: dict[str, Any]) -> dict[str, Any]:
 @figure(
     "rate_curves",
     title=TITLE,
-    caption="Final validation loss against learning rate, each with its best other settings: median over the "
-    "tuning seeds, bars from quartile to quartile. The star is the best rate, the shaded band the good range "
-    "(medians within 10 % of the best's); crosses at the upper edge are rates whose median run diverged, with the "
-    "number of runs lost. The thin grey line is the best that any other settings reach at that rate.",
+    caption="Final validation loss against learning rate, each with its best other settings: median "
+    "over the tuning seeds, bars from quartile to quartile. The star is the best rate, the "
+    "shaded band the good range (medians within 10 % of the best's); crosses at the upper edge "
+    "are rates whose median run diverged, with the number of runs lost. The thin grey line is "
+    "the best that any other settings reach at that rate.",
     data=data,
     order=10,
 )
@@ -101,12 +112,27 @@ def _panel(panel: Any, part: pd.DataFrame, look: style.Look, top: float) -> None
     reach = kept["high"].clip(upper=1e30)
     panel.vlines(kept["learning_rate"], kept["low"], reach, color=look.colour, linewidth=1.2)
     best = kept[kept["best"]]
-    panel.plot(best["learning_rate"], best["median"], "*", color=style.BLACK, markersize=12,
-               markeredgecolor="white", zorder=5)  # fmt: skip
+    panel.plot(
+        best["learning_rate"],
+        best["median"],
+        "*",
+        color=style.BLACK,
+        markersize=12,
+        markeredgecolor="white",
+        zorder=5,
+    )
     panel.plot(ended["learning_rate"], [top] * len(ended), "x", color=style.VERMILLION, mew=2, markersize=6)
     for row in part[part["lost"] > 0].itertuples():
-        panel.annotate(f"{row.lost}/{row.runs}", (row.learning_rate, top), xytext=(0, -7), fontsize=7.5,
-                       textcoords="offset points", ha="center", va="top", color=style.VERMILLION)  # fmt: skip
+        panel.annotate(
+            f"{row.lost}/{row.runs}",
+            (row.learning_rate, top),
+            xytext=(0, -7),
+            fontsize=7.5,
+            textcoords="offset points",
+            ha="center",
+            va="top",
+            color=style.VERMILLION,
+        )
 
 
 def _cell(rate: float, grid: Any) -> tuple[float, float]:

@@ -26,18 +26,23 @@ def data(results: Results) -> pd.DataFrame:
     if "depth" not in results.varying or not {"normalization", "clip"} & set(results.varying):
         return pd.DataFrame()
     rows = [
-        {**factors, "learning_rate": setting.factors["learning_rate"], "runs": len(setting.losses),
-         "median": setting.median, "lost": setting.diverged}
+        {
+            **factors,
+            "learning_rate": setting.factors["learning_rate"],
+            "runs": len(setting.losses),
+            "median": setting.median,
+            "lost": setting.diverged,
+        }
         for factors, setting in results.best_by(NAMES)
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows).sort_values(NAMES, ignore_index=True)
 
 
 @figure(
     "rescue",
     title=TITLE,
-    caption="Final validation loss against depth, each at its best remaining settings, median over tuning seeds. "
-    "Crosses at the upper edge: the median run diverged.",
+    caption="Final validation loss against depth, each at its best remaining settings, median over "
+    "tuning seeds. Crosses at the upper edge: the median run diverged.",
     data=data,
     order=45,
 )
@@ -52,8 +57,15 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     wanted = [(init, activation) for init in inits for activation in activations]
     if len(activations) > columns:
         columns = layout.grid_columns(len(wanted), 5)
-    sheet = layout.sheet(TITLE, "Final validation loss by depth, median over tuning seeds", len(wanted), columns,
-                         1.45, legend=legend, room=layout.Room(across=0.18))  # fmt: skip
+    sheet = layout.sheet(
+        TITLE,
+        "Final validation loss by depth, median over tuning seeds",
+        len(wanted),
+        columns,
+        1.45,
+        legend=legend,
+        room=layout.Room(across=0.18),
+    )
     low, high = layout.log_limits(table["median"])
     top = high * (high / low) ** 0.1
     for panel, (init, activation) in zip(sheet.panels, wanted, strict=True):
@@ -95,8 +107,12 @@ def _plain_first(kind: tuple[str, str]) -> tuple[bool, str, bool, str]:
 def _line(panel: Any, line: pd.DataFrame, look: style.Look, top: float, position: int) -> None:
     """Later lines are thinner, so that one that hides another lets it be seen."""
     kept = line[np.isfinite(line["median"])]
-    panel.plot(kept["depth"], kept["median"], markersize=7 - 1.4 * min(position, 3),
-               **look.line() | {"linewidth": 2.6 - 0.5 * min(position, 3)})  # fmt: skip
+    panel.plot(
+        kept["depth"],
+        kept["median"],
+        markersize=7 - 1.4 * min(position, 3),
+        **look.line() | {"linewidth": 2.6 - 0.5 * min(position, 3)},
+    )
     lost = line[~np.isfinite(line["median"])]
     panel.plot(lost["depth"], [top] * len(lost), "x", color=look.colour, mew=1.6, markersize=5)
 

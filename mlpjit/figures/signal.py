@@ -40,13 +40,24 @@ def panels(table: pd.DataFrame, title: str, subtitle: str, axis: str) -> Figure:
     colours = dict(zip(depths, style.ramp(len(depths)), strict=True))
     places = sorted(set(zip(table["init"], table["normalization"], strict=True)), key=_plain_first)
     pages = [places[start : start + ACROSS] for start in range(0, len(places), ACROSS)]
-    wanted = [(a, p) for page in pages for a in sorted(set(table["activation"]))
-              for p in page + [None] * (min(ACROSS, len(places)) - len(page))]  # fmt: skip
+    wanted = [
+        (a, p)
+        for page in pages
+        for a in sorted(set(table["activation"]))
+        for p in page + [None] * (min(ACROSS, len(places)) - len(page))
+    ]
     legend = [
         layout.handle(f"{depth} hidden layers", color=colours[depth], linewidth=2.2) for depth in depths
     ]
-    sheet = layout.sheet(title, subtitle, len(wanted), min(ACROSS, len(places)), 1.15, legend=legend,
-                         room=layout.Room(left=1.0, across=0.14, down=0.3))  # fmt: skip
+    sheet = layout.sheet(
+        title,
+        subtitle,
+        len(wanted),
+        min(ACROSS, len(places)),
+        1.15,
+        legend=legend,
+        room=layout.Room(left=1.0, across=0.14, down=0.3),
+    )
     low, high = layout.log_limits(table["median"])
     low = max(low, high * 1e-30)
     for panel, (activation, place) in zip(sheet.panels, wanted, strict=True):
@@ -68,8 +79,15 @@ def _line(panel: Any, line: pd.DataFrame, colour: Any, low: float) -> None:
     shown = line[line["median"] > 0]
     panel.plot(shown["layer"], shown["median"], color=colour, linewidth=1.5)
     zero = line[line["median"] <= 0]
-    panel.plot(zero["layer"], [low] * len(zero), "v", markerfacecolor="none", color=colour, markersize=3.5,
-               clip_on=False)  # fmt: skip
+    panel.plot(
+        zero["layer"],
+        [low] * len(zero),
+        "v",
+        markerfacecolor="none",
+        color=colour,
+        markersize=3.5,
+        clip_on=False,
+    )
 
 
 def _axes(panel: Any, sheet: layout.Sheet, limits: tuple[float, float], layers: int) -> None:

@@ -18,9 +18,10 @@ COLUMNS = ["optimizer", "hidden", "parameters", "step_seconds", "low_seconds", "
 
 
 def data(results: Results) -> pd.DataFrame:
-    """Return the timed networks with their optimizer's fitted line: slope_seconds, intercept_seconds, r_squared.
+    """Return the timed networks with their optimizer's fitted line.
 
-    Three sizes at least make a line; fewer leave it NaN.
+    The line is slope_seconds (per parameter), intercept_seconds and r_squared; it takes three sizes at least,
+    fewer leave it NaN.
     """
     timing = results.source.timing()
     if timing.empty:
@@ -40,8 +41,9 @@ def _fitted(part: pd.DataFrame) -> pd.DataFrame:
 @figure(
     "step_time",
     title=TITLE,
-    caption="Time of one training step against the number of parameters, measured one run at a time at the end of "
-    "the study: median with its spread, and the least-squares line. The legend gives the line's slope and R².",
+    caption="Time of one training step against the number of parameters, measured one run at a time at "
+    "the end of the study: median with its spread, and the least-squares line. The legend gives"
+    " the line's slope and R².",
     data=data,
     order=60,
 )
@@ -52,9 +54,15 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     many = len(optimizers) > layout.FULL
     groups = [[name] for name in optimizers] if many else [optimizers]
     legend = [layout.handle(_entry(table, name), **looks[name].line()) for name in optimizers]
-    sheet = layout.sheet(TITLE, "Median time of one step, one run at a time", len(groups),
-                         layout.grid_columns(len(groups)) if many else 1, 1.4 if many else 3.2,
-                         legend=() if many else legend, room=layout.Room(right=0.35))  # fmt: skip
+    sheet = layout.sheet(
+        TITLE,
+        "Median time of one step, one run at a time",
+        len(groups),
+        layout.grid_columns(len(groups)) if many else 1,
+        1.4 if many else 3.2,
+        legend=() if many else legend,
+        room=layout.Room(right=0.35),
+    )
     right = table["parameters"].max() * 1.04
     top = table["high_seconds"].max() * 1.06e6
     for panel, names in zip(sheet.panels, groups, strict=True):

@@ -1,7 +1,7 @@
 """How everything looks, in one place: colours, markers, scales, number formats, saving.
 
-The palette is Okabe & Ito's (2008), safe for the colour-blind, less its yellow, which vanishes on white. Marker
-and line style differ as well, so that a page printed in grey stays readable.
+The palette is Okabe & Ito's (2008), safe for the colour-blind, less its yellow, which vanishes on white.
+Marker and line style differ as well, so that a page printed in grey stays readable.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MARKERS = ("o", "s", "^", "v", "D", "P", "X", "<", ">")
 GREY, PALE, LOST = "#595959", "#d9d9d9", "#c8c8c8"
 SEQUENTIAL = "viridis_r"  # small losses bright, large ones dark; monotone in grey
 
-RC: dict[str, Any] = {
+RC: Any = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same glyphs on every machine
     "font.size": 9,
     "axes.titlesize": 9.5,
@@ -120,7 +120,7 @@ def ramp(count: int) -> list[Any]:
 
 
 def short(value: float) -> str:
-    """Format a number for a cell or a tick with about two digits after the first: 0.081, 1.23, 12.3, 4e+05."""
+    """Format a number for a heat map's cell in five characters at most: 0.081, 1.23, 12, 4e5."""
     if not math.isfinite(value):
         return "∞" if value > 0 else "-∞"
     size = abs(value)

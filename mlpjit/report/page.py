@@ -91,18 +91,28 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 def _page(results: Results, sections: list[Section]) -> str:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters |= {"rate": style.rate, "plain": _text}
     study, runs = results.study, results.runs
     failed = runs[runs["state"].isin(["failed", "timed_out"])]
     return environment.get_template("report.html").render(
-        title=study.get("title") or study.get("name") or "study", question=study.get("question", ""),
-        sections=sections, states=runs["state"].value_counts().sort_index().to_dict(), count=len(runs),
-        failures=failed.head(MOST_FAILURES).to_dict("records"), failed=len(failed),
-        facts=facts(results), rerun=rerun(study), toml=toml(study), steps=int(runs["steps"].fillna(0).sum()),
-    )  # fmt: skip
+        title=study.get("title") or study.get("name") or "study",
+        question=study.get("question", ""),
+        sections=sections,
+        states=runs["state"].value_counts().sort_index().to_dict(),
+        count=len(runs),
+        failures=failed.head(MOST_FAILURES).to_dict("records"),
+        failed=len(failed),
+        facts=facts(results),
+        rerun=rerun(study),
+        toml=toml(study),
+        steps=int(runs["steps"].fillna(0).sum()),
+    )
 
 
 def _text(value: Any) -> str:

@@ -11,9 +11,13 @@ from mlpjit.figures.results import Results
 
 STUDIES = Path(__file__).parents[1] / "studies"
 HOST = {
-    "host_cpu": "CPU", "host_vector_bits": "vector width (bits)", "host_threads": "threads",
-    "host_system": "system", "host_versions": "versions", "host_commit": "commit",
-}  # fmt: skip
+    "host_cpu": "CPU",
+    "host_vector_bits": "vector width (bits)",
+    "host_threads": "threads",
+    "host_system": "system",
+    "host_versions": "versions",
+    "host_commit": "commit",
+}
 
 
 def rerun(study: Mapping[str, Any]) -> str:
@@ -55,23 +59,32 @@ def spans(numbers: Iterable[Any]) -> str:
 
 
 def toml(study: Mapping[str, Any]) -> str:
-    """Write a study as TOML: scalars first, then its tables and arrays of tables."""
-    lines = [f"{_key(key)} = {_value(value)}" for key, value in study.items() if _is_plain(value)]
-    for key, value in study.items():
-        if _is_plain(value) or value is None:
-            continue
-        blocks = value if isinstance(value, list) else [value]
-        head = f"[[{_key(key)}]]" if isinstance(value, list) else f"[{_key(key)}]"
-        for block in blocks:
-            lines += ["", head]
-            lines += [f"{_key(name)} = {_value(entry)}" for name, entry in block.items() if entry is not None]
-    return "\n".join(lines) + "\n"
+    """Write a canonical study as a study file: what all blocks share on top, then one [[sweep]] a block."""
+    blocks = study.get("blocks", [])
+    shared = {
+        key: value
+        for key, value in (blocks[0]["fixed"] if blocks else {}).items()
+        if all(key in block["fixed"] and block["fixed"][key] == value for block in blocks)
+    }
+    head = {key: value for key, value in study.items() if key not in ("blocks", "final", "timing")}
+    parts = [_table("", head | shared)]
+    for block in blocks:
+        # Inside a sweep a list is an axis, so a fixed list becomes an axis of one value.
+        own = {
+            key: [value] if isinstance(value, (list, tuple)) else value
+            for key, value in block["fixed"].items()
+            if key not in shared
+        }
+        if own or block["axes"]:
+            parts.append(_table("[[sweep]]", own | block["axes"]))
+    parts += [_table(f"[{name}]", study[name]) for name in ("final", "timing") if study.get(name)]
+    return "\n\n".join(parts) + "\n"
 
 
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, list):
-        return not value or not all(isinstance(entry, Mapping) for entry in value)
-    return value is not None and not isinstance(value, Mapping)
+def _table(head: str, entries: Mapping[str, Any]) -> str:
+    lines = [head] if head else []
+    lines += [f"{key} = {_value(value)}" for key, value in entries.items() if value not in (None, "")]
+    return "\n".join(lines)
 
 
 def _key(key: str) -> str:

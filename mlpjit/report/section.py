@@ -58,11 +58,11 @@ class Section:
 
     def rate(self, row: verdict.Answer) -> str:
         """The best learning rate."""
-        return style.rate(row["learning_rate"])
+        return f"{row['learning_rate']:.3g}"
 
     def good(self, row: verdict.Answer) -> str:
         """The good range: one rate, from-to, or a list where it has gaps."""
-        rates = [style.rate(rate) for rate in row["good_rates"]]
+        rates = [f"{rate:.3g}" for rate in row["good_rates"]]
         if len(rates) < 2:
             return rates[0] if rates else "none"
         return f"{rates[0]} to {rates[-1]}" if row["good_contiguous"] else ", ".join(rates)
@@ -93,12 +93,18 @@ class Section:
         if first["stage"] == "final":
             notes = [f"{chosen}; scores are on test data over seeds that took no part in the choice."]
         else:
-            notes = [f"This study has no [final] stage: scores are on validation data, over the very seeds by "
-                     f"which the settings were chosen, so they flatter. {chosen}."]  # fmt: skip
+            notes = [
+                f"This study has no [final] stage: scores are on validation data, over the very seeds by "
+                f"which the settings were chosen, so they flatter. {chosen}."
+            ]
         notes.append("Good range: the rates whose median loss lies within 10 % of the best rate's.")
         notes += [f"* {row['label']}: {EDGES[row['edge']]}." for row in self.rows if row["edge"] in EDGES]
-        notes += [f"{row['label']}: {row['lost']} of the {row['runs']} runs reported here were lost; they count as "
-                  "infinitely bad." for row in self.rows if row["lost"]]  # fmt: skip
+        notes += [
+            f"{row['label']}: {row['lost']} of the {row['runs']} runs reported here were lost; they count as "
+            "infinitely bad."
+            for row in self.rows
+            if row["lost"]
+        ]
         return notes
 
 

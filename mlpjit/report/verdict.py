@@ -20,10 +20,10 @@ TUNED = {"score": "final_validation_score", "loss": "final_validation_loss"}
 def rows(results: Results) -> list[Answer]:
     """Return one plain row a label, best first by median score; a lost run scores -inf, loses +inf.
 
-    Keys: section, label, the setting's factors, stage ("final": test data over fresh seeds, "tune": validation
-    data over tuning seeds), score, score_low, score_high (median and quartiles), score_ci_low, score_ci_high
-    (95 % bootstrap interval of the median), the same for loss, runs, lost, good_rates, good_contiguous, edge,
-    tuning_runs, tuning_diverged, divergence_rate, train_seconds.
+    Keys: section, label, the setting's factors, stage ("final": test data over fresh seeds, "tune":
+    validation data over tuning seeds), score, score_low, score_high (median and quartiles), score_ci_low,
+    score_ci_high (95 % bootstrap interval of the median), the same for loss, runs, lost, good_rates,
+    good_contiguous, edge, tuning_runs, tuning_diverged, divergence_rate, train_seconds.
     """
     found = [_row(results, label, setting) for label, setting in results.best.items()]
     return sorted(found, key=lambda row: (-row["score"], row["loss"], str(row["label"])))
@@ -39,15 +39,22 @@ def _row(results: Results, label: Any, setting: Setting) -> Answer:
     diverged = int((tuning["state"] == "diverged").sum())
     seconds = runs["train_seconds"].dropna()
     return {
-        "section": results.section, "label": label, "compared": results.label, **_setting(results, setting),
-        "stage": stage, "score_name": results.score_name,
+        "section": results.section,
+        "label": label,
+        "compared": results.label,
+        **_setting(results, setting),
+        "stage": stage,
+        "score_name": results.score_name,
         **_spread("score", _values(runs, columns["score"], -math.inf)),
         **_spread("loss", _values(runs, columns["loss"], math.inf)),
-        "runs": len(runs), "lost": int((runs["state"] != "done").sum()), **_rates(results, label),
-        "tuning_runs": len(tuning), "tuning_diverged": diverged,
+        "runs": len(runs),
+        "lost": int((runs["state"] != "done").sum()),
+        **_rates(results, label),
+        "tuning_runs": len(tuning),
+        "tuning_diverged": diverged,
         "divergence_rate": diverged / len(tuning) if len(tuning) else math.nan,
         "train_seconds": float(seconds.median()) if len(seconds) else math.nan,
-    }  # fmt: skip
+    }
 
 
 def _setting(results: Results, setting: Setting) -> Answer:
@@ -104,8 +111,8 @@ def _certainty(found: Sequence[Answer]) -> str:
     rivals = [str(row["label"]) for row in found[1:] if row["score_high"] >= first["score_low"]]
     if not rivals:
         return "Its quartiles lie above those of all others."
-    verb = "overlap" if len(rivals) > 1 else "overlaps"
-    return f"The quartile range of {_and(rivals)} {verb} its own, so there is no clear winner among them."
+    overlap = "ranges of {} overlap" if len(rivals) > 1 else "range of {} overlaps"
+    return f"The quartile {overlap.format(_and(rivals))} its own, so there is no clear winner among them."
 
 
 def _number(value: float, unit: float) -> str:

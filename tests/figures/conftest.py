@@ -100,8 +100,8 @@ def _quality(run: dict[str, Any]) -> tuple[str, float]:
     grid = RATES.get(run["optimizer"], [run["learning_rate"]])
     best = {"sgd": 3.0, "momentum": 2.6, "rmsprop": 2.0, "adam": 2.2}.get(run["optimizer"], 2.0)
     off = grid.index(run["learning_rate"]) - best + 0.2 * np.log2(max(run["depth"], 1))
-    rng = np.random.default_rng([run["seed"], round(run["learning_rate"] * 1e6), run["depth"],
-                                 crc32(f"{run['activation']}{run['init']}{run['optimizer']}".encode())])  # fmt: skip
+    names = crc32(f"{run['activation']}{run['init']}{run['optimizer']}".encode())
+    rng = np.random.default_rng([run["seed"], round(run["learning_rate"] * 1e6), run["depth"], names])
     deep = 1.0 + 0.06 * run["depth"]
     if run["activation"] == "sigmoid" and run["normalization"] == "none":
         deep *= 1 + 0.8 * run["depth"]
@@ -113,8 +113,9 @@ def _quality(run: dict[str, Any]) -> tuple[str, float]:
 def make_run(stage: str, **given: Any) -> dict[str, Any]:
     """Return one row of the store's frame, its metrics made up from its factors."""
     run: dict[str, Any] = {
-        "stage": stage, "dataset": "digits", "depth": 1, "width": 64, "activation": "relu", "init": "he_normal",
-        "optimizer": "sgd", "learning_rate": 0.1, "schedule": "constant", "clip": "none", "loss": "cross_entropy",
+        "stage": stage, "dataset": "digits", "depth": 1, "width": 64, "activation": "relu",
+        "init": "he_normal", "optimizer": "sgd", "learning_rate": 0.1, "schedule": "constant", "clip": "none",
+        "loss": "cross_entropy",
         "normalization": "none", "batch_size": "64", "epochs": 10, "dtype": "float32", "l2": 0.0,
         "weight_decay": 0.0, "output_activation": "identity", "seed": 0, **given,
     }  # fmt: skip
@@ -124,7 +125,8 @@ def make_run(stage: str, **given: Any) -> dict[str, Any]:
     finished = state == "done"
     return run | {
         "hidden": "-".join(["64"] * run["depth"]), "split_seed": run["seed"], "init_seed": run["seed"],
-        "order_seed": run["seed"], "state": state, "final_validation_loss": loss, "final_train_loss": loss * 0.8,
+        "order_seed": run["seed"], "state": state, "final_validation_loss": loss,
+        "final_train_loss": loss * 0.8,
         "final_validation_score": score, "test_loss": loss * 1.1, "test_score": score - 0.004,
         "best_test_score": score - 0.003, "parameters": parameters, "steps": 200 if finished else 61,
         "diverged_step": np.nan if finished else 61, "compile_seconds": 0.0,
@@ -138,7 +140,8 @@ def store_of(name: str, runs: Sequence[dict[str, Any]], **plan: Any) -> Syntheti
     """Wrap rows into a store; run ids are their positions."""
     frame = pd.DataFrame(list(runs))
     frame.insert(0, "run_id", [f"{position:016x}" for position in range(len(frame))])
-    study = {"name": name, "dataset": "digits", "width": 64, "epochs": 10, **plan}
+    block = {"fixed": {"dataset": "digits", "width": 64, "epochs": 10}, "axes": {}}
+    study = {"name": name, "title": name, "question": "", "blocks": [block], "final": None, **plan}
     return SyntheticStore(frame, study)
 
 
@@ -152,10 +155,13 @@ def quick() -> SyntheticStore:
     ]
     for optimizer, rate in {"sgd": 0.316, "momentum": 0.0316, "rmsprop": 1e-3, "adam": 1e-3}.items():
         runs += [make_run("final", optimizer=optimizer, learning_rate=rate, seed=s) for s in range(100, 110)]
-    store = store_of("quick", runs, final={"per": "optimizer", "seeds": list(range(100, 110))},
-                     question="Which optimizer trains a small network on digits best?",
-                     sweep=[{"optimizer": o, "learning_rate": rates, "depth": [1, 2, 4, 8]}
-                            for o, rates in RATES.items()])  # fmt: skip
+    blocks = [
+        {"fixed": {"dataset": "digits", "width": 64, "optimizer": o, "clip": None},
+         "axes": {"learning_rate": rates, "depth": [1, 2, 4, 8], "activation": ACTIVATIONS, "seed": [0, 1]}}
+        for o, rates in RATES.items()
+    ]  # fmt: skip
+    store = store_of("quick", runs, final={"per": "optimizer", "seeds": list(range(100, 110))}, blocks=blocks,
+                     question="Which optimizer trains a small network on digits best?")  # fmt: skip
     store.times = timing(list(RATES))
     return store
 
@@ -166,15 +172,16 @@ def timing(optimizers: Sequence[str]) -> pd.DataFrame:
         for depth in (1, 2, 4, 8):
             parameters = depth * 65 * 64 + 650
             seconds = 4e-6 + slope * 4e-10 * parameters * (1 + 0.02 * (depth % 3))
-            rows.append({"hidden": "-".join(["64"] * depth), "depth": depth, "width": 64, "optimizer": optimizer,
-                         "parameters": parameters, "step_seconds": seconds, "low_seconds": seconds * 0.97,
-                         "high_seconds": seconds * 1.05})  # fmt: skip
+            spread = {"low_seconds": seconds * 0.97, "high_seconds": seconds * 1.05}
+            row = {"hidden": "-".join(["64"] * depth), "depth": depth, "width": 64, "optimizer": optimizer}
+            rows.append(row | {"parameters": parameters, "step_seconds": seconds, **spread})
     return pd.DataFrame(rows)
 
 
 def pathologies() -> SyntheticStore:
-    axes = itertools.product(["sigmoid", "tanh", "relu", "gelu"], ["xavier_normal", "he_normal", "normal"],
-                             [2, 4, 8, 16, 32], ["none", "batch"], ["none", "global_norm"], range(2))  # fmt: skip
+    inits, depths = ["xavier_normal", "he_normal", "normal"], [2, 4, 8, 16, 32]
+    clips = ["none", "global_norm"]
+    axes = itertools.product([*ACTIVATIONS[:3], "gelu"], inits, depths, ["none", "batch"], clips, range(2))
     runs = [
         make_run("tune", activation=a, init=i, depth=d, normalization=n, clip=c, seed=s)
         for a, i, d, n, c, s in axes
@@ -195,7 +202,7 @@ def regression() -> SyntheticStore:
         make_run("tune", dataset="diabetes", loss="mse", activation=a, learning_rate=r, seed=s)
         for a, r, s in itertools.product(["relu", "tanh", "mine"], RATES["sgd"], range(3))
     ]
-    return store_of("regression", runs, dataset="diabetes")
+    return store_of("regression", runs)
 
 
 def crowd() -> SyntheticStore:
