@@ -65,6 +65,7 @@ def referenced_names(code: CodeType) -> set[str]:
     return names
 
 
+@cache
 def function_hash(function: Callable[..., Any]) -> str:
     """Return the hash of a function and of every device function and number that it uses."""
     return hashlib.sha256("\n".join(sorted(_parts(function, set()))).encode()).hexdigest()

@@ -1,0 +1,160 @@
+"""A network for notebooks and tests: parameters, outputs, loss and gradient, by the kernels that runs use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mlpjit import compiled
+from mlpjit.errors import ConfigError
+from mlpjit.kernels import jit, layout
+from mlpjit.kernels.passes import backward, forward, output_delta, refresh_weights
+from mlpjit.network import Layer, layers_of, padded, parameters_of, views
+from mlpjit.registries import activations, initializers, losses, normalizations
+from mlpjit.run import initial_params
+from mlpjit.workspace import Workspace, aligned, plan_workspace
+
+DTYPES = ("float32", "float64")
+
+
+def _names(activation: str | Sequence[str], output: str, hidden: int) -> list[str]:
+    names = [activation] * hidden if isinstance(activation, str) else list(activation)
+    if len(names) != hidden:
+        raise ConfigError(f"activation: got {len(names)} names for {hidden} hidden layers")
+    for name in names:
+        activations[name]
+    if output != "softmax":
+        activations[output]
+    return [*names, output]
+
+
+class Network:
+    """A multi-layer perceptron (source section 2) with parameters in one packed array.
+
+    sizes: inputs, hidden widths, outputs. activation: one name, or one for each hidden layer. loss: "cross_entropy"
+    (from logits; it owns its softmax) or "mse". normalization: "none" or "batch". dtype: "float32" or "float64".
+    Raises ConfigError for unknown names and impossible combinations.
+    """
+
+    def __init__(
+        self, sizes: Sequence[int], activation: str | Sequence[str] = "relu", *, output_activation: str = "identity",
+        loss: str = "cross_entropy", normalization: str = "none", dtype: str = "float32",
+    ) -> None:  # fmt: skip
+        if len(sizes) < 2 or min(sizes) < 1:
+            raise ConfigError(f"sizes: got {list(sizes)}, need inputs, hidden widths and outputs, each at least 1")
+        if dtype not in DTYPES:
+            raise ConfigError(f"dtype: got {dtype!r}, need 'float32' or 'float64'")
+        if loss == "cross_entropy" and output_activation != "identity":
+            raise ConfigError("cross_entropy owns its softmax: output_activation must be 'identity'")
+        losses[loss], normalizations[normalization]
+        self.sizes, self.loss, self.dtype = list(sizes), loss, dtype
+        self.activations = _names(activation, output_activation, len(sizes) - 2)
+        self.layout: tuple[Layer, ...] = layers_of(sizes, normalization == "batch")
+
+    @property
+    def parameter_count(self) -> int:
+        """The length of the packed array."""
+        return parameters_of(self.layout)
+
+    @property
+    def softmax(self) -> bool:
+        """Whether the output layer is a softmax."""
+        return self.activations[-1] == "softmax"
+
+    def init(self, initializer: str | dict[str, Any] = "he_normal", seed: int = 0) -> np.ndarray:
+        """Return packed parameters (parameter_count,): W from the initializer, b and beta 0, gamma 1."""
+        spec = {"name": initializer} if isinstance(initializer, str) else dict(initializer)
+        initializers[spec["name"]]
+        return initial_params(self.layout, spec, seed, self.dtype)
+
+    def layers(self, params: np.ndarray) -> list[dict[str, np.ndarray]]:
+        """Return named views of a packed array, a dict for each layer: W (fan_in, fan_out), b, gamma, beta."""
+        return views(self.layout, params)
+
+    def predict(self, params: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Return the outputs (n, outputs): logits for cross_entropy. Batch statistics are those of x."""
+        work = _Passes(self, params, x)
+        work.forward()
+        return work.outputs()[:, : self.sizes[-1]].copy()
+
+    def loss_and_grad(self, params: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the mean loss over the rows of x (n, inputs) and its gradient, packed like params.
+
+        y: targets (n, outputs), one-hot for classes. Batch normalization uses the statistics of x.
+        """
+        work = _Passes(self, params, x)
+        work.forward()
+        value = work.loss(self._targets(y, len(work.x)))
+        return value, work.backward()
+
+    def _targets(self, y: np.ndarray, rows: int) -> np.ndarray:
+        made = np.ascontiguousarray(y, self.dtype)
+        if made.shape != (rows, self.sizes[-1]):
+            raise ConfigError(f"targets: got shape {made.shape}, need ({rows}, {self.sizes[-1]})")
+        return made
+
+
+class _Passes:
+    """The buffers of one forward and backward pass over all rows of x at once."""
+
+    def __init__(self, net: Network, params: np.ndarray, x: np.ndarray) -> None:
+        self.net, self.x = net, np.ascontiguousarray(x, net.dtype)
+        if self.x.ndim != 2 or self.x.shape[1] != net.sizes[0] or not len(self.x):
+            raise ConfigError(f"x: got shape {self.x.shape}, need (n, {net.sizes[0]}) with n at least 1")
+        if np.shape(params) != (net.parameter_count,):
+            raise ConfigError(f"params: got shape {np.shape(params)}, need ({net.parameter_count},)")
+        self.params = aligned(net.parameter_count, net.dtype)
+        self.params[:] = params
+        self.space: Workspace = plan_workspace(net.layout, self._addresses(), len(self.x), net.dtype)
+        self.workspace = aligned(self.space.size, net.dtype)
+        self.moments = aligned(max(1, self.space.running_size), net.dtype)
+        stride = padded(net.sizes[0], net.dtype)
+        at = int(self.space.layers[0][layout.INPUT_AT])
+        self.workspace[at : at + len(self.x) * stride].reshape(len(self.x), stride)[:, : net.sizes[0]] = self.x
+
+    def _addresses(self) -> list[int]:
+        names = self.net.activations
+        hidden = [compiled.activation(name, self.net.dtype).address for name in names[:-1]]
+        linear = names[-1] in ("identity", "softmax")
+        return [*hidden, 0 if linear else compiled.activation(names[-1], self.net.dtype).address]
+
+    def _call(self, kernel: Any, *arguments: Any) -> Any:
+        passed = [a.ctypes.data if isinstance(a, np.ndarray) else a for a in arguments]
+        return jit.load(kernel, self.net.dtype).call(*passed)
+
+    def forward(self) -> None:
+        """Forward with the statistics of this batch."""
+        count, table = len(self.net.layout), self.space.layers
+        self._call(refresh_weights, count, table, self.params, self.workspace)
+        self._call(
+            forward, len(self.x), 1, int(self.net.softmax), count, table, self.params, self.moments, self.workspace
+        )
+
+    def outputs(self) -> np.ndarray:
+        """Return the view of the outputs, rows padded."""
+        last = self.space.layers[-1]
+        linear = last[layout.ACTIVATION] == 0 and not self.net.softmax
+        at = int(last[layout.SLOPE_AT if linear else layout.OUTPUT_AT])
+        stride = int(last[layout.STRIDE])
+        return self.workspace[at : at + len(self.x) * stride].reshape(len(self.x), stride)
+
+    def loss(self, targets: np.ndarray) -> float:
+        """Return the mean loss; leave delta at the last layer."""
+        rows, outputs = targets.shape
+        predicted, last = self.outputs(), self.space.layers[-1]
+        call = compiled.loss(self.net.loss, self.net.dtype).call
+        scale = float(np.dtype(self.net.dtype).type(1) / np.dtype(self.net.dtype).type(rows))
+        total = call(rows, outputs, predicted.ctypes.data, predicted.shape[1], targets.ctypes.data, scale)
+        if last[layout.ACTIVATION] != 0 or self.net.softmax:
+            self._call(output_delta, rows, int(self.net.softmax), last, self.workspace)
+        return float(total) / rows
+
+    def backward(self) -> np.ndarray:
+        """Return the packed gradient."""
+        grads = aligned(self.net.parameter_count, self.net.dtype)
+        self._call(
+            backward, len(self.x), len(self.net.layout), self.space.layers, self.params, grads, self.workspace
+        )
+        return grads
