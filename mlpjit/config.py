@@ -51,7 +51,8 @@ def _name(kind: str) -> PlainValidator:
 
 
 def _optional(validator: PlainValidator) -> PlainValidator:
-    return PlainValidator(lambda value: None if value is None else validator.func(value))  # type: ignore[call-arg]
+    """Nothing is None, and "none" for TOML, which has no null."""
+    return PlainValidator(lambda value: None if value in (None, "none") else validator.func(value))  # type: ignore[call-arg]
 
 
 def _as_tuple(value: Any) -> Any:

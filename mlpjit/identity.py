@@ -133,7 +133,9 @@ def records_used(values: Values) -> list[tuple[str, str]]:
     """Return the (kind, name) of every registered record whose code the run executes."""
     names = activation(values)
     used = [("activations", name) for name in ([names] if isinstance(names, str) else names)]
-    used += [("activations", values["output_activation"]), ("losses", loss(values))]
+    if values["output_activation"] != "softmax":  # which is part of the losses, hashed with every run
+        used.append(("activations", values["output_activation"]))
+    used.append(("losses", loss(values)))
     used += [("normalizations", values["normalization"])]
     kinds = {"initializers": "init", "optimizers": "optimizer", "schedules": "schedule", "clippings": "clip"}
     used += [(kind, values[name]["name"]) for kind, name in kinds.items() if values[name] is not None]

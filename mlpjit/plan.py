@@ -21,6 +21,7 @@ COST_FIELDS = (
     *SHAPE_FIELDS, "dataset", "activation", "output_activation", "optimizer", "normalization", "loss", "clip",
     "batch_size", "epochs", "evaluate_every", "dtype",
 )  # fmt: skip
+TIMED_EPOCHS = 3  # a step's time needs no whole run
 COMPILE_FIELDS = (*KERNEL_FIELDS, "dtype")
 
 
@@ -166,4 +167,5 @@ def step_timings(runs: Runs, repeats: int, widths: Sequence[int]) -> list[StepTi
 
 
 def _reshaped(config: RunConfig, hidden: Sequence[int]) -> RunConfig:
-    return RunConfig.trusted({**{name: config.__dict__[name] for name in RunConfig.model_fields}, "hidden": hidden})
+    values = {name: config.__dict__[name] for name in RunConfig.model_fields}
+    return RunConfig.trusted({**values, "hidden": hidden, "epochs": min(config.epochs, TIMED_EPOCHS)})

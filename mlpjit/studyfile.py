@@ -196,7 +196,7 @@ def read_timing(table: Mapping[str, Any], mistakes: Mistakes) -> dict[str, Any] 
         widths = []
     for index, width in enumerate(widths):
         _checked("width", width, f"[timing], width[{index}]", mistakes)
-    repeats = timing.get("repeats", 200)
+    repeats = timing.get("repeats", 5)
     if not isinstance(repeats, int) or isinstance(repeats, bool) or repeats < 1:
         mistakes.add("[timing], repeats", f"got {repeats!r}, need a whole number from 1 up")
     return {"repeats": repeats, "width": widths}

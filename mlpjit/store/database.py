@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from mlpjit.errors import StoreError
 from mlpjit.store import reading
+from mlpjit.store.arrays import decode_curves
 from mlpjit.store.schema import HOST, READ, TIMING_COLUMNS, WRITTEN, connect, explained
 from mlpjit.store.writing import Write, Writer, WriterLock
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
 FILE_NAME = "store.sqlite"
@@ -216,6 +219,12 @@ class Store:
         """Return learning curves: run_id, epoch, step, train_loss, validation_loss, validation_score."""
         with explained(self.path):
             return reading.curves(self._connection, list(run_ids))
+
+    def curve_arrays(self, run_ids: Sequence[str]) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
+        """Yield (run_id, curve): one row an evaluation, columns as in `arrays.CURVES`."""
+        with explained(self.path):
+            for run_id, _, curve, _ in reading.curve_blobs(self._connection, run_ids, "NULL"):
+                yield run_id, decode_curves([curve])[0]
 
     def layers(
         self, run_ids: Iterable[str], names: Iterable[str] | None = None, epoch: int | None = None

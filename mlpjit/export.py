@@ -1,0 +1,82 @@
+"""Tables for other programs: `runs.csv` and `curves.csv` beside the store, or Parquet.
+
+Rows stand in the order of the plan and floats are written by repr, so that two exports of one study are equal
+byte for byte in every column that is not wall-clock time (`_seconds`), a date (`_at`) or the machine (`host_`).
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlpjit.errors import MlpjitError, StoreError
+from mlpjit.store import Store
+from mlpjit.store import arrays
+from mlpjit.store.schema import FLAGS, READ
+
+CURVE_COLUMNS = ("run_id", *arrays.CURVES)
+RUNS_AT_ONCE = 1000
+
+
+def export(directory: Path, parquet: bool = False) -> list[Path]:
+    """Write the tables of the study in `directory` and return their paths.
+
+    Raises StoreError where there is no store or no room, MlpjitError where Parquet is asked for without pyarrow.
+    """
+    with Store.open(directory, readonly=True) as store:
+        if parquet:
+            return _write_parquet(store, directory)
+        runs = _write_csv(directory / "runs.csv", READ, (_runs_row(row) for row in store.rows()))
+        return [runs, _write_csv(directory / "curves.csv", CURVE_COLUMNS, _curve_rows(store))]
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
+    """Write beside the file, then rename: a reader never sees half a table."""
+    partial = path.with_suffix(".partial")
+    try:
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows(rows)
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
+    return path
+
+
+def _runs_row(row: Sequence[Any]) -> list[Any]:
+    return [_text(name, value) for name, value in zip(READ, row, strict=True)]
+
+
+def _text(name: str, value: Any) -> Any:
+    if name in FLAGS:
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, float) else value
+
+
+def _curve_rows(store: Store) -> Iterator[list[Any]]:
+    run_ids = [row[0] for row in store.rows(("run_id",))]
+    for start in range(0, len(run_ids), RUNS_AT_ONCE):
+        for run_id, rows in store.curve_arrays(run_ids[start : start + RUNS_AT_ONCE]):
+            for epoch, step, *losses in rows.tolist():
+                yield [run_id, int(epoch), int(step), *(repr(loss) for loss in losses)]
+
+
+def _write_parquet(store: Store, directory: Path) -> list[Path]:
+    try:
+        import pyarrow  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: F401
+    except ImportError:
+        raise MlpjitError("Parquet needs pyarrow, which is not installed: pip install pyarrow") from None
+    runs = store.frame()
+    paths = [directory / "runs.parquet", directory / "curves.parquet"]
+    runs["batch_size"] = runs["batch_size"].astype(str)  # a column of numbers and "full"
+    try:
+        runs.to_parquet(paths[0], index=False)
+        store.curves(runs["run_id"].tolist()).to_parquet(paths[1], index=False)
+    except OSError as error:
+        raise StoreError(f"{directory}: cannot be written: {error.strerror}") from error
+    return paths

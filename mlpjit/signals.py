@@ -1,0 +1,53 @@
+"""Ctrl-C and termination: once stops in good order, twice at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user ended a sweep; everything finished is stored. The message says how to resume."""
+
+
+class StopSignals:
+    """While active, SIGINT and SIGTERM set `event`; a second one, or one inside `at_once`, raises Interrupted.
+
+    Does nothing outside the main thread, where Python delivers no signals.
+    """
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self._at_once = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> StopSignals:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        again = self.event.is_set()
+        self.event.set()
+        if again or self._at_once:
+            raise Interrupted("interrupted")
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Raise Interrupted at the signal itself: for work that loses nothing."""
+        self._at_once = True
+        try:
+            if self.event.is_set():
+                raise Interrupted("interrupted")
+            yield
+        finally:
+            self._at_once = False

@@ -1,0 +1,90 @@
+"""A runner whose results are a function of the config alone: fast, deterministic, and free of kernels."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mlpjit.config import RunConfig
+from mlpjit.executors import Runner
+from mlpjit.network import parameter_count, total_steps
+from mlpjit.store.arrays import LAYER_CURVES
+
+
+class FakeControl:
+    def __init__(self) -> None:
+        self.stopped = False
+
+    def progress(self) -> tuple[int, int]:
+        return 1, 2
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+@dataclass
+class FakeResult:
+    config: RunConfig
+    status: str
+    history: dict[str, np.ndarray] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def fake_result(config: RunConfig) -> FakeResult:
+    """A loss that is lowest at rate 0.1, worse with depth, and infinite at rate 9 or more."""
+    random = np.random.default_rng(int(config.run_id, 16))
+    diverged = config.learning_rate >= 9
+    rows = 1 if diverged else config.epochs + 1
+    loss = abs(np.log10(config.learning_rate) + 1) + 0.01 * config.depth + 0.001 * random.random()
+    losses = loss + 1.0 / np.arange(1, rows + 1)
+    shape = (rows, config.depth + 1)
+    history = {"epoch": np.arange(rows), "step": np.arange(rows) * 10, "train_loss": losses,
+               "validation_loss": losses, "validation_score": 1 / losses}  # fmt: skip
+    history |= {name: random.random(shape) for name in LAYER_CURVES}
+    metrics = {"final_validation_loss": None if diverged else float(losses[-1]), "parameters": parameter_count(config),
+               "test_score": None if diverged else 0.9, "diverged_step": 3 if diverged else None}  # fmt: skip
+    timings = {"compile_seconds": 0.0, "train_seconds": random.random(), "evaluate_seconds": 0.1}
+    counts = {"steps": total_steps(config), "gradients": total_steps(config)}
+    return FakeResult(config, "diverged" if diverged else "done", history, metrics, timings, counts)
+
+
+@dataclass
+class Fake:
+    """Makes runners; `made` lists the configs run, `fails` names activations whose runs raise."""
+
+    seconds: float = 0.0
+    fails: tuple[str, ...] = ()
+    made: list[RunConfig] = field(default_factory=list)
+
+    def execute(self, config: RunConfig, control: FakeControl) -> FakeResult:
+        if config.activation in self.fails:
+            raise ValueError("no luck\nat all")
+        until = time.monotonic() + self.seconds
+        while time.monotonic() < until and not control.stopped:
+            time.sleep(0.002)
+        if control.stopped:
+            return FakeResult(config, "stopped")
+        self.made.append(config)
+        return fake_result(config)
+
+    def measure_step(self, config: RunConfig, repeats: int) -> dict[str, float]:
+        return {"parameters": parameter_count(config), "step_seconds": 1e-4, "low_seconds": 9e-5, "high_seconds": 2e-4}
+
+    def runner(self) -> Runner:
+        return Runner(self.execute, lambda configs: 0.25, self.measure_step, FakeControl)
+
+
+TABLE: dict[str, Any] = {
+    "name": "small", "dataset": "digits", "width": 8, "epochs": 3,
+    "sweep": {
+        "optimizer": ["sgd", {"name": "adam", "b1": 0.95}], "depth": [1, 2], "learning_rate": [0.01, 0.1, 10.0],
+        "seed": [0, 1],
+    },
+    "final": {"per": "optimizer", "seeds": [100, 101, 102]},
+    "timing": {"repeats": 2, "width": [4]},
+}  # fmt: skip
