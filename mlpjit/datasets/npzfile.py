@@ -24,8 +24,6 @@ def read(path: str, target: str | int | None) -> Table:
     label = f"dataset {path!r}"
     if target is not None:
         raise DatasetError(f"{label}: target= is for .csv files; a .npz file holds the target as 'y'")
-    if Path(path).expanduser().stat().st_size == 0:
-        raise DatasetError(f"{label}: the file is empty")
     x, y = _arrays(label, Path(path).expanduser())
     _check_shapes(label, x, y)
     x = _numbers(label, "x", x)
@@ -36,14 +34,24 @@ def read(path: str, target: str | int | None) -> Table:
 
 
 def _arrays(label: str, path: Path) -> tuple[Array, Array]:
+    # Opened here: where numpy.load opens a damaged archive itself, it leaves the file open.
     try:
-        archive = np.load(path, allow_pickle=False)
+        with open(path, "rb") as file:
+            _check_kind(label, file.read(6))
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                return _member(label, archive, ("x", "X")), _member(label, archive, ("y", "Y"))
     except UNREADABLE as error:
         raise DatasetError(f"{label}: not a readable .npz file ({_line(error)})") from None
-    if not isinstance(archive, np.lib.npyio.NpzFile):
+
+
+def _check_kind(label: str, start: bytes) -> None:
+    if not start:
+        raise DatasetError(f"{label}: the file is empty")
+    if start == b"\x93NUMPY":
         raise DatasetError(f"{label}: one bare array, not an .npz file; use numpy.savez(path, x=x, y=y)")
-    with archive:
-        return _member(label, archive, ("x", "X")), _member(label, archive, ("y", "Y"))
+    if not start.startswith(b"PK"):
+        raise DatasetError(f"{label}: not a readable .npz file (it is no zip archive)")
 
 
 def _member(label: str, archive: Any, names: tuple[str, ...]) -> Array:
