@@ -1,0 +1,65 @@
+"""The command line. Standard output is data, standard error is progress and errors.
+
+Exit codes: 0 done, 1 some runs failed, 2 usage or configuration, 3 store or disk, 130 interrupted.
+Only typer is imported here: `mlpjit --help` must answer at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from mlpjit.cli import doctor, export, listing, plan, report, run
+from mlpjit.errors import MlpjitError
+
+app = typer.Typer(
+    name="mlpjit",
+    help="Compiled benchmark sweeps for multi-layer perceptrons: optimizers, initializers, activations compared.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn errors a user can cause into lines on standard error and an exit code; others keep their traceback."""
+
+    @functools.wraps(command)
+    def call(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+            sys.stdout.flush()
+        except MlpjitError as error:
+            for line in str(error).splitlines():
+                print(f"error: {line}", file=sys.stderr)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt as interrupted:
+            print(str(interrupted) or "interrupted", file=sys.stderr)
+            raise typer.Exit(130) from None
+        except BrokenPipeError:  # the reader has gone, as in `mlpjit list optimizers | head -1`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(141) from None
+
+    return call
+
+
+app.command("run")(guarded(run.run))
+app.command("plan")(guarded(plan.plan))
+app.command("list")(guarded(listing.list_records))
+app.command("report")(guarded(report.report))
+app.command("export")(guarded(export.export))
+app.command("doctor")(guarded(doctor.doctor))
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="mlpjit")
+
+
+__all__ = ["app", "main"]

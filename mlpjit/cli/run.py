@@ -1,0 +1,119 @@
+"""`mlpjit run STUDY`: the main job."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from mlpjit.sweep import Summary
+
+
+def run(
+    study: Annotated[str, typer.Argument(help="A built-in study or a TOML file.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the results; results/<study> without it.")] = None,
+    threads: Annotated[int | None, typer.Option("--threads", help="Runs at once; all CPUs without it.")] = None,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Run only: no figures, no page.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Make every run of a study that is not stored yet, then figures, tables and a page. Again: it resumes."""
+    from mlpjit.cli.progress import display
+    from mlpjit.signals import Interrupted
+    from mlpjit.study import Study
+    from mlpjit.sweep import sweep
+
+    loaded = Study.load(study)
+    directory = loaded.directory(out)
+    try:
+        with display() as show:
+            summary = sweep(loaded, directory, threads, show)
+    except Interrupted as interrupted:
+        command = f"mlpjit run {study}" + (f" --out {out}" if out else "")
+        raise Interrupted(f"{interrupted}\nresume with: {command}") from None
+    print(headline(summary), file=sys.stderr)
+    answer = [] if no_report else _answer(directory)
+    print(_json(summary, directory, answer) if as_json else _text(directory, answer, no_report))
+    if summary.failed:
+        _tell_failures(directory)
+        raise typer.Exit(1)
+
+
+def headline(summary: Summary) -> str:
+    """Return what was done in one line."""
+    from mlpjit.cli.tables import seconds
+
+    states = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in sorted(summary.states.items()))
+    made = f"{summary.ran:,} made now in {seconds(summary.wall_seconds)}" if summary.ran else "nothing left to run"
+    compiled = f", {seconds(summary.compile_seconds)} of it compiling" if summary.compile_seconds else ""
+    return f"{summary.total:,} runs ({states}), {made}{compiled}"
+
+
+def _answer(directory: Path) -> list[dict[str, Any]]:
+    from mlpjit.report import answer
+
+    print("writing figures and page", file=sys.stderr)
+    return answer(directory)
+
+
+def _json(summary: Summary, directory: Path, answer: list[dict[str, Any]]) -> str:
+    from dataclasses import asdict
+
+    from mlpjit.cli.tables import dump
+
+    return dump({"directory": str(directory), **asdict(summary), "answer": answer})
+
+
+def _text(directory: Path, answer: list[dict[str, Any]], no_report: bool) -> str:
+    outputs = [f"store    {directory / 'store.sqlite'}"]
+    if not no_report:
+        outputs += [f"page     {directory / 'report.html'}", f"figures  {directory / 'figures'}"]
+        outputs += [f"tables   {directory / 'tables'}"]
+    return "\n".join(([answer_table(answer), ""] if answer else []) + outputs)
+
+
+def answer_table(rows: list[dict[str, Any]]) -> str:
+    """Return each label's best setting, its score with quartiles, good range, divergence rate and time."""
+    from mlpjit.cli.tables import seconds, table
+
+    shown = ("depth", "width", "activation", "init", "normalization", "clip", "learning_rate")
+    names = [name for name in shown if any(name in row for row in rows) and name != rows[0]["compared"]]
+    data = "test" if rows[0]["stage"] == "final" else "validation"
+    header = [rows[0]["compared"], f"{data} {rows[0]['score_name']}", "quartiles", *names, "good rates", "diverged", "time"]
+    lines = [
+        [
+            row["label"], _score(row["score"]), f"{_score(row['score_low'])} to {_score(row['score_high'])}",
+            *(_rate(row) if name == "learning_rate" else row.get(name, "-") for name in names),
+            _range(row["good_rates"]), f"{row['divergence_rate'] or 0:.1%}", seconds(row["train_seconds"]),
+        ]
+        for row in rows
+    ]  # fmt: skip
+    return table(header, lines)
+
+
+def _score(value: Any) -> str:
+    return "-" if not isinstance(value, int | float) else f"{value:.4f}"
+
+
+def _rate(row: dict[str, Any]) -> str:
+    edge = row.get("edge")
+    return f"{row['learning_rate']:g}" + (f" ({edge} end of its grid)" if edge in ("low", "high") else "")
+
+
+def _range(rates: list[float]) -> str:
+    return "-" if not rates else f"{min(rates):g}" if len(rates) == 1 else f"{min(rates):g} to {max(rates):g}"
+
+
+def _tell_failures(directory: Path) -> None:
+    """Name the kinds of failures on standard error."""
+    from mlpjit.store import Store
+
+    errors: dict[str, int] = {}
+    with Store.open(directory, readonly=True) as store:
+        for state, error in store.rows(("state", "error")):
+            if state in ("failed", "timed_out"):
+                errors[error] = errors.get(error, 0) + 1
+    for error, count in sorted(errors.items(), key=lambda item: -item[1])[:5]:
+        print(f"error: {count:,} runs failed: {error}", file=sys.stderr)

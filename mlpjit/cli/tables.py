@@ -1,0 +1,47 @@
+"""Plain text tables and numbers as people read them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]], right: Iterable[int] = ()) -> str:
+    """Return rows aligned in columns; those in `right` to the right, the last one never padded."""
+    lines = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    sides = [str.rjust if i in set(right) else str.ljust for i in range(len(header))]
+    text = ["  ".join(side(c, w) for side, c, w in zip(sides, line, widths, strict=True)).rstrip() for line in lines]
+    return "\n".join([text[0], "  ".join("-" * width for width in widths), *text[1:]])
+
+
+def seconds(value: float | None) -> str:
+    """Return a duration: 45 s, 3 min 20 s, 2 h 5 min."""
+    if value is None or not math.isfinite(value):
+        return "?"
+    if value < 10:
+        return f"{value:.1f} s"
+    whole = round(value)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def parameters(values: dict[str, Any]) -> str:
+    """Return parameters as `b1=0.9 b2=0.999`."""
+    return " ".join(f"{name}={value}" for name, value in values.items()) or "-"
+
+
+def dump(value: Any) -> str:
+    """Return JSON; infinities and NaN, which JSON lacks, as null."""
+    return json.dumps(_finite(value), indent=2, default=str)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(key): _finite(each) for key, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value
