@@ -26,6 +26,7 @@ RC: Any = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same glyphs on every machine
     "font.size": 9,
     "axes.titlesize": 9.5,
+    "axes.titley": 1.0,  # else every draw searches for a place: a seventh of the time
     "axes.labelsize": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,

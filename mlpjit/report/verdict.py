@@ -116,7 +116,7 @@ def _certainty(found: Sequence[Answer]) -> str:
 
 
 def _number(value: float, unit: float) -> str:
-    return f"{value * unit:.1f} %" if unit == 100 else f"{value * unit:.3f}"
+    return f"{value * unit:.1f}\N{NO-BREAK SPACE}%" if unit == 100 else f"{value * unit:.3f}"
 
 
 def _and(names: Sequence[str]) -> str:

@@ -253,3 +253,8 @@ def store(request: pytest.FixtureRequest) -> SyntheticStore:
 @pytest.fixture(scope="session")
 def quick_store() -> SyntheticStore:
     return quick()
+
+
+@pytest.fixture(scope="session")
+def studies() -> dict[str, Callable[[], SyntheticStore]]:
+    return STUDIES

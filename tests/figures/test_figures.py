@@ -1,0 +1,106 @@
+"""Every registered figure, drawn from every synthetic study: no warning, nothing cut off, nothing overlapping."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import matplotlib as mpl
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from mlpjit.figures import FigureRecord, figures, style
+from mlpjit.figures.results import Results
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.fixture(scope="session")
+def parts(store: Any) -> list[Results]:
+    return list(Results.read(store).sections())
+
+
+def drawn(record: FigureRecord, results: Results) -> Figure | None:
+    table = record.data(results)
+    return None if table.empty else record.draw(table, results)
+
+
+@pytest.mark.parametrize("record", figures(), ids=lambda record: record.name)
+def test_draws_without_a_warning_and_keeps_every_text_in_its_place(
+    record: FigureRecord, parts: list[Results]
+) -> None:
+    for results in parts:
+        with mpl.rc_context(style.RC):
+            figure = drawn(record, results)
+            if figure is not None:
+                figure.draw_without_rendering()
+                check_texts(figure)
+
+
+def check_texts(figure: Figure) -> None:
+    """Every text lies on the figure, and no two of them touch (numbers inside panels excepted)."""
+    page = figure.bbox.padded(1)
+    boxes = [(text.get_text(), box) for text, box in texts(figure)]
+    outside = [text for text, box in boxes if not (page.contains(*box.min) and page.contains(*box.max))]
+    assert outside == []
+    pairs = itertools.combinations(boxes, 2)
+    assert [(a, b) for (a, one), (b, two) in pairs if overlap(one, two)] == []
+
+
+def overlap(one: Bbox, two: Bbox, slack: float = 1.0) -> bool:
+    across = min(one.x1, two.x1) - max(one.x0, two.x0)
+    up = min(one.y1, two.y1) - max(one.y0, two.y0)
+    return across > slack and up > slack
+
+
+def texts(figure: Figure) -> Iterator[tuple[Text, Bbox]]:
+    found = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
+    for panel in figure.axes:
+        if panel.get_visible():
+            found += panel_texts(panel)
+    return ((text, text.get_window_extent()) for text in found if text.get_visible() and text.get_text())
+
+
+def panel_texts(panel: Axes) -> list[Text]:
+    labels = [panel.title, panel._left_title, panel.xaxis.label, panel.yaxis.label]  # type: ignore[attr-defined]
+    return labels + [text for axis in (panel.xaxis, panel.yaxis) for text in tick_texts(axis)]
+
+
+def tick_texts(axis: Axis) -> list[Text]:
+    low, high = sorted(axis.get_view_interval())
+    shown = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+    return [label for tick in shown for label in (tick.label1, tick.label2)]
+
+
+def test_each_figure_is_drawn_from_some_study(studies: dict[str, Any]) -> None:
+    seen = set()
+    for make in studies.values():
+        results = next(Results.read(make()).sections())
+        seen |= {record.name for record in figures() if not record.data(results).empty}
+    assert seen == {record.name for record in figures()}
+
+
+@pytest.mark.parametrize("record", figures(), ids=lambda record: record.name)
+def test_record_asks_a_question_and_explains_itself(record: FigureRecord) -> None:
+    assert record.title.endswith("?")
+    assert record.caption.endswith(".")
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png"])
+def test_same_results_give_the_same_bytes(quick_store: Any, suffix: str) -> None:
+    results = Results.read(quick_store)
+    images = []
+    for _ in range(2):
+        with mpl.rc_context(style.RC):
+            figure = drawn(next(record for record in figures() if record.name == "rate_curves"), results)
+            assert figure is not None
+            image = io.BytesIO()
+            figure.savefig(image, format=suffix, metadata={"Date": None} if suffix == "svg" else None)
+            images.append(image.getvalue())
+    assert images[0] == images[1]
