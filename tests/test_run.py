@@ -1,0 +1,235 @@
+"""One configuration to one result: pieces, definitions of design section 4, divergence, stopping."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from mlpjit import network
+from mlpjit.config import RunConfig
+from mlpjit.kernels import layout
+from mlpjit.kernels.random import permutation
+from mlpjit.registries import optimizers
+from mlpjit.run import Control, Run, execute, measure_step
+
+SMALL = {"dataset": {"name": "two_moons", "samples": 90}, "hidden": [9, 7], "batch_size": 16, "epochs": 4, "seed": 3}
+
+
+def config(**given) -> RunConfig:
+    return RunConfig(**{**SMALL, **given})
+
+
+def everything(run: Run) -> list[bytes]:
+    result = run.result()
+    arrays = [result.params, run.state, run.moments, *result.history.values()]
+    return [a.tobytes() for a in arrays] + [repr(sorted(result.metrics.items(), key=str)).encode()]
+
+
+@pytest.mark.parametrize("normalization", ["none", "batch"])
+@pytest.mark.parametrize("optimizer", list(optimizers))
+def test_a_run_in_pieces_has_the_bits_of_the_whole(optimizer, normalization):
+    settings = config(optimizer=optimizer, normalization=normalization, schedule="cosine", activation="gelu")
+    whole, pieces = Run(settings), Run(settings)
+    assert whole.advance() == "done"
+    for to_step in (1, 2, 5, 6, 13):
+        assert pieces.advance(to_step) == "running"
+    assert pieces.advance() == "done"
+    assert everything(pieces) == everything(whole)
+
+
+def test_the_state_of_a_run_moves_to_another_process_of_it():
+    settings = config(optimizer="adam", normalization="batch")
+    whole, first, second = Run(settings), Run(settings), Run(settings)
+    whole.advance()
+    first.advance(7)
+    for name in ("params", "state", "moments", "carry", "records", "best", "best_moments"):
+        getattr(second, name)[...] = getattr(first, name)
+    second.advance()
+    assert everything(second) == everything(whole)
+
+
+def test_plain_gradient_descent_equals_numpy():
+    """Two epochs of mini-batch SGD on a linear network, from the same start and in the same order, in float64."""
+    settings = config(dataset="diabetes", hidden=[], optimizer="sgd", learning_rate=0.05, epochs=2, dtype="float64")
+    run = Run(settings)
+    w, b = (part.copy() for part in network.views(run.layers, run.params)[0].values())
+    x, y, losses = run.data.x_train, run.data.y_train, []
+    for epoch in range(2):
+        order = permutation(settings.order_seed, "order", len(x), epoch)
+        for start in range(0, len(x), 16):
+            rows = order[start : start + 16]
+            rest = x[rows] @ w + b - y[rows]
+            losses.append(((rest**2).sum() / len(rows), len(rows)))
+            w = w - 0.05 * 2 * x[rows].T @ rest / len(rows)
+            b = b - 0.05 * 2 * rest.sum(axis=0) / len(rows)
+    run.advance()
+    result = run.result()
+    np.testing.assert_allclose(network.views(run.layers, result.params)[0]["W"], w, rtol=1e-11)
+    np.testing.assert_allclose(network.views(run.layers, result.params)[0]["b"], b, rtol=1e-10, atol=1e-15)
+    half = len(losses) // 2
+    means = [_mean(part) for part in (losses[:half], losses[half:])]
+    np.testing.assert_allclose(result.history["train_loss"][1:], means, rtol=1e-11)
+    rest = run.data.x_test @ w + b - run.data.y_test
+    assert result.metrics["test_loss"] == pytest.approx((rest**2).sum() / len(rest), rel=1e-11)
+    spread = ((run.data.y_test - run.data.y_test.mean(axis=0)) ** 2).sum()
+    assert result.metrics["test_score"] == pytest.approx(1 - (rest**2).sum() / spread, rel=1e-10)
+
+
+def _mean(part):
+    values, weights = zip(*part, strict=True)
+    return float(np.average(values, weights=weights))
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "normalization", "steps"),
+    [("full", "none", 1), (1, "none", 62), (16, "none", 4), (61, "none", 2), (61, "batch", 1), (1000, "none", 1)],
+)
+def test_every_epoch_visits_every_sample_once(batch_size, normalization, steps):
+    """62 training samples; under batch normalization a remainder of one joins the batch before it."""
+    run = Run(config(batch_size=batch_size, normalization=normalization, epochs=1))
+    assert len(run.data.x_train) == 62
+    run.advance()
+    assert run.result().counts["steps"] == steps
+    assert sorted(run.order) == list(range(62))
+
+
+def test_the_order_of_samples_depends_on_its_seed_alone():
+    first, second = Run(config(order_seed=5)), Run(config(order_seed=5, init_seed=9, optimizer="adam"))
+    other = Run(config(order_seed=6))
+    for run in (first, second, other):
+        run.advance(1)
+    assert (first.order == second.order).all()
+    assert (first.order != other.order).any()
+
+
+def test_the_same_seed_gives_the_same_start_to_every_optimizer():
+    starts = [Run(config(optimizer=name)).params for name in optimizers]
+    assert all((start == starts[0]).all() for start in starts)
+
+
+def test_l2_adds_to_loss_and_gradient_of_weights_only():
+    plain, penalized = (Run(config(l2=l2, dtype="float64", epochs=1, batch_size="full")) for l2 in (0.0, 0.3))
+    for run in (plain, penalized):
+        run.advance()
+    start = Run(config(dtype="float64"))
+    w = [layer["W"] for layer in network.views(start.layers, start.params)]
+    extra = 0.15 * sum((x**2).sum() for x in w)
+    losses = [run.result().history["train_loss"][1] for run in (plain, penalized)]
+    assert losses[1] - losses[0] == pytest.approx(extra, rel=1e-12)
+    difference = network.views(plain.layers, penalized.grads - plain.grads)
+    for layer, weights in zip(difference, w, strict=True):
+        np.testing.assert_allclose(layer["W"], 0.3 * weights, atol=1e-14)
+        assert (layer["b"] == 0).all()
+
+
+def test_decoupled_decay_shrinks_weights_by_rate_times_decay():
+    settings = {"dtype": "float64", "epochs": 1, "batch_size": "full", "learning_rate": 0.1}
+    plain, decayed = (Run(config(weight_decay=d, **settings)) for d in (0.0, 0.5))
+    start = network.views(plain.layers, plain.params.copy())
+    for run in (plain, decayed):
+        run.advance()
+    ends = [network.views(run.layers, run.params) for run in (plain, decayed)]
+    for begin, without, with_decay in zip(start, *ends, strict=True):
+        np.testing.assert_allclose(without["W"] - with_decay["W"], 0.05 * begin["W"], atol=1e-15)
+        np.testing.assert_array_equal(without["b"], with_decay["b"])
+
+
+def test_divergence_is_a_result_with_its_step():
+    result = execute(config(learning_rate=1e30, optimizer="sgd", activation="identity"))
+    assert result.status == "diverged"
+    step = result.metrics["diverged_step"]
+    assert 1 <= step <= 5
+    assert result.counts["steps"] == step
+    assert result.metrics["last_finite_loss"] > 0
+    assert result.metrics["test_loss"] is None
+    assert np.isfinite(result.history["validation_loss"][0])
+
+
+def test_a_loss_far_over_its_start_at_two_evaluations_is_divergence():
+    """Gradient descent on a quadratic beyond 2 / curvature: grows by a steady factor and stays finite for long."""
+    settings = config(
+        dataset="diabetes", hidden=[], learning_rate=0.6, batch_size="full", epochs=200, dtype="float64"
+    )
+    result = execute(settings)
+    losses = result.history["validation_loss"]
+    assert result.status == "diverged"
+    assert np.isfinite(losses).all()
+    over = losses > layout.DIVERGENCE_FACTOR * losses[0]
+    assert over[-2:].all()
+    assert not over[:-2].any()
+
+
+def test_evaluation_rows_follow_evaluate_every():
+    history = execute(config(epochs=7, evaluate_every=3)).history
+    assert history["epoch"].tolist() == [0, 3, 6]
+    assert np.isnan(history["train_loss"][0])
+    assert np.isfinite(history["gradient_norm"]).all()
+
+
+def test_no_epochs_evaluates_the_start():
+    result = execute(config(epochs=0))
+    assert result.status == "done"
+    assert result.metrics["test_loss"] == result.metrics["best_test_loss"]
+
+
+def test_best_epoch_is_the_one_of_the_lowest_validation_loss():
+    result = execute(config(epochs=30, learning_rate=0.3, optimizer="momentum"))
+    losses = result.history["validation_loss"]
+    assert result.metrics["best_epoch"] == result.history["epoch"][int(np.argmin(losses))]
+    assert result.metrics["best_validation_loss"] == losses.min()
+
+
+def test_history_matches_the_network_interface():
+    """Gradient norm, weight norm and update ratio of the first step, and activations of the start, by hand."""
+    import mlpjit as mj
+
+    run = Run(config(batch_size="full", dtype="float64", activation="tanh", learning_rate=0.1))
+    net = mj.Network([2, 9, 7, 2], activation="tanh", dtype="float64")
+    start = run.params.copy()
+    _, grads = net.loss_and_grad(start, run.data.x_train, run.data.y_train)
+    run.advance()
+    history = run.result().history
+    for l, (g, w) in enumerate(zip(net.layers(grads), net.layers(start), strict=True)):  # noqa: E741
+        assert history["gradient_norm"][0, l] == pytest.approx(np.linalg.norm(g["W"]), rel=1e-10)
+        assert history["weight_norm"][0, l] == pytest.approx(np.linalg.norm(w["W"]), rel=1e-12)
+        ratio = 0.1 * np.linalg.norm(g["W"]) / np.linalg.norm(w["W"])
+        assert history["update_ratio"][0, l] == pytest.approx(ratio, rel=1e-9)
+    first = net.layers(start)[0]
+    a = np.tanh(run.data.x_validation @ first["W"] + first["b"])
+    assert history["activation_mean"][0, 0] == pytest.approx(a.mean(), rel=1e-9)
+    assert history["activation_std"][0, 0] == pytest.approx(a.std(), rel=1e-9)
+    assert history["saturated_fraction"][0, 0] == pytest.approx(((1 - a**2) < 0.01).mean())
+
+
+def test_dead_units_are_counted():
+    run = Run(config(activation="relu"))
+    first = network.views(run.layers, run.params)[0]
+    first["W"][:, :4], first["b"][:4] = 0.0, -1.0
+    run.advance()
+    assert run.result().history["dead_fraction"][0, 0] >= 4 / 9
+
+
+def test_stop_returns_within_50_ms_and_keeps_what_was_done():
+    control = Control()
+    settings = RunConfig(hidden=[64] * 4, activation="gelu", optimizer="adam", epochs=100_000)
+    execute(settings.model_copy(update={"epochs": 1}))
+    run = Run(settings, control)
+    thread = threading.Thread(target=run.advance)
+    thread.start()
+    while control.progress()[0] < 20:
+        time.sleep(0.001)
+    asked = time.perf_counter()
+    control.stop()
+    thread.join()
+    assert time.perf_counter() - asked < 0.25  # 50 ms by design; the rest is for a busy machine
+    result = run.result()
+    assert result.status == "stopped"
+    assert result.counts["steps"] == control.progress()[0] >= 20
+
+
+def test_measured_step_times_are_ordered():
+    found = measure_step(config(), repeats=3)
+    assert 0 < found["low_seconds"] <= found["step_seconds"] <= found["high_seconds"]
