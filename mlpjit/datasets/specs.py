@@ -82,11 +82,15 @@ def file_scaling(value: object, label: str) -> Scaling:
 
 def _record_parameters(record: DatasetRecord, given: Mapping[str, Any]) -> dict[str, Parameter]:
     label = f"dataset {record.name!r}"
-    _check_keys(label, given, record.defaults)
-    values = {
-        key: _converted(f"{label}: {key}", given[key], default) if key in given else default
-        for key, default in record.defaults.items()
-    }
+    problems = _unknown_keys(label, given, record.defaults)
+    values: dict[str, Parameter] = {}
+    for key, default in record.defaults.items():
+        try:
+            values[key] = _converted(f"{label}: {key}", given.get(key, default), default)
+        except DatasetError as error:
+            problems += error.problems
+    if problems:
+        raise DatasetError(problems)
     if record.shape:
         record.shape(**values)
     return values
@@ -104,23 +108,29 @@ def _converted(label: str, value: Any, default: Parameter) -> Any:
 
 def _file_parameters(name: str, given: Mapping[str, Any]) -> dict[str, Parameter]:
     label = f"dataset {name!r}"
-    _check_keys(label, given, FILE_DEFAULTS)
+    problems = _unknown_keys(label, given, FILE_DEFAULTS)
     chosen = {key: value for key, value in given.items() if value is not None}
-    file_scaling(chosen.get("scaling", "standardize"), label)
+    try:
+        file_scaling(chosen.get("scaling", "standardize"), label)
+    except DatasetError as error:
+        problems += error.problems
     task = chosen.get("task", "classification")
     if task not in ("classification", "regression"):
-        raise DatasetError(f"{label}: task = {task!r}, allowed is 'classification' or 'regression'")
+        problems.append(f"{label}: task = {task!r}, allowed is 'classification' or 'regression'")
     target = chosen.get("target", "y")
     if isinstance(target, bool) or not isinstance(target, str | int):
-        raise DatasetError(f"{label}: target = {target!r}, allowed is a column's name or its number from 1")
+        problems.append(f"{label}: target = {target!r}, allowed is a column's name or its number from 1")
+    if problems:
+        raise DatasetError(problems)
     return chosen
 
 
-def _check_keys(label: str, given: Mapping[str, Any], allowed: Mapping[str, Any]) -> None:
-    for key in given:
-        if key not in allowed:
-            known = suggestion(str(key), allowed) if allowed else " (it has none)"
-            raise DatasetError(f"{label}: unknown parameter {key!r}{known}")
+def _unknown_keys(label: str, given: Mapping[str, Any], allowed: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{label}: unknown parameter {key!r}{suggestion(str(key), allowed) if allowed else ' (it has none)'}"
+        for key in given
+        if key not in allowed
+    ]
 
 
 def _stamp(name: str) -> tuple[int, ...]:

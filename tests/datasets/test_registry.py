@@ -117,6 +117,16 @@ def test_wrong_specs(spec: str | dict[str, object], message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_all_mistakes_in_a_spec_are_told_at_once() -> None:
+    with pytest.raises(DatasetError) as caught:
+        describe({"name": "spirals", "noise": "much", "klasses": 3, "turns": True})
+    assert caught.value.problems == [
+        "dataset 'spirals': unknown parameter 'klasses': did you mean 'classes'?",
+        "dataset 'spirals': turns = True, allowed is a finite number",
+        "dataset 'spirals': noise = 'much', allowed is a finite number",
+    ]
+
+
 def test_canonical_spec_holds_every_default() -> None:
     spec = canonical({"noise": 0, "name": "two_moons"})
     assert spec == {"name": "two_moons", "data_seed": 0, "noise": 0.0, "samples": 1000}
