@@ -1,0 +1,169 @@
+"""The compile cache: hits in a second process, notices edits, damage and races, and is private."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "mlpjit"
+PROBE = """
+import json, sys
+from mlpjit.kernels import jit, matmul
+from mlpjit.kernels.mapping import compiled, evaluate
+import numpy as np
+values = evaluate("exp", np.linspace(-3, 3, 50, dtype=np.float32))
+kernels = [jit.load(matmul.pack_panels, "float32"), compiled("exp", "float32")]
+print(json.dumps({"values": values.tolist(), "hits": [k.from_cache for k in kernels],
+                  "folder": str(jit.cache_folder())}))
+"""
+
+
+def probe(cache: Path, path: Path | None = None, code: str = PROBE, **env: str) -> dict:
+    variables = {**os.environ, "MLPJIT_CACHE_DIR": str(cache), **env}
+    if path is not None:
+        variables["PYTHONPATH"] = str(path)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=False, cwd=path or Path.home()
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory) -> tuple[Path, dict]:
+    cache = tmp_path_factory.mktemp("kernels") / "cache"
+    return cache, probe(cache)
+
+
+@pytest.fixture
+def copy(filled, tmp_path) -> tuple[Path, dict]:
+    """A cache of one's own to damage."""
+    cache, first = filled
+    shutil.copytree(cache, tmp_path / "cache")
+    return tmp_path / "cache", first
+
+
+def kernel_folder(cache: Path, name: str = "map_exp-float32") -> Path:
+    return next(cache.glob(f"*/{name}"))
+
+
+def test_a_second_process_compiles_nothing(filled):
+    cache, first = filled
+    second = probe(cache)
+    assert first["hits"] == [False, False]
+    assert second["hits"] == [True, True]
+    assert second["values"] == first["values"]
+
+
+def test_a_whole_run_in_a_second_process_compiles_nothing(tmp_path):
+    code = """
+import json
+from mlpjit.config import RunConfig
+from mlpjit.kernels import jit
+from mlpjit.run import execute
+result = execute(RunConfig(hidden=[8], activation="gelu", optimizer="adam", epochs=1, normalization="batch",
+                           init="orthogonal", schedule="cosine", clip="global_norm"))
+print(json.dumps({"missed": [k.name for k in jit.loaded() if not k.from_cache], "count": len(list(jit.loaded())),
+                  "loss": result.metrics["test_loss"]}))
+"""
+    first, second = (probe(tmp_path / "cache", code=code) for _ in range(2))
+    assert len(first["missed"]) == first["count"] == second["count"] > 20
+    assert second["missed"] == []
+    assert second["loss"] == first["loss"]
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "remove", "checksums", "empty"])
+def test_a_damaged_entry_is_dropped_and_compiled_again(copy, damage):
+    cache, first = copy
+    folder = kernel_folder(cache)
+    data = next(folder.glob("*.nbc"))
+    if damage == "truncate":
+        data.write_bytes(data.read_bytes()[:100])
+    elif damage == "flip":
+        content = bytearray(data.read_bytes())
+        content[len(content) // 2] ^= 1
+        data.write_bytes(bytes(content))
+    elif damage == "remove":
+        data.unlink()
+    elif damage == "checksums":
+        (folder / "checksums.json").write_text("{")
+    else:
+        (folder / "checksums.json").write_text("{}")
+    second = probe(cache)
+    assert second["hits"] == [True, False]
+    assert second["values"] == first["values"]
+    assert probe(cache)["hits"] == [True, True]
+
+
+def test_an_interrupted_write_leaves_nothing_to_trust(copy):
+    cache, first = copy
+    folder = kernel_folder(cache)
+    folder.rename(folder.with_name(".writing-map_exp-float32-left"))
+    second = probe(cache)
+    assert second["hits"] == [True, False]
+    assert second["values"] == first["values"]
+
+
+def test_an_edit_to_any_kernel_file_gives_the_new_result(filled, tmp_path):
+    """e^x through another module's constant: Numba's own cache would return the old numbers."""
+    cache, first = filled
+    shutil.copytree(PACKAGE, tmp_path / "mlpjit")
+    elementary = tmp_path / "mlpjit/kernels/elementary.py"
+    text = elementary.read_text()
+    assert "LOG2E = 1.4426950408889634" in text
+    assert probe(cache, tmp_path)["hits"] == [True, True]
+    elementary.write_text(text.replace("LOG2E = 1.4426950408889634", "LOG2E = 1.0"))
+    edited = probe(cache, tmp_path)
+    assert edited["hits"] == [False, False]
+    assert edited["values"] != first["values"]
+    elementary.write_text(text + "\n# a comment changes nothing\n")
+    assert probe(cache, tmp_path) == {**first, "hits": [True, True]}
+
+
+def test_sixteen_processes_on_an_empty_cache_agree(tmp_path, filled):
+    _, first = filled
+    variables = {**os.environ, "MLPJIT_CACHE_DIR": str(tmp_path / "cache")}
+    started = [
+        subprocess.Popen([sys.executable, "-c", PROBE], env=variables, stdout=subprocess.PIPE, text=True)
+        for _ in range(16)
+    ]
+    answers = [json.loads(process.communicate()[0]) for process in started]
+    assert all(process.returncode == 0 for process in started)
+    assert all(answer["values"] == first["values"] for answer in answers)
+    assert probe(tmp_path / "cache")["hits"] == [True, True]
+    assert not list((tmp_path / "cache").glob("*/.writing-*"))
+
+
+def test_the_folder_depends_on_the_cpu(filled):
+    cache, first = filled
+    generic = probe(cache, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="")
+    assert generic["folder"] != first["folder"]
+    assert generic["hits"] == [False, False]
+    assert generic["values"] == first["values"]
+
+
+def test_the_cache_is_private(filled):
+    cache, _ = filled
+    assert cache.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_others_can_write_is_not_used(tmp_path):
+    cache = tmp_path / "open"
+    cache.mkdir()
+    cache.chmod(0o777)
+    answer = probe(cache)
+    assert not answer["folder"].startswith(str(cache))
+
+
+def test_where_nothing_is_writable_a_temporary_folder_serves(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    answer = probe(blocked / "below", code=PROBE)
+    assert not answer["folder"].startswith(str(tmp_path))
+    assert not Path(answer["folder"]).exists()
