@@ -1,7 +1,7 @@
 """Numbers and labels from a user's .csv file.
 
 Python's own float() reads every number to the nearest double, which faster parsers do not promise; a file of
-60,000 x 784 takes about ten seconds.
+60,000 x 784 takes about half a minute, the same data as .npz three seconds.
 """
 
 from __future__ import annotations

@@ -42,7 +42,9 @@ class Transform:
 
     def apply(self, raw: Floats) -> Floats:
         """Scale raw columns."""
-        return (raw - self.shift) / self.divisor
+        scaled = raw - self.shift
+        scaled /= self.divisor
+        return scaled
 
     def undo(self, scaled: Floats) -> Floats:
         """Return scaled columns to the units of the data."""
@@ -62,8 +64,9 @@ def fit(scaling: Scaling, rows: Floats, label: str = "data") -> Transform:
     constant = rows.min(axis=0) == rows.max(axis=0)
     with np.errstate(over="ignore", invalid="ignore"):
         mean = np.where(constant, rows[0], column_sums(rows) / len(rows))
-        centred = rows - mean
-        deviation = np.sqrt(column_sums(centred * centred) / len(rows))
+        squares = rows - mean
+        squares *= squares
+        deviation = np.sqrt(column_sums(squares) / len(rows))
     # Squares of tiny differences can underflow to 0; such a column is left as it is, too.
     divisor = np.where(constant | (deviation == 0.0), 1.0, deviation)
     if not np.isfinite(mean).all() or not np.isfinite(divisor).all():

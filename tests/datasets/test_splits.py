@@ -227,8 +227,9 @@ def dispatched_features() -> str:
     [
         {"NPY_DISABLE_CPU_FEATURES": dispatched_features(), "OPENBLAS_CORETYPE": "Haswell"},
         {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""},
+        {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""},
     ],
-    ids=["libraries", "haswell"],
+    ids=["libraries", "haswell", "generic"],
 )
 def test_every_cpu_gives_the_same_bits(environment: dict[str, str]) -> None:
     assert bits(environment) == bits({})
