@@ -24,9 +24,7 @@ def shape(samples: int, classes: int, turns: float, noise: float, data_seed: int
     formula="r (cos a, sin a), a = 2 pi (turns r + c / classes), r in (0, 1], plus N(0, noise^2)",
     citation="Lang & Witbrock 1988, Proceedings of the 1988 Connectionist Models Summer School, 52-59",
 )
-def spirals(
-    samples: int = 1500, classes: int = 3, turns: float = 1.0, noise: float = 0.03, data_seed: int = 0
-) -> Raw:
+def spirals(samples: int = 1500, classes: int = 3, turns: float = 1.0, noise: float = 0.03, data_seed: int = 0) -> Raw:
     """Spirals around one centre, one for each class, with Gaussian noise, 2 inputs."""
     from mlpjit.kernels.mapping import evaluate
     from mlpjit.kernels.random import normals
