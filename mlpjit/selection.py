@@ -120,9 +120,7 @@ def rate_range(medians: Mapping[float, float], tolerance: float = TOLERANCE) -> 
     values = tuple(_infinite_if_nan(medians[rate]) for rate in rates)
     lowest = min(values)
     best = rates[values.index(lowest)]
-    good = tuple(
-        rate for rate, value in zip(rates, values, strict=True) if _is_good(value, lowest, tolerance)
-    )
+    good = tuple(rate for rate, value in zip(rates, values, strict=True) if _is_good(value, lowest, tolerance))
     return RateRange(rates, values, best, good, _neighbours(rates, good), _edge(rates, best, lowest))
 
 
@@ -136,9 +134,7 @@ def best_rates(found: Iterable[Setting]) -> dict[tuple[tuple[str, Any], ...], Ra
 
 def combination(factors: Row) -> tuple[tuple[str, Any], ...]:
     """Return the factors without learning rate and seeds as a hashable key."""
-    return tuple(
-        (name, _hashable(factors[name])) for name in FACTORS if name in factors and name != "learning_rate"
-    )
+    return tuple((name, _hashable(factors[name])) for name in FACTORS if name in factors and name != "learning_rate")
 
 
 def order_key(value: Any) -> tuple[int, float, str]:
@@ -159,9 +155,7 @@ def _rank(setting: Setting) -> tuple[Any, ...]:
 
     Exact ties happen: clipping that never bites leaves every bit as it was.
     """
-    factors = tuple(
-        (name, order_key(value)) for name, value in setting.factors.items() if name != "learning_rate"
-    )
+    factors = tuple((name, order_key(value)) for name, value in setting.factors.items() if name != "learning_rate")
     rate = order_key(setting.factors.get("learning_rate"))
     return (setting.median, setting.diverged / len(setting.losses), setting.losses, rate, factors)
 

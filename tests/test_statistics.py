@@ -41,9 +41,7 @@ def test_columns_are_independent() -> None:
 
 @given(st.lists(numbers, min_size=1, max_size=30), st.floats(0, 1))
 def test_finite_quantiles_agree_with_numpy(values: list[float], share: float) -> None:
-    np.testing.assert_allclose(
-        statistics.quantile(values, share), np.quantile(values, share), rtol=1e-9, atol=1e-7
-    )
+    np.testing.assert_allclose(statistics.quantile(values, share), np.quantile(values, share), rtol=1e-9, atol=1e-7)
 
 
 def test_bootstrap_is_deterministic_and_ignores_order() -> None:

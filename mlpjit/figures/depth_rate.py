@@ -33,9 +33,7 @@ def data(results: Results) -> pd.DataFrame:
 
 
 def _others(factors: dict[str, object]) -> dict[str, object]:
-    return {
-        name: value for name, value in factors.items() if name not in ("depth", "hidden", "learning_rate")
-    }
+    return {name: value for name, value in factors.items() if name not in ("depth", "hidden", "learning_rate")}
 
 
 @figure(

@@ -24,9 +24,7 @@ def data(results: Results) -> pd.DataFrame:
     runs = results.deepest.drop_duplicates([*GROUPS, "width", "init_seed", "split_seed"])
     if runs.empty or runs["depth"].iloc[0] < 2:
         return pd.DataFrame()
-    records = results.layers(runs, ["gradient_norm"], 0).merge(
-        runs[["run_id", "depth", *GROUPS]], on="run_id"
-    )
+    records = results.layers(runs, ["gradient_norm"], 0).merge(runs[["run_id", "depth", *GROUPS]], on="run_id")
     rows = []
     for key, part in records.groupby([*GROUPS, "depth", "layer"], dropna=False):
         low, middle, high = (float(q) for q in statistics.quartiles(part["gradient_norm"]))
@@ -95,9 +93,7 @@ def _line(panel: Any, line: pd.DataFrame, look: style.Look, low: float) -> None:
     positive = np.maximum(shown["low"].to_numpy(), low)
     panel.fill_between(shown["layer"], positive, shown["high"], color=look.colour, alpha=0.14, linewidth=0)
     zero = line[line["median"] <= 0]
-    panel.plot(
-        zero["layer"], [low] * len(zero), "v", markerfacecolor="none", color=look.colour, clip_on=False
-    )
+    panel.plot(zero["layer"], [low] * len(zero), "v", markerfacecolor="none", color=look.colour, clip_on=False)
 
 
 def _title(init: str, normalization: str, several: bool) -> str:

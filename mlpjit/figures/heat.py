@@ -56,14 +56,10 @@ def cells(
 def _cell(panel: Axes, x: int, y: int, cell: dict[str, Any], norm: Normalize, best: bool) -> None:
     value, lost = cell["median"], math.isinf(cell["median"])
     colour = style.LOST if lost else colormaps[style.SEQUENTIAL](float(norm(value)))
-    hatch: dict[str, Any] = (
-        {"hatch": "/////", "edgecolor": "#8a8a8a", "linewidth": 0} if lost else {"linewidth": 0}
-    )
+    hatch: dict[str, Any] = {"hatch": "/////", "edgecolor": "#8a8a8a", "linewidth": 0} if lost else {"linewidth": 0}
     panel.add_patch(Rectangle((x - 0.48, y - 0.47), 0.96, 0.94, facecolor=colour, **hatch))
     if best and not lost:
-        panel.add_patch(
-            Rectangle((x - 0.45, y - 0.43), 0.9, 0.86, fill=False, edgecolor="black", linewidth=1.6)
-        )
+        panel.add_patch(Rectangle((x - 0.45, y - 0.43), 0.9, 0.86, fill=False, edgecolor="black", linewidth=1.6))
     text = f"{cell['lost']}/{cell['runs']}" if lost else style.short(value)
     ink = "black" if lost or _bright(colour) else "white"
     box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "linewidth": 0} if lost else None
@@ -78,9 +74,7 @@ def _bright(colour: Any) -> bool:
 def key() -> list[Line2D]:
     """Return the legend of heat maps."""
     return [
-        layout.handle(
-            "best cell", color="black", marker="s", markersize=9, fillstyle="none", linestyle="None"
-        ),
+        layout.handle("best cell", color="black", marker="s", markersize=9, fillstyle="none", linestyle="None"),
         layout.handle(
             "median run diverged (runs lost / runs)",
             color=style.LOST,

@@ -57,9 +57,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         panels, columns = [(labels[0], depth) for depth in depths], len(depths)
     else:
         panels, columns = _by_page(labels, depths)
-    room = layout.Room(
-        left=0.35 + layout.text_width(activations), right=1.0, across=0.2, down=0.8, bottom=0.5
-    )
+    room = layout.Room(left=0.35 + layout.text_width(activations), right=1.0, across=0.2, down=0.8, bottom=0.5)
     sheet = layout.sheet(
         TITLE,
         "Median final validation loss, each at its own best learning rate",

@@ -107,9 +107,7 @@ def _scale(panel: Any, part: pd.DataFrame, logarithmic: bool, unit: float) -> No
         panel.set_ylim(finite.min() - pad, finite.max() + pad)
 
 
-def _many(
-    table: pd.DataFrame, labels: list[Any], looks: dict[Any, style.Look], title: str, subtitle: str
-) -> Figure:
+def _many(table: pd.DataFrame, labels: list[Any], looks: dict[Any, style.Look], title: str, subtitle: str) -> Figure:
     part = table[table["quantity"] == "validation_loss"]
     sheet = layout.sheet(
         title,

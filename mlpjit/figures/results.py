@@ -19,12 +19,23 @@ COMPARED = ("optimizer", "activation", "init", "normalization", "schedule", "cli
 class Source(Protocol):
     """The part of the store that figures read."""
 
-    def frame(self) -> pd.DataFrame: ...
-    def curves(self, run_ids: Sequence[str]) -> pd.DataFrame: ...
-    def layers(self, run_ids: Sequence[str], names: Sequence[str], epoch: int | None) -> pd.DataFrame: ...
-    def timing(self) -> pd.DataFrame: ...
-    def study(self) -> dict[str, Any]: ...
-    def sessions(self) -> list[dict[str, Any]]: ...
+    def frame(self) -> pd.DataFrame:
+        """Return one row a run."""
+
+    def curves(self, run_ids: Sequence[str]) -> pd.DataFrame:
+        """Return learning curves, long."""
+
+    def layers(self, run_ids: Sequence[str], names: Sequence[str], epoch: int | None) -> pd.DataFrame:
+        """Return records by layer, long."""
+
+    def timing(self) -> pd.DataFrame:
+        """Return measured step times."""
+
+    def study(self) -> dict[str, Any]:
+        """Return the canonical study."""
+
+    def sessions(self) -> list[dict[str, Any]]:
+        """Return every session with its machine."""
 
 
 @dataclass(frozen=True)

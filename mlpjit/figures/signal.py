@@ -46,9 +46,7 @@ def panels(table: pd.DataFrame, title: str, subtitle: str, axis: str) -> Figure:
         for a in sorted(set(table["activation"]))
         for p in page + [None] * (min(ACROSS, len(places)) - len(page))
     ]
-    legend = [
-        layout.handle(f"{depth} hidden layers", color=colours[depth], linewidth=2.2) for depth in depths
-    ]
+    legend = [layout.handle(f"{depth} hidden layers", color=colours[depth], linewidth=2.2) for depth in depths]
     sheet = layout.sheet(
         title,
         subtitle,

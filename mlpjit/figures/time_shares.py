@@ -44,8 +44,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     ]
     total = table[[f"{part}_seconds" for part in PARTS]].sum(axis=1)
     legend = [
-        layout.handle(part, color=colour, marker="s", markersize=9, linestyle="None")
-        for part, colour in PARTS.items()
+        layout.handle(part, color=colour, marker="s", markersize=9, linestyle="None") for part, colour in PARTS.items()
     ]
     room = layout.Room(left=0.3 + layout.text_width(names), right=0.3)
     sheet = layout.sheet(

@@ -116,8 +116,4 @@ def _factor(name: str, value: Any) -> str:
         return {"none": "", "batch": "batch norm"}.get(value, str(value))
     if value in (None, "none"):
         return ""
-    return (
-        f"{name.replace('_', ' ')} {value:g}"
-        if isinstance(value, float)
-        else f"{name.replace('_', ' ')} {value}"
-    )
+    return f"{name.replace('_', ' ')} {value:g}" if isinstance(value, float) else f"{name.replace('_', ' ')} {value}"

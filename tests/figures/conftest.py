@@ -146,9 +146,7 @@ def store_of(name: str, runs: Sequence[dict[str, Any]], **plan: Any) -> Syntheti
 
 
 def quick() -> SyntheticStore:
-    axes = itertools.product(
-        RATES, range(5), ["xavier_normal", "he_normal"], ACTIVATIONS, [1, 2, 4, 8], range(2)
-    )
+    axes = itertools.product(RATES, range(5), ["xavier_normal", "he_normal"], ACTIVATIONS, [1, 2, 4, 8], range(2))
     runs = [
         make_run("tune", optimizer=o, learning_rate=RATES[o][r], init=i, activation=a, depth=d, seed=s)
         for o, r, i, a, d, s in axes
@@ -183,8 +181,7 @@ def pathologies() -> SyntheticStore:
     clips = ["none", "global_norm"]
     axes = itertools.product([*ACTIVATIONS[:3], "gelu"], inits, depths, ["none", "batch"], clips, range(2))
     runs = [
-        make_run("tune", activation=a, init=i, depth=d, normalization=n, clip=c, seed=s)
-        for a, i, d, n, c, s in axes
+        make_run("tune", activation=a, init=i, depth=d, normalization=n, clip=c, seed=s) for a, i, d, n, c, s in axes
     ]
     return store_of("pathologies", runs)
 

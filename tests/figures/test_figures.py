@@ -32,9 +32,7 @@ def drawn(record: FigureRecord, results: Results) -> Figure | None:
 
 
 @pytest.mark.parametrize("record", figures(), ids=lambda record: record.name)
-def test_draws_without_a_warning_and_keeps_every_text_in_its_place(
-    record: FigureRecord, parts: list[Results]
-) -> None:
+def test_draws_without_a_warning_and_keeps_every_text_in_its_place(record: FigureRecord, parts: list[Results]) -> None:
     for results in parts:
         with mpl.rc_context(style.RC):
             figure = drawn(record, results)

@@ -1,0 +1,141 @@
+"""The report on a real store, written by a real sweep whose runs are made up."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import TABLE, Fake
+
+from mlpjit import report
+from mlpjit.report.provenance import toml
+from mlpjit.study import Study
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished study with its report."""
+    directory = tmp_path_factory.mktemp("reported")
+    Study.from_table(TABLE).run(directory, runner=Fake().runner())
+    report.write(directory)
+    return directory
+
+
+@pytest.fixture
+def directory(reported: Path, tmp_path: Path) -> Path:
+    """A copy to change."""
+    return Path(shutil.copytree(reported, tmp_path / "copy"))
+
+
+@pytest.fixture
+def drawings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Instead of drawing, note which folder would be drawn."""
+    noted: list[Path] = []
+    monkeypatch.setattr(report, "render", lambda store, directory, pdf, version: noted.append(directory) or [])
+    return noted
+
+
+def written(directory: Path) -> dict[str, bytes]:
+    paths = [path for path in directory.rglob("*") if path.suffix in (".svg", ".png", ".csv", ".html")]
+    return {str(path.relative_to(directory)): path.read_bytes() for path in paths}
+
+
+def test_answer_ranks_the_labels_on_fresh_seeds(directory: Path) -> None:
+    rows = report.answer(directory)
+    assert {row["label"] for row in rows} == {"sgd", "adam(b1=0.95)"}
+    assert {(row["stage"], row["runs"], row["score"]) for row in rows} == {("final", 3, 0.9)}
+    assert {(row["learning_rate"], row["tuning_diverged"], row["tuning_runs"]) for row in rows} == {(0.1, 4, 12)}
+
+
+def test_every_file_is_written_and_named(directory: Path) -> None:
+    paths = report.write(directory)
+    assert paths[0] == directory / "report.html"
+    assert {str(path.relative_to(directory)) for path in paths} == set(written(directory))
+    assert all(path.stat().st_size > 0 for path in paths)
+
+
+def test_drawn_anew_with_force_every_byte_is_the_same(directory: Path) -> None:
+    before = written(directory)
+    (directory / "report.html").unlink()
+    report.write(directory, force=True)
+    assert written(directory) == before
+
+
+def test_nothing_is_drawn_when_nothing_changed(directory: Path, drawings: list[Path]) -> None:
+    assert report.write(directory)[0] == directory / "report.html"
+    assert drawings == []
+
+
+@pytest.mark.parametrize("lost", ["report.html", "figures/rate_curves.svg", "tables/answer.csv", "figures/.stamp"])
+def test_a_missing_file_is_drawn_again(directory: Path, drawings: list[Path], lost: str) -> None:
+    (directory / lost).unlink()
+    report.write(directory)
+    assert drawings == [directory]
+
+
+@pytest.mark.parametrize("text", ["[", "[]", "\udcff", "{}"])
+def test_a_damaged_stamp_is_no_stamp(directory: Path, drawings: list[Path], text: str) -> None:
+    (directory / report.STAMP).write_bytes(text.encode(errors="surrogateescape"))
+    report.write(directory)
+    assert drawings == [directory]
+
+
+def test_a_pdf_not_drawn_before_is_drawn(directory: Path, drawings: list[Path]) -> None:
+    report.write(directory, pdf=True)
+    assert drawings == [directory]
+
+
+def test_a_change_of_the_report_itself_draws_anew(
+    directory: Path, drawings: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "sources_hash", lambda: "another")
+    report.write(directory)
+    assert drawings == [directory]
+
+
+def test_new_runs_draw_anew_and_figures_without_data_disappear(directory: Path) -> None:
+    assert (directory / "figures" / "depth_rate.svg").is_file()
+    table: dict[str, Any] = {**TABLE, "sweep": {"optimizer": ["sgd"], "depth": [1], "learning_rate": [0.01, 0.1]}}
+    Study.from_table(table).run(directory, runner=Fake().runner())
+    report.write(directory)
+    assert not (directory / "figures" / "depth_rate.svg").exists()
+    assert (directory / "figures" / "rate_curves.svg").is_file()
+
+
+def test_pdf_on_request(directory: Path) -> None:
+    assert not list(directory.rglob("*.pdf"))
+    pdfs = [path for path in report.write(directory, pdf=True) if path.suffix == ".pdf"]
+    assert len(pdfs) >= 4
+    assert all(path.read_bytes().startswith(b"%PDF") for path in pdfs)
+
+
+def test_the_skip_imports_nothing_heavy(directory: Path) -> None:
+    code = (
+        "import sys; from mlpjit import report; report.write(sys.argv[1]); report.answer(sys.argv[1]);"
+        "heavy = {'pandas', 'matplotlib', 'numba', 'jinja2'} & set(sys.modules); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code, str(directory)], check=True)
+
+
+BLOCKS: dict[str, Any] = {
+    "name": "blocks", "dataset": "digits", "epochs": 1, "clip": {"name": "global_norm", "max_norm": 2.0},
+    "sweep": [
+        {"optimizer": "sgd", "learning_rate": [0.1, 1.0], "hidden": [[8, 4], [4]]},
+        {"optimizer": {"name": "adam", "b1": 0.8}, "learning_rate": 1e-5, "activation": ["relu", ["tanh", "relu"]],
+         "hidden": [[8, 4]]},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("table", [TABLE, BLOCKS], ids=lambda table: table["name"])
+def test_the_toml_on_the_page_is_the_study(table: dict[str, Any]) -> None:
+    study = Study.from_table(table)
+    again = Study.from_table(tomllib.loads(toml(json.loads(json.dumps(study.canonical())))))
+    assert again.runs.run_ids == study.runs.run_ids
+    assert (again.name, again.final, again.timing) == (study.name, study.final, study.timing)
