@@ -97,7 +97,8 @@ def _layers(row: dict[str, Any], epoch: int | None) -> pd.DataFrame:
 
 def _quality(run: dict[str, Any]) -> tuple[str, float]:
     """Return state and loss: a U over the rate, worse with depth, sigmoid lost when deep, divergence."""
-    grid = RATES.get(run["optimizer"], [run["learning_rate"]])
+    grid = RATES.get(run["optimizer"], [])
+    grid = grid if run["learning_rate"] in grid else [run["learning_rate"]]
     best = {"sgd": 3.0, "momentum": 2.6, "rmsprop": 2.0, "adam": 2.2}.get(run["optimizer"], 2.0)
     off = grid.index(run["learning_rate"]) - best + 0.2 * np.log2(max(run["depth"], 1))
     names = crc32(f"{run['activation']}{run['init']}{run['optimizer']}".encode())
