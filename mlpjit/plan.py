@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,7 +69,12 @@ class Runs:
     def column(self, name: str) -> list[Any]:
         """Return a factor of every run."""
         column = [value for block in self.blocks for value in block.column(FACTORS[name])]
-        return [column[point] for point in self._points]
+        return column if not self.duplicates else [column[point] for point in self._points]
+
+    def varies(self, name: str) -> bool:
+        """Whether a factor takes several values."""
+        part = FACTORS[name]
+        return len({part.value(v) for block in self.blocks for v in block.combinations(part.fields)}) > 1
 
     def timeouts(self) -> list[float | None]:
         """Return the time limit of every run in seconds."""
@@ -125,23 +131,51 @@ def _settled(found: tuple[str, float | None, float | None] | None, timeout: floa
     return found[0] in ("done", "diverged") or (found[0] == "timed_out" and found[1] == timeout)
 
 
-def tuning_rows(runs: Runs, known: Known, per: str) -> list[dict[str, Any]]:
-    """Return what selection needs of every tuning run: the factors that vary, its state and its loss."""
-    columns = {name: runs.column(name) for name in FACTORS}
-    columns = {name: c for name, c in columns.items() if name == per or (name not in SEED_FIELDS and len(set(c)) > 1)}
-    names = (*columns, "state", "final_validation_loss")
-    found = [known.get(run_id, ("missing", None, None)) for run_id in runs.run_ids]
-    values = zip(*columns.values(), (f[0] for f in found), (f[2] for f in found), strict=True)
-    return [dict(zip(names, row, strict=True)) for row in values]
-
-
 def final_runs(runs: Runs, known: Known, per: str, seeds: Sequence[int]) -> ListedRuns:
     """Return the best setting of each value of `per`, chosen on the tuning runs, on fresh seeds."""
     from mlpjit.selection import best_per
 
-    best = best_per(tuning_rows(runs, known, per), per)
-    members = [setting.members[0] for setting in best.values()]
+    names = [name for name in FACTORS if name == per or (name not in SEED_FIELDS and runs.varies(name))]
+    columns = {name: runs.column(name) for name in names}
+    found = [known.get(run_id, ("missing", None, None)) for run_id in runs.run_ids]
+    losses = [math.inf if state != "done" or loss is None else loss for state, _, loss in found]
+    chosen = contenders(columns, np.array(losses), per)
+    rows = [{name: column[index] for name, column in columns.items()} for index in chosen]
+    rows = [
+        {**row, "state": found[index][0], "final_validation_loss": found[index][2]}
+        for row, index in zip(rows, chosen, strict=True)
+    ]
+    members = [chosen[setting.members[0]] for setting in best_per(rows, per).values()]
     return ListedRuns([runs.with_seed(index, seed) for index in members for seed in seeds])
+
+
+def contenders(columns: Mapping[str, Sequence[Any]], losses: npt.NDArray[np.float64], per: str) -> list[int]:
+    """Return the runs whose setting has the lowest median loss of its value of `per`, ties included.
+
+    What selection then ranks is a handful of settings, however many runs there are.
+    """
+    settings = _codes(list(zip(*columns.values(), strict=True)))
+    medians = group_medians(settings, losses)[settings]
+    labels = _codes(columns[per])
+    lowest = np.full(labels.max(initial=-1) + 1, np.inf)
+    np.minimum.at(lowest, labels, medians)
+    return np.flatnonzero(medians <= lowest[labels]).tolist()
+
+
+def _codes(values: Sequence[Any]) -> npt.NDArray[np.intp]:
+    """Number distinct values in order of appearance."""
+    numbers: dict[Any, int] = {}
+    codes = (numbers.setdefault(value, len(numbers)) for value in values)
+    return np.fromiter(codes, dtype=np.intp, count=len(values))
+
+
+def group_medians(groups: npt.NDArray[np.intp], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the median of the values of each group 0, 1, ...; of an even number the mean of the middle two."""
+    order = np.lexsort((values, groups))
+    counts = np.bincount(groups)
+    starts = np.cumsum(counts) - counts
+    low, high = (values[order[starts + middle]] for middle in ((counts - 1) // 2, counts // 2))
+    return (low + high) / 2
 
 
 @dataclass(frozen=True)

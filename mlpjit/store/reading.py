@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 CHUNK = 4096  # rows held as Python objects at a time
 IDS = 500  # run ids in one query
 
+UNIQUE = {"run_id", "started_at", "finished_at"}  # texts that no two runs share
 FROM_PLAN = "FROM plan JOIN runs USING (run_id) LEFT JOIN sessions ON sessions.id = runs.session"
 
 
@@ -56,7 +57,8 @@ def _column(name: str, values: Sequence[Any]) -> npt.NDArray[Any]:
     if name in FLAGS:
         return np.array(values, dtype=bool)
     column = np.empty(len(values), dtype=object)
-    column[:] = [sys.intern(value) if type(value) is str else value for value in values]
+    shared = name not in UNIQUE and set(map(type, values)) == {str}
+    column[:] = list(map(sys.intern, values)) if shared else values
     return column
 
 
@@ -101,21 +103,30 @@ def layers(
     """Return diagnostics by layer: run_id, epoch, layer (1..L), then `names`; of one epoch, or of all."""
     import pandas as pd
 
-    keys: dict[str, list[npt.NDArray[Any]]] = {"run_id": [], "epoch": [], "layer": []}
-    parts: list[npt.NDArray[np.float32]] = []
-    for run_id, depth, curve, deep in curve_blobs(connection, run_ids, "layer_curve"):
-        epochs = np.frombuffer(curve, dtype="<f8").reshape(-1, len(arrays.CURVES))[:, 0].astype(np.int64)
-        values = arrays.decode_layers([deep]).reshape(len(epochs), depth, len(arrays.LAYER_CURVES))
-        chosen = np.ones(len(epochs), dtype=bool) if epoch is None else epochs == epoch
-        count = int(chosen.sum())
-        keys["run_id"].append(np.full(count * depth, run_id, dtype=object))
-        keys["epoch"].append(np.repeat(epochs[chosen], depth))
-        keys["layer"].append(np.tile(np.arange(1, depth + 1), count))
-        parts.append(values[chosen].reshape(-1, len(arrays.LAYER_CURVES)))
-    joined = np.concatenate(parts) if parts else np.empty((0, len(arrays.LAYER_CURVES)), dtype=np.float32)
-    columns = arrays.columns(joined, arrays.LAYER_CURVES)
-    data = {name: np.concatenate(values) if values else [] for name, values in keys.items()}
-    return pd.DataFrame({**data, **{name: columns[name] for name in names or arrays.LAYER_CURVES}})
+    wanted = tuple(names or arrays.LAYER_CURVES)
+    starts = range(0, max(len(run_ids), 1), IDS)
+    parts = [_layers(connection, run_ids[start : start + IDS], wanted, epoch) for start in starts]
+    return pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+
+
+def _layers(
+    connection: sqlite3.Connection, run_ids: Sequence[str], names: Iterable[str], epoch: int | None
+) -> dict[str, npt.NDArray[Any]]:
+    """Decode some runs at once: a row's run, evaluation and layer follow from its place."""
+    found = list(curve_blobs(connection, run_ids, "layer_curve"))
+    curve, evaluations = arrays.decode_curves(blob for _, _, blob, _ in found)
+    values = arrays.decode_layers(blob for _, _, _, blob in found)
+    depths = np.array([depth for _, depth, _, _ in found], dtype=np.int64)
+    sizes = evaluations * depths
+    run = np.repeat(np.arange(len(found)), sizes)
+    place = np.arange(len(run)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    row = np.repeat(np.cumsum(evaluations) - evaluations, sizes) + place // depths[run]
+    epochs = curve[row, 0].astype(np.int64)
+    chosen = slice(None) if epoch is None else epochs == epoch
+    run_id = np.array([name for name, _, _, _ in found], dtype=object)
+    columns = arrays.columns(values[chosen], arrays.LAYER_CURVES)
+    keys = {"run_id": run_id[run[chosen]], "epoch": epochs[chosen], "layer": (place % depths[run])[chosen] + 1}
+    return keys | {name: columns[name] for name in names}
 
 
 def timing(connection: sqlite3.Connection) -> pd.DataFrame:
