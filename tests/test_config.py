@@ -1,0 +1,125 @@
+"""RunConfig: identity, canonical form, and one clear line for every mistake."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlpjit.config import RunConfig, problems
+from mlpjit.errors import ConfigError
+from mlpjit.registries import REGISTRIES
+
+MISTAKES: list[tuple[dict[str, Any], str]] = [
+    ({"optimiser": "adam"}, "unknown key 'optimiser': did you mean 'optimizer'?"),
+    ({"learning_rate": "fast"}, "learning_rate: got 'fast', need a positive number"),
+    ({"learning_rate": 0}, "learning_rate: got 0, need a positive number"),
+    ({"learning_rate": float("nan")}, "learning_rate: got nan, need a positive number"),
+    ({"optimizer": "adm"}, "optimizer: unknown optimizer 'adm': did you mean 'adam'?"),
+    ({"optimizer": {"name": "adam", "b11": 0.9}}, "optimizer: unknown key 'b11' of 'adam': did you mean 'b1'?"),
+    ({"optimizer": {"name": "adam", "b1": "x"}}, "optimizer: b1: got 'x', need a finite number"),
+    ({"optimizer": {"name": "sgd", "b1": 1.0}}, "optimizer: unknown key 'b1' of 'sgd' (it has no parameters)"),
+    ({"optimizer": 3}, "optimizer: got 3, need a name"),
+    ({"hidden": [64, 0]}, "hidden: got [64, 0], need a list of widths"),
+    ({"hidden": [8], "depth": 2}, "hidden: give either hidden or depth and width, not both"),
+    ({"depth": -1}, "depth: got -1, need a whole number from 0 up"),
+    ({"activation": ["relu", "tan"], "depth": 2}, "activation: unknown activation 'tan': did you mean 'tanh'?"),
+    ({"activation": ["relu"], "depth": 2}, "activation: got 1 names for 2 hidden layers"),
+    ({"dtype": "float16"}, "dtype: got 'float16', need 'float32' or 'float64'"),
+    ({"seed": 1.5}, "seed: got 1.5, need a whole number from 0"),
+    ({"shuffle": 1}, "shuffle: got 1, need true or false"),
+    ({"batch_size": "all"}, "batch_size: got 'all', need a whole number from 1 up, or 'full'"),
+    ({"batch_size": 1, "normalization": "batch"}, "normalization 'batch' with batch_size 1"),
+    ({"loss": "cross_entropy", "dataset": "diabetes"}, "loss 'cross_entropy' on 'diabetes', a regression dataset"),
+    ({"output_activation": "softmax"}, "output_activation 'softmax' with loss 'cross_entropy'"),
+    ({"dataset": "digit"}, "dataset: unknown dataset 'digit': did you mean 'digits'?"),
+    ({"clip": "global"}, "clip: unknown clipping 'global': did you mean 'global_norm'?"),
+]
+
+
+@pytest.mark.parametrize(("values", "line"), MISTAKES, ids=lambda value: str(value)[:40])
+def test_every_mistake_has_its_line(values: dict[str, Any], line: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        RunConfig(**values)
+    assert [found for found in raised.value.problems if found.startswith(line)], raised.value.problems
+    assert problems(values) == raised.value.problems
+
+
+def test_all_mistakes_are_reported_at_once() -> None:
+    found = problems({"optimiser": 1, "learning_rate": "fast", "batch_size": 1, "normalization": "batch", "seed": -1})
+    assert len(found) == 4
+
+
+def test_defaults_run() -> None:
+    assert problems({}) == []
+    assert RunConfig().hidden == (64,)
+
+
+def test_depth_and_width_are_short_for_hidden() -> None:
+    assert RunConfig(depth=3, width=8).run_id == RunConfig(hidden=[8, 8, 8]).run_id
+    assert RunConfig(depth=0).hidden == ()
+    assert RunConfig(hidden=[8, 4]).width is None
+
+
+SAME = [
+    ({"activation": "relu", "depth": 2}, {"activation": ["relu", "relu"], "depth": 2}),
+    ({"optimizer": "adam"}, {"optimizer": {"name": "adam", "b1": 0.9}}),
+    ({"learning_rate": 1}, {"learning_rate": 1.0}),
+    ({"seed": 3}, {"seed": 3, "split_seed": 3, "init_seed": 3, "order_seed": 3}),
+    ({}, {"loss": "cross_entropy"}),
+    ({}, {"timeout": 5.0}),
+    ({"clip": None}, {"clip": "none"}),
+    ({"seed": 2, "learning_rate": 0.1}, {"seed": np.int64(2), "learning_rate": np.float64(0.1)}),
+    ({"hidden": [4, 5]}, {"hidden": np.array([4, 5])}),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME, ids=str)
+def test_ways_to_say_the_same_run_share_its_id(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert RunConfig(**one).run_id == RunConfig(**other).run_id
+
+
+OTHER: list[dict[str, Any]] = [
+    {"dataset": "two_moons"}, {"hidden": [8]}, {"activation": "tanh"}, {"init": "xavier_normal"}, {"loss": "mse"},
+    {"normalization": "batch"}, {"optimizer": "adam"}, {"learning_rate": 0.5}, {"schedule": "cosine"},
+    {"clip": "value"}, {"l2": 0.1}, {"weight_decay": 0.1}, {"batch_size": "full"}, {"epochs": 3},
+    {"evaluate_every": 2}, {"shuffle": False}, {"dtype": "float64"}, {"seed": 1}, {"split_seed": 1},
+    {"init_seed": 1}, {"order_seed": 1}, {"loss": "mse", "output_activation": "softmax"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("values", OTHER, ids=str)
+def test_every_field_is_part_of_the_identity(values: dict[str, Any]) -> None:
+    assert RunConfig(**values).run_id != RunConfig().run_id
+
+
+def test_every_field_but_timeout_is_covered_above() -> None:
+    covered = {name for values in OTHER for name in values}
+    assert covered == set(RunConfig.model_fields) - {"timeout"}
+
+
+@pytest.mark.parametrize("name", REGISTRIES["optimizers"])
+def test_every_optimizer_gets_its_defaults(name: str) -> None:
+    config = RunConfig(optimizer=name)
+    assert config.optimizer.params == dict(REGISTRIES["optimizers"][name].defaults)
+    assert config.factors()["optimizer"] == name
+
+
+def test_parameters_that_are_not_defaults_show_in_the_label() -> None:
+    assert RunConfig(optimizer={"name": "adam", "b1": 0.95}).factors()["optimizer"] == "adam(b1=0.95)"
+
+
+def test_canonical_form_is_json_and_makes_the_same_run() -> None:
+    config = RunConfig(depth=2, activation=["relu", "tanh"], clip="value", seed=4)
+    again = RunConfig(**json.loads(json.dumps(config.canonical())))
+    assert again.run_id == config.run_id
+    assert again.canonical() == config.canonical()
+
+
+def test_a_config_is_frozen_and_hashable() -> None:
+    config = RunConfig()
+    with pytest.raises(Exception, match="frozen"):
+        config.seed = 3
+    assert {config, RunConfig()} == {config}
