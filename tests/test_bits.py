@@ -55,12 +55,22 @@ weight_decay = 0.01
 AVX512 = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
 # A CPU's code can only run where its instructions exist; what AVX-512 changes is tested below on every machine.
 RUNNABLE_CPUS = ["generic", "haswell"] + (["skylake-avx512"] if AVX512 else [])
-# Each of these makes NumPy, OpenBLAS or libm take another code path, with other bits.
-LIBRARIES = {
-    "OPENBLAS_CORETYPE": "Haswell",
-    "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3",
-    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX2_Usable,-FMA,-FMA_Usable,-FMA4",
-}
+# Each of these makes NumPy, OpenBLAS or libm take another code path; `test_the_settings_bite` shows that bits change.
+# Two core types, since one of them is what the machine would choose by itself.
+LIBRARIES = [
+    {"OPENBLAS_CORETYPE": "Haswell"},
+    {"OPENBLAS_CORETYPE": "Nehalem"},
+    {"NPY_DISABLE_CPU_FEATURES": "X86_V3 AVX2 FMA3", "PYTHONWARNINGS": "ignore"},
+    {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX2_Usable,-FMA,-FMA_Usable,-FMA4"},
+]
+LIBRARY_BITS = """
+import hashlib, json, math
+import numpy as np
+x = (np.arange(1, 5001) * 0.7548776662466927) % 1 * 6 - 3
+digest = lambda a: hashlib.sha256(np.ascontiguousarray(a).tobytes()).hexdigest()
+print(json.dumps([digest(np.linalg.qr(x[:4900].reshape(70, 70))[0]), digest(np.exp(x.astype("f4"))),
+                  digest([math.pow(abs(v), 1.7) for v in x])]))
+"""
 
 
 def mlpjit(*arguments: str, env: dict[str, str] | None = None, prefix: str = "") -> None:
@@ -113,7 +123,21 @@ def test_another_cpu(expected, tmp_path, cpu):
     assert tables(tmp_path, env={"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""}) == expected
 
 
-@pytest.mark.parametrize("variables", [{name: value} for name, value in LIBRARIES.items()], ids=list(LIBRARIES))
+def library_bits(variables: dict[str, str]) -> list[str]:
+    env = {**os.environ, **variables}
+    done = subprocess.run([sys.executable, "-c", LIBRARY_BITS], env=env, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_the_settings_bite():
+    """Under them QR, NumPy's exp and math.pow do change their bits, so the next test is about something."""
+    plain, haswell, nehalem, numpy, libm = (library_bits(v) for v in ({}, *LIBRARIES))
+    assert haswell[0] != plain[0] or nehalem[0] != plain[0]
+    assert numpy[1] != plain[1]
+    assert libm[2] != plain[2]
+
+
+@pytest.mark.parametrize("variables", LIBRARIES, ids=[" ".join(v.values()) for v in LIBRARIES])
 def test_other_paths_through_the_libraries(expected, tmp_path, variables):
     assert tables(tmp_path, env=variables) == expected
 
