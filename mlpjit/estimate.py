@@ -18,7 +18,7 @@ PROCESS_BYTES = 250e6  # the interpreter with Numba and its compiled code
 
 @dataclass(frozen=True)
 class Estimate:
-    """`total` and the rest count tuning and final runs together; `measured` says whether seconds rest on stored runs."""
+    """Counts are of tuning and final runs together; `measured` says whether `seconds` rest on stored runs."""
 
     study: str
     total: int

@@ -20,8 +20,13 @@ POLL_SECONDS = 0.05
 class Control(Protocol):
     """The window into a run: how far it is, and its stop flag."""
 
-    def progress(self) -> tuple[int, int]: ...
-    def stop(self) -> None: ...
+    def progress(self) -> tuple[int, int]:
+        """Return the steps done and the steps in all."""
+        ...
+
+    def stop(self) -> None:
+        """Ask the run to end."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ byte for byte in every column that is not wall-clock time (`_seconds`), a date (
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpjit.errors import MlpjitError, StoreError
-from mlpjit.store import Store
-from mlpjit.store import arrays
+from mlpjit.store import Store, arrays
 from mlpjit.store.schema import FLAGS, READ
 
 CURVE_COLUMNS = ("run_id", *arrays.CURVES)
@@ -43,7 +43,8 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]
             writer.writerows(rows)
         os.replace(partial, path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
     return path
 

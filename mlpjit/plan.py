@@ -61,9 +61,7 @@ class Runs:
 
     def numbers(self, value: Callable[[RunConfig], float]) -> npt.NDArray[np.float64]:
         """Return a number for every run that depends on COST_FIELDS only."""
-        parts = [
-            block.numbers(COST_FIELDS, lambda values: value(RunConfig.trusted(values))) for block in self.blocks
-        ]
+        parts = [block.numbers(COST_FIELDS, lambda values: value(RunConfig.trusted(values))) for block in self.blocks]
         return np.concatenate(parts)[self._points] if parts else np.empty(0)
 
     def column(self, name: str) -> list[Any]:

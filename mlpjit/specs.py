@@ -9,6 +9,7 @@ from typing import Any
 from mlpjit.errors import ConfigError
 from mlpjit.registry import Registry, suggestion
 
+
 class Spec(dict[str, Any]):
     """A canonical spec: `name` first, then every parameter, defaults filled in, keys sorted. Do not change it."""
 

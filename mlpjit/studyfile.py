@@ -127,17 +127,13 @@ def _axis(key: str, entries: list[Any], place: str, mistakes: Mistakes) -> tuple
     """Return the valid values of an axis."""
     if not entries:
         mistakes.add(_places(place, key), "got an empty list, need at least one value")
-    checked = [
-        _checked(key, entry, _places(place, f"{key}[{index}]"), mistakes) for index, entry in enumerate(entries)
-    ]
+    checked = [_checked(key, entry, _places(place, f"{key}[{index}]"), mistakes) for index, entry in enumerate(entries)]
     return tuple(value for value, valid in checked if valid)
 
 
 def _completed(values: dict[str, Any], names: set[str]) -> dict[str, Any]:
     """Add the default of every field that is not given; a field given wrongly stays away from the rules."""
-    defaults = {
-        name: default_value(name) for name in RunConfig.model_fields if name not in names and name != "hidden"
-    }
+    defaults = {name: default_value(name) for name in RunConfig.model_fields if name not in names and name != "hidden"}
     shape = {}
     if "hidden" not in names:
         shape = {"depth": DEFAULT_DEPTH, "width": DEFAULT_WIDTH}
@@ -202,9 +198,7 @@ def read_timing(table: Mapping[str, Any], mistakes: Mistakes) -> dict[str, Any] 
     return {"repeats": repeats, "width": widths}
 
 
-def _table(
-    table: Mapping[str, Any], name: str, known: tuple[str, ...], mistakes: Mistakes
-) -> Mapping[str, Any] | None:
+def _table(table: Mapping[str, Any], name: str, known: tuple[str, ...], mistakes: Mistakes) -> Mapping[str, Any] | None:
     found = table.get(name)
     if found is None:
         return None

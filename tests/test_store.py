@@ -210,9 +210,11 @@ def test_a_damaged_store_frees_its_lock(path: Path) -> None:
 
 def test_many_threads_may_put_at_once(tmp_path: Path) -> None:
     with Store.open(tmp_path / "store.sqlite") as store:
+
         def put(first: int) -> None:
             for number in range(50):
                 store.put(StoredRun({"run_id": f"{first}-{number}", "state": "done"}))
+
         threads = [threading.Thread(target=put, args=(first,)) for first in range(8)]
         for thread in threads:
             thread.start()

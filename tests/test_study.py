@@ -142,7 +142,9 @@ def test_the_quick_choice_of_final_settings_is_that_of_selection() -> None:
             for i, (s, x) in enumerate(zip(state, losses, strict=True))
         ]
         best = selection.best_settings(rows, "optimizer")
-        found = [runs.config(0).factors() | c.factors() for c in (final_runs(runs, known, "optimizer", [100]).config(i) for i in range(2))]
+        final = final_runs(runs, known, "optimizer", [100])
+        found = [final.config(index).factors() for index in range(len(final))]
+        assert len(found) == 2
         assert [f["learning_rate"] for f in found] == [best[f["optimizer"]]["learning_rate"] for f in found]
         assert [f["depth"] for f in found] == [best[f["optimizer"]]["depth"] for f in found]
 

@@ -202,7 +202,7 @@ def test_progress_counts_and_names_the_best(tmp_path: Path) -> None:
     assert (last.total, last.done, last.diverged, last.cached) == (TUNING, TUNING, 8, 0)
     assert last.best_loss is not None
     assert last.best_label.endswith("rate 0.1")
-    assert [stage for stage in dict.fromkeys(shown.stage for shown in seen)] == ["tune", "final", "timing"]
+    assert list(dict.fromkeys(shown.stage for shown in seen)) == ["tune", "final", "timing"]
 
 
 def test_threads_must_be_positive(tmp_path: Path) -> None:

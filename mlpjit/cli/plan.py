@@ -10,7 +10,7 @@ import typer
 
 def plan(
     study: Annotated[str, typer.Argument(help="A built-in study or a TOML file.")],
-    out: Annotated[Path | None, typer.Option("--out", help="Folder of the results; results/<study> without it.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the results [results/<study>].")] = None,
     threads: Annotated[int | None, typer.Option("--threads", help="Runs at once; all CPUs without it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

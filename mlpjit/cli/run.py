@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def run(
     study: Annotated[str, typer.Argument(help="A built-in study or a TOML file.")],
-    out: Annotated[Path | None, typer.Option("--out", help="Folder of the results; results/<study> without it.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the results [results/<study>].")] = None,
     threads: Annotated[int | None, typer.Option("--threads", help="Runs at once; all CPUs without it.")] = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Run only: no figures, no page.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -81,7 +81,8 @@ def answer_table(rows: list[dict[str, Any]]) -> str:
     shown = ("depth", "width", "activation", "init", "normalization", "clip", "learning_rate")
     names = [name for name in shown if any(name in row for row in rows) and name != rows[0]["compared"]]
     data = "test" if rows[0]["stage"] == "final" else "validation"
-    header = [rows[0]["compared"], f"{data} {rows[0]['score_name']}", "quartiles", *names, "good rates", "diverged", "time"]
+    score = f"{data} {rows[0]['score_name']}"
+    header = [rows[0]["compared"], score, "quartiles", *names, "good rates", "diverged", "time"]
     lines = [
         [
             row["label"], _score(row["score"]), f"{_score(row['score_low'])} to {_score(row['score_high'])}",

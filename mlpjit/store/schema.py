@@ -76,7 +76,7 @@ def _explanation(path: Path, text: str) -> str:
     known = {
         "full": "the disk is full: free some space, then run the same command again",
         "not a database": "this file is not a mlpjit store",
-        "malformed": "the store is damaged (database disk image is malformed): restore a copy, or delete it and run again",
+        "malformed": "the store is damaged (disk image is malformed): restore a copy, or delete it and run again",
         "readonly": "the store cannot be written: file or folder is read-only",
         "locked": "another process is writing to this store: wait until it ends, or choose another --out",
         "unable to open": f"cannot open: does {path.parent} exist, and may it be written?",
@@ -123,7 +123,8 @@ def _check_version(connection: sqlite3.Connection, path: Path, readonly: bool) -
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application == 0 and tables == 0 and not readonly:
-        return _create(connection)
+        _create(connection)
+        return
     if application != APPLICATION_ID:
         raise StoreError(f"{path}: this SQLite file is not a mlpjit store")
     if version > SCHEMA_VERSION:
