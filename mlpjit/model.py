@@ -10,8 +10,11 @@ import numpy as np
 from mlpjit import compiled
 from mlpjit.errors import ConfigError
 from mlpjit.kernels import jit, layout
+from mlpjit.kernels.curvature import hessian_vector_product
+from mlpjit.kernels.pairs import plan_curvature
 from mlpjit.kernels.passes import backward, forward, output_delta, refresh_weights
-from mlpjit.network import Layer, layers_of, padded, parameters_of, views
+from mlpjit.kernels.tangents import LOSS_TANGENTS
+from mlpjit.network import VECTOR, Layer, layers_of, padded, parameters_of, views
 from mlpjit.registries import activations, initializers, losses, normalizations
 from mlpjit.run import initial_params
 from mlpjit.workspace import Workspace, aligned, plan_workspace
@@ -89,6 +92,16 @@ class Network:
         value = work.loss(self._targets(y, len(work.x)))
         return value, work.backward()
 
+    def hessian_vector_product(
+        self, params: np.ndarray, vector: np.ndarray, x: np.ndarray, y: np.ndarray
+    ) -> np.ndarray:
+        """Return H vector, exactly; H is the Hessian of the mean loss over the rows of x. Costs two to three gradients.
+
+        vector and the result are packed like params. Source: Pearlmutter 1994, Neural Computation 6(1).
+        """
+        work = _Passes(self, params, x)
+        return work.hessian_vector_product(vector, self._targets(y, len(work.x)))
+
     def _targets(self, y: np.ndarray, rows: int) -> np.ndarray:
         made = np.ascontiguousarray(y, self.dtype)
         if made.shape != (rows, self.sizes[-1]):
@@ -158,3 +171,23 @@ class _Passes:
             backward, len(self.x), len(self.net.layout), self.space.layers, self.params, grads, self.workspace
         )
         return grads
+
+    def hessian_vector_product(self, vector: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Return the packed product of the Hessian with a packed vector; it has a workspace of its own."""
+        net = self.net
+        if np.shape(vector) != (net.parameter_count,):
+            raise ConfigError(f"vector: got shape {np.shape(vector)}, need ({net.parameter_count},)")
+        moved, product = aligned(net.parameter_count, net.dtype), aligned(net.parameter_count, net.dtype)
+        moved[:] = vector
+        derivatives = [
+            0 if name == "softmax" else compiled.activation(name, net.dtype, "evaluation").address
+            for name in net.activations
+        ]
+        table, size = plan_curvature(self.space.layers, derivatives, len(self.x), VECTOR[net.dtype])
+        loss, tangent = compiled.loss(net.loss, net.dtype), jit.load(LOSS_TANGENTS[net.loss], net.dtype)
+        x = self.workspace[int(self.space.layers[0][layout.INPUT_AT]) :]
+        self._call(
+            hessian_vector_product, len(self.x), len(net.layout), table, loss.address, tangent.address, self.params,
+            moved, x, targets, product, aligned(size, net.dtype),
+        )  # fmt: skip
+        return product

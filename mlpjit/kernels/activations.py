@@ -142,6 +142,11 @@ def evaluation_loop(count: Int, z: Reals, f: Reals, df: Reals, d2f: Reals) -> No
         store(d2f, i, bend)
 
 
+@pointer
+def call_derivatives(count: Int, z: Reals, f: Reals, df: Reals, d2f: Reals) -> None:
+    """Call the `evaluation_loop` of a rule through its address."""
+
+
 LOOPS: dict[str, Kernel] = {
     "forward": activation_loop, "curvature": curvature_loop, "evaluation": evaluation_loop
 }  # fmt: skip

@@ -1,0 +1,192 @@
+"""Exact Hessian-vector products H v of the mean loss, without H: R{.} applied to forward and backward.
+
+Source: Pearlmutter 1994, "Fast exact multiplication by the Hessian", Neural Computation 6(1). R{f(theta)} is
+d/dr f(theta + r v) at r = 0, so R{gradient} = H v. `vector` is packed like the parameters: V and c are its W and b.
+`pairs` says where everything stands.
+"""
+
+from __future__ import annotations
+
+from mlpjit.kernels.activations import call_derivatives
+from mlpjit.kernels.layout import (
+    ACTIVATION,
+    BIAS_AT,
+    FAN_IN,
+    FAN_OUT,
+    GAMMA_AT,
+    INPUT_AT,
+    INPUT_STRIDE,
+    LAYER_COLUMNS,
+    NONE_AT,
+    OUTPUT_AT,
+    SLOPE_AT,
+    STRIDE,
+    TRANSPOSED_AT,
+    WEIGHT_AT,
+)
+from mlpjit.kernels.losses import call_loss, softmax_rows
+from mlpjit.kernels.matmul import LANES, forward_product, panel_plain, weight_gradient
+from mlpjit.kernels.normalization_tangents import normalize_backward_tangent, normalize_pair
+from mlpjit.kernels.pairs import inputs_of, panels_of, part, scratch_of, second_part
+from mlpjit.kernels.passes import column_sums, refresh_weights
+from mlpjit.kernels.rules import Int, Ints, Reals, kernel, load, offset, real
+from mlpjit.kernels.tangents import (
+    activation_tangent,
+    add_matrix,
+    call_loss_tangent,
+    delta_tangent,
+    softmax_gradient_tangent,
+    softmax_tangent,
+)
+
+
+@kernel
+def affine(rows: Int, layer: Ints, values: Reals, a: Reals, out: Reals, workspace: Reals) -> None:
+    """out = W a + b with W and b of `values`; `layer` names the panels of that W."""
+    w, panel_step, w_stride = panels_of(layer, values, workspace)
+    forward_product(
+        rows, load(layer, FAN_IN), load(layer, FAN_OUT), a, load(layer, INPUT_STRIDE), w, panel_step, w_stride,
+        part(values, layer, BIAS_AT), out, load(layer, STRIDE),
+    )  # fmt: skip
+
+
+@kernel
+def plain_product(
+    rows: Int, inner: Int, columns: Int, a: Reals, a_stride: Int, w: Reals, panel_step: Int, w_stride: Int, out: Reals,
+    out_stride: Int,
+) -> None:  # fmt: skip
+    """out = a W: `forward_product` without bias; with panels of W^T, an input gradient without slopes."""
+    for j in range(0, columns, LANES):
+        panel = offset(w, j * panel_step)
+        panel_plain(rows, inner, a, a_stride, 1, panel, w_stride, offset(out, j), out_stride, out, 0, LANES)
+
+
+@kernel
+def pre_activation_pair(
+    rows: Int, layer: Ints, moved: Ints, params: Reals, vector: Reals, x: Reals, workspace: Reals
+) -> None:
+    """z = W a + b to the scratch, Rz = V a + c + W Ra to its place, both normalized; Rx = 0."""
+    z, z_moved = scratch_of(rows, layer, workspace, 0), second_part(rows, workspace, layer, SLOPE_AT)
+    a = inputs_of(rows, layer, x, workspace)
+    affine(rows, layer, params, a, z, workspace)
+    affine(rows, moved, vector, a, z_moved, workspace)
+    if load(layer, INPUT_AT) != NONE_AT:
+        w, panel_step, w_stride = panels_of(layer, params, workspace)
+        a_moved, spare = part(workspace, layer, INPUT_AT), scratch_of(rows, layer, workspace, 1)
+        stride, a_stride = load(layer, STRIDE), load(layer, INPUT_STRIDE)
+        fan_in, fan_out = load(layer, FAN_IN), load(layer, FAN_OUT)
+        plain_product(rows, fan_in, fan_out, a_moved, a_stride, w, panel_step, w_stride, spare, stride)
+        add_matrix(rows * stride, spare, z_moved)
+    if load(layer, GAMMA_AT) != NONE_AT:
+        normalize_pair(rows, layer, moved, params, vector, z, workspace)
+
+
+@kernel
+def activate_pair(rows: Int, layer: Ints, a: Reals, a_moved: Reals, workspace: Reals) -> None:
+    """a = f(z), Ra = f'(z) Rz with z from the scratch; keeps f'(z) and f''(z) Rz.
+
+    A softmax keeps p (in the scratch) and Rp instead.
+    """
+    z, bend = scratch_of(rows, layer, workspace, 0), scratch_of(rows, layer, workspace, 1)
+    slope, z_moved = part(workspace, layer, SLOPE_AT), second_part(rows, workspace, layer, SLOPE_AT)
+    stride, outputs = load(layer, STRIDE), load(layer, FAN_OUT)
+    if load(layer, ACTIVATION) != 0:
+        call_derivatives(load(layer, ACTIVATION), rows * stride, z, a, slope, bend)
+        activation_tangent(rows * stride, slope, bend, z_moved, a_moved)
+    else:
+        softmax_rows(rows, outputs, a, z, stride)
+        softmax_tangent(rows, outputs, a, stride, z_moved, a_moved)
+
+
+@kernel
+def forward_pairs(
+    rows: Int, layer_count: Int, layers: Ints, params: Reals, vector: Reals, x: Reals, workspace: Reals
+) -> None:
+    """z, Rz, a, Ra, layer by layer."""
+    for l in range(layer_count):  # noqa: E741
+        layer, moved = offset(layers, l * LAYER_COLUMNS), offset(layers, (layer_count + l) * LAYER_COLUMNS)
+        pre_activation_pair(rows, layer, moved, params, vector, x, workspace)
+        first, second = part(workspace, layer, OUTPUT_AT), second_part(rows, workspace, layer, OUTPUT_AT)
+        if l == layer_count - 1:
+            activate_pair(rows, layer, first, second, workspace)
+        else:
+            activate_pair(rows, layer, second, first, workspace)
+
+
+@kernel
+def output_pair(rows: Int, layer: Ints, loss: Int, loss_tangent: Int, targets: Reals, workspace: Reals) -> None:
+    """[a; Ra] of the last layer become the loss's [g; Rg], and these [delta; R delta]."""
+    stride, outputs = load(layer, STRIDE), load(layer, FAN_OUT)
+    g, g_moved = part(workspace, layer, OUTPUT_AT), second_part(rows, workspace, layer, OUTPUT_AT)
+    delta, delta_moved = part(workspace, layer, SLOPE_AT), second_part(rows, workspace, layer, SLOPE_AT)
+    p, spare = scratch_of(rows, layer, workspace, 0), scratch_of(rows, layer, workspace, 1)
+    scale = real(1.0) / real(rows)
+    call_loss_tangent(loss_tangent, rows, outputs, g, g_moved, stride, targets, spare, scale)
+    call_loss(loss, rows, outputs, g, stride, targets, scale)
+    if load(layer, ACTIVATION) != 0:
+        delta_tangent(rows * stride, g, g_moved, delta, delta_moved)
+    else:
+        softmax_gradient_tangent(rows, outputs, p, g, g_moved, stride, delta, delta_moved)
+
+
+@kernel
+def weight_products(rows: Int, layer: Ints, x: Reals, result: Reals, workspace: Reals) -> None:
+    """R dW = (Ra)^T delta + a^T R delta and R db = sum R delta; Rx = 0."""
+    fan_in, fan_out, stride = load(layer, FAN_IN), load(layer, FAN_OUT), load(layer, STRIDE)
+    delta, delta_moved = part(workspace, layer, SLOPE_AT), second_part(rows, workspace, layer, SLOPE_AT)
+    a_stride, out = load(layer, INPUT_STRIDE), part(result, layer, WEIGHT_AT)
+    if load(layer, INPUT_AT) != NONE_AT:
+        pair = part(workspace, layer, INPUT_AT)
+        weight_gradient(fan_in, 2 * rows, fan_out, pair, a_stride, delta, stride, out)
+    else:
+        weight_gradient(fan_in, rows, fan_out, x, a_stride, delta_moved, stride, out)
+    column_sums(rows, fan_out, delta_moved, stride, part(result, layer, BIAS_AT))
+
+
+@kernel
+def pass_down(rows: Int, layer: Ints, moved: Ints, below: Ints, workspace: Reals) -> None:
+    """s = delta W^T, Rs = R delta W^T + delta V^T; then delta and R delta of the layer below."""
+    fan_in, fan_out, stride = load(layer, FAN_IN), load(layer, FAN_OUT), load(layer, STRIDE)
+    delta, down = part(workspace, layer, SLOPE_AT), load(below, STRIDE)
+    w, v = part(workspace, layer, TRANSPOSED_AT), part(workspace, moved, TRANSPOSED_AT)
+    s, s_moved = scratch_of(rows, below, workspace, 0), scratch_of(rows, below, workspace, 1)
+    spare = scratch_of(rows, below, workspace, 2)
+    # [delta; R delta] W^T = [s; R delta W^T], one product.
+    plain_product(2 * rows, fan_out, fan_in, delta, stride, w, fan_out, LANES, s, down)
+    plain_product(rows, fan_out, fan_in, delta, stride, v, fan_out, LANES, spare, down)
+    add_matrix(rows * down, spare, s_moved)
+    slope, bend = part(workspace, below, SLOPE_AT), second_part(rows, workspace, below, SLOPE_AT)
+    delta_tangent(rows * down, s, s_moved, slope, bend)
+
+
+@kernel
+def backward_pairs(
+    rows: Int, layer_count: Int, layers: Ints, params: Reals, vector: Reals, x: Reals, result: Reals, workspace: Reals
+) -> None:
+    """R of all gradients, from delta and R delta of the last layer."""
+    for l in range(layer_count - 1, -1, -1):  # noqa: E741
+        layer, moved = offset(layers, l * LAYER_COLUMNS), offset(layers, (layer_count + l) * LAYER_COLUMNS)
+        if load(layer, GAMMA_AT) != NONE_AT:
+            normalize_backward_tangent(rows, layer, moved, params, vector, result, workspace, workspace)
+        weight_products(rows, layer, x, result, workspace)
+        if l > 0:
+            pass_down(rows, layer, moved, offset(layers, (l - 1) * LAYER_COLUMNS), workspace)
+
+
+@kernel
+def hessian_vector_product(
+    rows: Int, layer_count: Int, layers: Ints, loss: Int, loss_tangent: Int, params: Reals, vector: Reals, x: Reals,
+    targets: Reals, result: Reals, workspace: Reals,
+) -> None:  # fmt: skip
+    """result = H vector, H the Hessian of the mean loss over `rows` samples at `params`.
+
+    layers, workspace: of `plan_curvature`. loss, loss_tangent: addresses of `call_loss` and `call_loss_tangent`.
+    x: rows INPUT_STRIDE apart; targets: dense (rows, outputs). params and vector have a vector to spare behind them.
+    """
+    moved = offset(layers, layer_count * LAYER_COLUMNS)
+    refresh_weights(layer_count, layers, params, workspace)
+    refresh_weights(layer_count, moved, vector, workspace)
+    forward_pairs(rows, layer_count, layers, params, vector, x, workspace)
+    last = offset(layers, (layer_count - 1) * LAYER_COLUMNS)
+    output_pair(rows, last, loss, loss_tangent, targets, workspace)
+    backward_pairs(rows, layer_count, layers, params, vector, x, result, workspace)

@@ -1,0 +1,106 @@
+"""Where the matrices of a Hessian-vector product stand: a workspace of its own, beside that of forward and backward.
+
+Each layer keeps two pairs of matrices, one behind the other: [Ra; a] at OUTPUT_AT (the last layer [a; Ra], then the
+loss's gradient [g; Rg]), and [df; d2f Rz], later [delta; R delta], at SLOPE_AT. A pair is one matrix of twice the
+rows, so (Ra)^T delta + a^T R delta is one product. A second table of layers, `moved`, names the panels of V, the
+vector's W, and R of what normalization keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from mlpjit.kernels.layout import (
+    ACTIVATION,
+    FAN_IN,
+    FAN_OUT,
+    GAMMA_AT,
+    INPUT_AT,
+    INPUT_STRIDE,
+    INVERSE_AT,
+    NONE_AT,
+    NORMALIZED_AT,
+    OUTPUT_AT,
+    PANELS_AT,
+    SLOPE_AT,
+    STRIDE,
+    TRANSPOSED_AT,
+    WEIGHT_AT,
+)
+from mlpjit.kernels.matmul import LANES
+from mlpjit.kernels.rules import device, load, offset
+
+# The workspace begins with three matrices as large as a layer's outputs: scratch.
+SCRATCH = 3
+
+
+def plan_curvature(layers: np.ndarray, derivatives: Sequence[int], rows: int, lanes: int) -> tuple[np.ndarray, int]:
+    """Lay out a workspace for at most `rows` samples; return the two tables and the workspace's length.
+
+    layers: the table of layers of a run, int64 (L, LAYER_COLUMNS); sizes, strides and offsets of parameters are
+    taken from it. derivatives: address of each layer's `evaluation_loop`, 0 for softmax. lanes: numbers in a vector.
+    The tables are int64 (2, L, LAYER_COLUMNS). The workspace has 64-byte alignment and needs no clearing.
+    """
+    tables = np.stack([layers, layers])
+    tables[:, :, ACTIVATION] = derivatives
+    # A single sample needs two rows: batch normalization writes its running statistics to the scratch.
+    end = SCRATCH * max(rows, 2) * int(layers[:, STRIDE].max())
+
+    def take(count: int) -> int:
+        nonlocal end
+        start, end = end, end + -(-count // lanes) * lanes
+        return start
+
+    for layer, moved in zip(*tables, strict=True):
+        size = rows * int(layer[STRIDE])
+        layer[OUTPUT_AT], layer[SLOPE_AT] = take(2 * size), take(2 * size)
+        for row in (layer, moved):
+            _take_own(row, size, lanes, take)
+    tables[0, 0, INPUT_AT], tables[0, 1:, INPUT_AT] = NONE_AT, tables[0, :-1, OUTPUT_AT]
+    return tables, end
+
+
+def _take_own(row: np.ndarray, size: int, lanes: int, take: Callable[[int], int]) -> None:
+    """Reserve what the parameters and the vector need each: panels of W, W^T, zhat and 1/std."""
+    fan_in, fan_out = int(row[FAN_IN]), int(row[FAN_OUT])
+    if row[PANELS_AT] != NONE_AT:
+        row[PANELS_AT] = take(fan_in * -(-fan_out // lanes) * lanes)
+    row[TRANSPOSED_AT] = take(fan_out * -(-fan_in // lanes) * lanes)
+    if row[GAMMA_AT] != NONE_AT:
+        row[NORMALIZED_AT], row[INVERSE_AT] = take(size), take(fan_out)
+
+
+@device
+def panels_of(layer, values, workspace):
+    """Return (W, panel step, row stride) as the forward product reads it: copied to panels, or in place."""
+    if load(layer, PANELS_AT) != NONE_AT:
+        return part(workspace, layer, PANELS_AT), load(layer, FAN_IN), LANES
+    return part(values, layer, WEIGHT_AT), 1, load(layer, FAN_OUT)
+
+
+@device
+def scratch_of(rows, layer, workspace, place):
+    """Return the scratch matrix number `place` (0, 1 or 2), with the stride of a layer."""
+    return offset(workspace, place * rows * load(layer, STRIDE))
+
+
+@device
+def part(buffer, layer, column):
+    """Return where a layer's part of a buffer begins."""
+    return offset(buffer, load(layer, column))
+
+
+@device
+def second_part(rows, buffer, layer, column):
+    """Return the second of two matrices that stand together; a smaller batch leaves no gap between them."""
+    return offset(buffer, load(layer, column) + rows * load(layer, STRIDE))
+
+
+@device
+def inputs_of(rows, layer, x, workspace):
+    """Return a of the layer below; Ra stands before it. The first layer reads x."""
+    if load(layer, INPUT_AT) == NONE_AT:
+        return x
+    return offset(workspace, load(layer, INPUT_AT) + rows * load(layer, INPUT_STRIDE))
