@@ -13,6 +13,8 @@ from mlpjit import statistics
 from mlpjit.figures import figure, layout, style
 from mlpjit.figures.results import Results
 
+GOOD = "#dfeee6"
+REACH = 50  # the loss axis ends at this many times the best: what blew up must not flatten the curves
 TITLE = "Which learning rates work, and how wide is the good range?"
 
 
@@ -21,7 +23,7 @@ def data(results: Results) -> pd.DataFrame:
 
     median, low, high: final validation loss over the tuning seeds and its quartiles; runs, lost: how many,
     how many of them diverged; good, best: the rate's verdict; envelope: the lowest median at that rate over
-    all other settings.
+    all other settings; diverged_share: how many of all tuning runs at that rate diverged.
     """
     if "learning_rate" not in results.varying:
         return pd.DataFrame()
@@ -32,25 +34,19 @@ def data(results: Results) -> pd.DataFrame:
         envelope.setdefault(key, setting.median)
         if _others(setting.factors) == _others(results.best[key[0]].factors):
             at_best[key] = setting
+    tried = results.tuning.groupby([results.label, "learning_rate"])["state"]
+    share = tried.agg(lambda states: float((states == "diverged").mean()))
     rows = []
     for label, found in results.ranges.items():
         for rate in found.rates:
             setting = at_best[label, rate]
             low, middle, high = (float(q) for q in statistics.quartiles(setting.losses))
-            rows.append(
-                {
-                    "label": label,
-                    "learning_rate": rate,
-                    "runs": len(setting.losses),
-                    "median": middle,
-                    "low": low,
-                    "high": high,
-                    "lost": setting.diverged,
-                    "good": rate in found.good,
-                    "best": rate == found.best and math.isfinite(middle),
-                    "envelope": envelope[label, rate],
-                }
-            )
+            rows.append({
+                "label": label, "learning_rate": rate, "runs": len(setting.losses), "median": middle, "low": low,
+                "high": high, "lost": setting.diverged, "good": rate in found.good,
+                "best": rate == found.best and math.isfinite(middle), "envelope": envelope[label, rate],
+                "diverged_share": share[label, rate],
+            })  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -61,11 +57,11 @@ def _others(factors: dict[str, Any]) -> dict[str, Any]:
 @figure(
     "rate_curves",
     title=TITLE,
-    caption="Final validation loss against learning rate, each with its best other settings: median "
-    "over the tuning seeds, bars from quartile to quartile. The star is the best rate, the "
-    "shaded band the good range (medians within 10 % of the best's); crosses at the upper edge "
-    "are rates whose median run diverged, with the number of runs lost. The thin grey line is "
-    "the best that any other settings reach at that rate.",
+    caption="Final validation loss against learning rate, each with its best other settings: median over "
+    "the tuning seeds, bars from quartile to quartile. The star is the best rate, the shaded band the good "
+    "range (medians within 10 % of the best's). Crosses at the upper edge: the median run diverged; hollow "
+    "triangles: it ended above the scale. Percentages on top: how many of all tuning runs at that rate, over "
+    "every setting, diverged. The thin grey line is the best that any settings reach at that rate.",
     data=data,
     order=10,
 )
@@ -75,20 +71,22 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     looks = style.looks(labels)
     legend = [
         layout.handle("best rate", color=style.BLACK, marker="*", markersize=11, linestyle="None"),
-        layout.handle("good range", color="#dfeee6", linewidth=8),
-        layout.handle("diverged (runs lost)", color=style.VERMILLION, marker="x", linestyle="None", mew=2),
-        layout.handle("best of all other settings", color=style.GREY, linewidth=0.9),
+        layout.handle("good range", color=GOOD, linewidth=8),
+        layout.handle("best of all settings at that rate", color=style.GREY, linewidth=0.9),
+        layout.handle("median run diverged", color=style.VERMILLION, marker="x", linestyle="None", mew=2),
+        layout.handle("above the scale", color=style.GREY, marker="^", fillstyle="none", linestyle="None"),
     ]
     subtitle = "Final validation loss at each one's best other settings, median over tuning seeds"
     columns = layout.grid_columns(len(labels))
     height = 2.5 if len(labels) <= 4 else 1.6
     sheet = layout.sheet(TITLE, subtitle, len(labels), columns, height, legend=legend)
     finite = table[["median", "low", "high", "envelope"]].to_numpy()
-    low, high = layout.log_limits(finite[np.isfinite(finite)])
-    top = high * (high / low) ** 0.12  # room for the crosses
+    finite = finite[np.isfinite(finite)]
+    low, high = layout.log_limits(np.minimum(finite, REACH * finite.min()) if finite.size else finite)
+    top = high * (high / low) ** 0.22  # room for crosses and numbers
     rates = layout.log_limits(table["learning_rate"])
     for panel, label in zip(sheet.panels, labels, strict=True):
-        _panel(panel, table[table["label"] == label], looks[label], top / (high / low) ** 0.06)
+        _panel(panel, table[table["label"] == label], looks[label], high, high * (high / low) ** 0.1)
         layout.log_axis(panel, "y", low, top)
         layout.log_axis(panel, "x", *rates, _decades(*rates, 12 // columns + 1))
         panel.set_title(str(label), loc="left", fontweight="bold")
@@ -101,38 +99,30 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     return sheet.figure
 
 
-def _panel(panel: Any, part: pd.DataFrame, look: style.Look, top: float) -> None:
-    ended = part[~np.isfinite(part["median"])]
-    kept = part[np.isfinite(part["median"])]
+def _panel(panel: Any, part: pd.DataFrame, look: style.Look, high: float, edge: float) -> None:
+    """Curves up to `high`; what lies above it, or diverged, is marked at `edge`."""
     for rate in part["learning_rate"][part["good"]]:
-        panel.axvspan(*_cell(rate, part["learning_rate"].to_numpy()), color="#dfeee6", linewidth=0, zorder=0)
+        panel.axvspan(*_cell(rate, part["learning_rate"].to_numpy()), color=GOOD, linewidth=0, zorder=0)
     shown = part[np.isfinite(part["envelope"])]
     panel.plot(shown["learning_rate"], shown["envelope"], color=style.GREY, linewidth=0.9)
+    kept = part[part["median"] <= high]
     panel.plot(kept["learning_rate"], kept["median"], **look.line())
-    reach = kept["high"].clip(upper=1e30)
-    panel.vlines(kept["learning_rate"], kept["low"], reach, color=look.colour, linewidth=1.2)
+    panel.vlines(kept["learning_rate"], kept["low"], kept["high"].clip(upper=high), color=look.colour, linewidth=1.2)
     best = kept[kept["best"]]
-    panel.plot(
-        best["learning_rate"],
-        best["median"],
-        "*",
-        color=style.BLACK,
-        markersize=12,
-        markeredgecolor="white",
-        zorder=5,
-    )
-    panel.plot(ended["learning_rate"], [top] * len(ended), "x", color=style.VERMILLION, mew=2, markersize=6)
-    for row in part[part["lost"] > 0].itertuples():
-        panel.annotate(
-            f"{row.lost}/{row.runs}",
-            (row.learning_rate, top),
-            xytext=(0, -7),
-            fontsize=7.5,
-            textcoords="offset points",
-            ha="center",
-            va="top",
-            color=style.VERMILLION,
-        )
+    star = {"color": style.BLACK, "markersize": 12, "markeredgecolor": "white", "zorder": 5}
+    panel.plot(best["learning_rate"], best["median"], "*", **star)
+    _at_edge(panel, part[part["median"] > high], look, edge)
+    for row in part[part["diverged_share"] > 0].itertuples():
+        panel.annotate(f"{row.diverged_share:.0%}", (row.learning_rate, 1), xycoords=("data", "axes fraction"),
+                       xytext=(0, -1), textcoords="offset points", ha="center", va="top", fontsize=7,
+                       color=style.VERMILLION)  # fmt: skip
+
+
+def _at_edge(panel: Any, above: pd.DataFrame, look: style.Look, edge: float) -> None:
+    lost = above[~np.isfinite(above["median"])]
+    panel.plot(lost["learning_rate"], [edge] * len(lost), "x", color=style.VERMILLION, mew=2, markersize=6)
+    blown = above[np.isfinite(above["median"])]
+    panel.plot(blown["learning_rate"], [edge] * len(blown), "^", color=look.colour, fillstyle="none", markersize=6)
 
 
 def _cell(rate: float, grid: Any) -> tuple[float, float]:

@@ -86,7 +86,10 @@ def _file_name(section: str) -> str:
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: value.item() if hasattr(value, "item") else value for key, value in row.items()}
+    """The row as JSON can hold it: a score that is not finite, because its median run was lost, is None."""
+    values = {key: value.item() if hasattr(value, "item") else value for key, value in row.items()}
+    lost = {key: None for key, value in values.items() if isinstance(value, float) and not math.isfinite(value)}
+    return values | lost
 
 
 def _page(results: Results, sections: list[Section]) -> str:

@@ -66,7 +66,7 @@ def toml(study: Mapping[str, Any]) -> str:
         for key, value in (blocks[0]["fixed"] if blocks else {}).items()
         if all(key in block["fixed"] and block["fixed"][key] == value for block in blocks)
     }
-    head = {key: value for key, value in study.items() if key not in ("blocks", "final", "timing")}
+    head = {key: study[key] for key in ("name", "title", "question") if key in study}
     parts = [_table("", head | shared)]
     for block in blocks:
         # Inside a sweep a list is an axis, so a fixed list becomes an axis of one value.
@@ -93,7 +93,8 @@ def _key(key: str) -> str:
 
 def _value(value: Any) -> str:
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_key(key)} = {_value(entry)}" for key, entry in value.items()) + "}"
+        entries = sorted(value.items(), key=lambda item: item[0] != "name")  # the name first
+        return "{" + ", ".join(f"{_key(key)} = {_value(entry)}" for key, entry in entries) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_value(entry) for entry in value) + "]"
     if isinstance(value, bool):

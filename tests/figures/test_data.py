@@ -60,6 +60,7 @@ def test_rate_curve_by_hand(three_rates: Results) -> None:
     assert sgd["median"].tolist() == pytest.approx([0.3, 0.25, INF])
     assert sgd["low"].tolist() == pytest.approx([0.25, 0.235, INF])
     assert sgd["lost"].tolist() == [0, 0, 1]
+    assert sgd["diverged_share"].tolist() == [0.0, 0.0, 0.5]
     assert sgd["best"].tolist() == [False, True, False]
     assert sgd["good"].tolist() == [False, True, False]
     assert sgd["envelope"].tolist() == pytest.approx([0.26, 0.25, INF])  # tanh is better at 0.1

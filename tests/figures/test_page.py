@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -71,6 +72,7 @@ def test_every_figure_has_its_files_and_its_table(written: tuple[Path, list[str]
 def test_the_answers_are_plain_data(written: tuple[Path, list[str], Any]) -> None:
     kinds = {type(value) for row in written[2] for value in row.values()}
     assert kinds <= {str, int, float, bool, list, type(None)}
+    json.dumps(written[2], allow_nan=False)
 
 
 def test_what_the_store_holds_is_escaped(tmp_path: Path) -> None:
