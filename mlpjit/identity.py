@@ -144,7 +144,7 @@ def records_used(values: Values) -> list[tuple[str, str]]:
 
 @lru_cache(maxsize=65536)
 def _source_hash(used: tuple[tuple[str, str], ...]) -> str:
-    from mlpjit.kernels.sources import source_hash
+    from mlpjit.registries import source_hash
 
     return source_hash(used)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from mlpjit.initializers import initializers
@@ -11,6 +14,7 @@ from mlpjit.kernels.losses import losses
 from mlpjit.kernels.optimizers.clipping import clippings
 from mlpjit.kernels.optimizers.elementwise import optimizers
 from mlpjit.kernels.schedules import schedules
+from mlpjit.kernels.sources import run_modules_hash
 from mlpjit.registry import Registry
 
 
@@ -45,6 +49,21 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "optimizers": optimizers, "activations": activations, "initializers": initializers, "schedules": schedules,
     "losses": losses, "normalizations": normalizations, "clippings": clippings,
 }  # fmt: skip
+
+
+@cache
+def _rule_hash(kind: str, name: str) -> str:
+    # A softmax output belongs to the losses, whose module every run hashes.
+    return "" if (kind, name) == ("activations", "softmax") else str(REGISTRIES[kind][name].source_hash())
+
+
+def source_hash(used: Iterable[tuple[str, str]]) -> str:
+    """Return the hash of all code that a run with these records uses, as (kind, name) pairs. Needs no Numba."""
+    parts = [run_modules_hash()] + [f"{kind} {name} {_rule_hash(kind, name)}" for kind, name in sorted(set(used))]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
 __all__ = [
     "REGISTRIES", "activations", "clippings", "initializers", "losses", "normalizations", "optimizers", "schedules",
+    "source_hash",
 ]  # fmt: skip

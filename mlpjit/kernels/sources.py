@@ -6,7 +6,7 @@ import ast
 import hashlib
 import inspect
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import CodeType
@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parent
 # Every run goes through these modules; a change in one makes all stored runs old.
 RUN_MODULES = (
     "layout", "simd", "tiles", "matmul", "elementary", "random", "losses", "normalization", "linear_algebra", "passes",
-    "evaluation", "training", "optimizers/stages",
+    "evaluation", "steps", "outcomes", "training", "mapping", "optimizers/stages",
 )  # fmt: skip
 
 
@@ -84,18 +84,3 @@ def _parts(function: Callable[..., Any], seen: set[str]) -> list[str]:
         elif isinstance(value, int | float):
             parts.append(f"{label} {name} {value!r}")
     return parts
-
-
-@cache
-def _rule_hash(kind: str, name: str) -> str:
-    from mlpjit.registries import REGISTRIES
-
-    if (kind, name) == ("activations", "softmax"):
-        return "of the losses module"
-    return str(REGISTRIES[kind][name].source_hash())
-
-
-def source_hash(names: Iterable[tuple[str, str]]) -> str:
-    """Return the hash of all code that a run with these records uses, as (kind, name) pairs. Needs no Numba."""
-    parts = [run_modules_hash()] + [f"{k} {n} {_rule_hash(k, n)}" for k, n in sorted(set(names))]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,117 @@
+"""What a run reports: evaluation after an epoch, the best parameters, the test set at the end."""
+
+from __future__ import annotations
+
+from mlpjit.kernels.evaluation import (
+    evaluate,
+)
+from mlpjit.kernels.layout import (
+    BEST_EPOCH,
+    BEST_LOSS,
+    BEST_MOMENTS,
+    BEST_PARAMS,
+    BEST_TEST_LOSS,
+    CARRY,
+    DIVERGED,
+    DIVERGENCE_FACTOR,
+    LAYER_COUNT,
+    LAYERS,
+    MOMENTS,
+    PARAMETERS,
+    PARAMS,
+    RECORD_EPOCH,
+    RECORD_STEP,
+    RECORD_TRAIN_LOSS,
+    RECORD_VALIDATION_LOSS,
+    RECORD_VALIDATION_SCORE,
+    ROWS_WRITTEN,
+    RUNNING,
+    RUNNING_SIZE,
+    START_LOSS,
+    TEST_LOSS,
+    TEST_ROWS,
+    TIMES_OVER,
+    VALIDATION_ROWS,
+    WORKSPACE,
+    X_TEST,
+    X_VALIDATION,
+    Y_TEST,
+    Y_VALIDATION,
+)
+from mlpjit.kernels.passes import (
+    refresh_weights,
+)
+from mlpjit.kernels.rules import (
+    Float64,
+    Int,
+    Ints,
+    Reals,
+    device,
+    dot,
+    float64,
+    float64s,
+    ints,
+    kernel,
+    load,
+    offset,
+    reals,
+    store,
+)
+from mlpjit.kernels.steps import (
+    advance,
+    copy_reals,
+    record_row,
+)
+
+
+@device
+def finite(x):
+    """Say whether a number is neither infinite nor NaN."""
+    return x - x == 0.0
+
+
+@kernel
+def evaluate_test(plan: Ints, arrays: Ints, params: Reals, moments: Reals, place: Int) -> None:
+    """Evaluate the test set at some parameters; its loss and score go to carry[place] and behind."""
+    carry, workspace = float64s(arrays, CARRY), reals(arrays, WORKSPACE)
+    refresh_weights(load(plan, LAYER_COUNT), ints(arrays, LAYERS), params, workspace)
+    x, y, score = reals(arrays, X_TEST), reals(arrays, Y_TEST), offset(carry, place + 1)
+    value = evaluate(plan, arrays, params, moments, load(plan, TEST_ROWS), x, y, 0, score, score)
+    store(carry, place, value)
+
+
+@kernel
+def evaluate_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int, train_loss: Float64) -> Int:
+    """Write a row of the records; keep the best parameters; return DIVERGED where the loss tells so."""
+    carry, params, moments = float64s(arrays, CARRY), reals(arrays, PARAMS), reals(arrays, MOMENTS)
+    written = int(load(carry, ROWS_WRITTEN))
+    row = record_row(plan, arrays, written)
+    refresh_weights(load(plan, LAYER_COUNT), ints(arrays, LAYERS), params, reals(arrays, WORKSPACE))
+    x, y = reals(arrays, X_VALIDATION), reals(arrays, Y_VALIDATION)
+    score = offset(row, RECORD_VALIDATION_SCORE)
+    value = evaluate(plan, arrays, params, moments, load(plan, VALIDATION_ROWS), x, y, 1, row, score)
+    store(row, RECORD_EPOCH, float64(epoch))
+    store(row, RECORD_STEP, float64(step))
+    store(row, RECORD_TRAIN_LOSS, train_loss)
+    store(row, RECORD_VALIDATION_LOSS, value)
+    advance(carry, ROWS_WRITTEN, 1.0 * float64(1))
+    count = load(plan, PARAMETERS)
+    if not finite(value) or not finite(dot(params, params, count)):
+        return DIVERGED
+    if epoch == 0:
+        store(carry, START_LOSS, value)
+    over = value > DIVERGENCE_FACTOR * load(carry, START_LOSS)
+    store(carry, TIMES_OVER, load(carry, TIMES_OVER) + 1.0 if over else float64(0))
+    if epoch == 0 or value < load(carry, BEST_LOSS):
+        store(carry, BEST_LOSS, value)
+        store(carry, BEST_EPOCH, float64(epoch))
+        copy_reals(count, params, reals(arrays, BEST_PARAMS))
+        copy_reals(load(plan, RUNNING_SIZE), moments, reals(arrays, BEST_MOMENTS))
+    return DIVERGED if load(carry, TIMES_OVER) >= 2.0 else RUNNING
+
+
+@kernel
+def finish(plan: Ints, arrays: Ints) -> None:
+    """Evaluate the test set at the end and at the best validation epoch."""
+    evaluate_test(plan, arrays, reals(arrays, PARAMS), reals(arrays, MOMENTS), TEST_LOSS)
+    evaluate_test(plan, arrays, reals(arrays, BEST_PARAMS), reals(arrays, BEST_MOMENTS), BEST_TEST_LOSS)

@@ -1,0 +1,272 @@
+"""One training step on a gathered batch, and what it records.
+
+Order within a step: gradient, L2 penalty, clip, decoupled decay, optimizer. Stages ask for what they need and are
+served here.
+"""
+
+from __future__ import annotations
+
+from mlpjit.kernels.evaluation import (
+    copy_rows,
+    outputs_of,
+)
+from mlpjit.kernels.layout import (
+    ACTIVATION,
+    CARRY,
+    CLIP,
+    CLIP_SETTINGS,
+    DECAY,
+    DIAGNOSTIC_COUNT,
+    FAN_IN,
+    FAN_OUT,
+    GRADIENT_NORM,
+    GRADIENTS,
+    GRADS,
+    INPUT_AT,
+    INPUT_STRIDE,
+    INPUTS,
+    L2,
+    LAYER_COLUMNS,
+    LAYER_COUNT,
+    LAYERS,
+    LOSS,
+    MOMENTS,
+    NUMBERS,
+    OPTIMIZER,
+    OPTIMIZER_SETTINGS,
+    ORDER,
+    OUTPUTS,
+    PARAMETERS,
+    PARAMS,
+    RATES,
+    RECORD_HEAD,
+    RECORDS,
+    SCRATCH_AT,
+    SOFTMAX_OUTPUT,
+    STATE,
+    STRIDE,
+    TENSOR_COUNT,
+    TENSORS,
+    UPDATE_RATIO,
+    WEIGHT_AT,
+    WEIGHT_NORM,
+    WIDEST,
+    WORKSPACE,
+    X_TRAIN,
+    Y_TRAIN,
+)
+from mlpjit.kernels.losses import (
+    call_loss,
+)
+from mlpjit.kernels.optimizers.stages import (
+    COLUMNS,
+    DONE,
+    KIND,
+    NEED_GRADIENT,
+    NEED_LOSS,
+    OFFSET,
+    ROWS,
+    TENSOR_COLUMNS,
+    WEIGHT,
+    call_stage,
+)
+from mlpjit.kernels.passes import (
+    backward,
+    forward,
+    output_delta,
+    refresh_weights,
+)
+from mlpjit.kernels.rules import (
+    Float64,
+    Float64s,
+    Int,
+    Ints,
+    Reals,
+    device,
+    dot,
+    float64,
+    float64s,
+    fma,
+    ints,
+    kernel,
+    load,
+    offset,
+    real,
+    reals,
+    sqrt,
+    store,
+)
+
+
+@device
+def advance(carry, place, amount):
+    """carry[place] += amount."""
+    store(carry, place, load(carry, place) + amount)
+
+
+@kernel
+def copy_reals(count: Int, source: Reals, target: Reals) -> None:
+    """target[i] = source[i]."""
+    for i in range(count):
+        store(target, i, load(source, i))
+
+
+@device
+def targets_of(plan, arrays):
+    """Return where the batch's targets stand: behind the scratch of the diagnostics and the copy of W."""
+    units = load(plan, WIDEST) * (1 + 2 * load(plan, LAYER_COUNT))
+    return offset(reals(arrays, WORKSPACE), load(plan, SCRATCH_AT) + units + load(plan, PARAMETERS))
+
+
+@kernel
+def gather_batch(plan: Ints, arrays: Ints, first: Int, rows: Int) -> None:
+    """Copy the rows of a batch to the first layer's input and their targets behind the record scratch."""
+    order, layers, workspace = ints(arrays, ORDER), ints(arrays, LAYERS), reals(arrays, WORKSPACE)
+    inputs, outputs, stride = load(plan, INPUTS), load(plan, OUTPUTS), load(layers, INPUT_STRIDE)
+    x, y = reals(arrays, X_TRAIN), reals(arrays, Y_TRAIN)
+    into, wanted = offset(workspace, load(layers, INPUT_AT)), targets_of(plan, arrays)
+    for i in range(rows):
+        at = load(order, first + i)
+        copy_rows(1, inputs, offset(x, at * inputs), offset(into, i * stride), stride)
+        copy_rows(1, outputs, offset(y, at * outputs), offset(wanted, i * outputs), outputs)
+
+
+@kernel
+def batch_loss(plan: Ints, arrays: Ints, rows: Int) -> Float64:
+    """Forward on the gathered batch: its mean loss, without penalty; delta is left at the last layer."""
+    layers, workspace, softmax = ints(arrays, LAYERS), reals(arrays, WORKSPACE), load(plan, SOFTMAX_OUTPUT)
+    params, moments, count = reals(arrays, PARAMS), reals(arrays, MOMENTS), load(plan, LAYER_COUNT)
+    refresh_weights(count, layers, params, workspace)
+    forward(rows, 1, softmax, count, layers, params, moments, workspace)
+    last = offset(layers, (count - 1) * LAYER_COLUMNS)
+    predicted = outputs_of(last, softmax, workspace)
+    scale = real(1.0) / real(rows)
+    total = call_loss(
+        load(plan, LOSS), rows, load(plan, OUTPUTS), predicted, load(last, STRIDE), targets_of(plan, arrays), scale
+    )
+    if load(last, ACTIVATION) != 0 or softmax != 0:
+        output_delta(rows, softmax, last, workspace)
+    return total / rows
+
+
+@kernel
+def penalty(plan: Ints, arrays: Ints) -> Float64:
+    """Return l2/2 |W|^2 over all weight matrices and add its gradient."""
+    l2, tensors = load(float64s(arrays, NUMBERS), L2), ints(arrays, TENSORS)
+    total = float64(0)
+    for t in range(load(plan, TENSOR_COUNT) if l2 != 0.0 else 0):
+        tensor = offset(tensors, t * TENSOR_COLUMNS)
+        if load(tensor, KIND) == WEIGHT:
+            size = load(tensor, ROWS) * load(tensor, COLUMNS)
+            w, g = offset(reals(arrays, PARAMS), load(tensor, OFFSET)), reals(arrays, GRADS)
+            g = offset(g, load(tensor, OFFSET))
+            total += 0.5 * l2 * dot(w, w, size)
+            for i in range(size):
+                store(g, i, fma(real(l2), load(w, i), load(g, i)))
+    return total
+
+
+@kernel
+def batch_gradient(plan: Ints, arrays: Ints, rows: Int) -> Float64:
+    """Loss and gradient, penalty included, on the gathered batch at the parameters as they stand."""
+    value = batch_loss(plan, arrays, rows)
+    layers, workspace = ints(arrays, LAYERS), reals(arrays, WORKSPACE)
+    params, grads = reals(arrays, PARAMS), reals(arrays, GRADS)
+    backward(rows, load(plan, LAYER_COUNT), layers, params, grads, workspace)
+    return value + penalty(plan, arrays)
+
+
+@kernel
+def decay_weights(plan: Ints, arrays: Ints, amount: Float64) -> None:
+    """W -= amount W for every weight matrix (Loshchilov & Hutter 2019, arXiv:1711.05101)."""
+    tensors = ints(arrays, TENSORS)
+    for t in range(load(plan, TENSOR_COUNT)):
+        tensor = offset(tensors, t * TENSOR_COLUMNS)
+        if load(tensor, KIND) == WEIGHT:
+            w = offset(reals(arrays, PARAMS), load(tensor, OFFSET))
+            for i in range(load(tensor, ROWS) * load(tensor, COLUMNS)):
+                store(w, i, load(w, i) - real(amount) * load(w, i))
+
+
+@kernel
+def run_stage(
+    plan: Ints, arrays: Ints, stage: Int, settings: Int, step: Int, rows: Int, rate: Float64, value: Float64
+) -> Int:
+    """Call a stage phase by phase and serve what it asks for; return how many more gradients it took."""
+    gradients, phase, latest = 0, 0, value
+    while True:
+        wanted = call_stage(
+            stage, phase, step, load(plan, PARAMETERS), reals(arrays, PARAMS), reals(arrays, GRADS),
+            reals(arrays, STATE), offset(reals(arrays, WORKSPACE), load(plan, SCRATCH_AT)),
+            offset(float64s(arrays, NUMBERS), settings), rate, latest, ints(arrays, TENSORS),
+            load(plan, TENSOR_COUNT),
+        )  # fmt: skip
+        if wanted == DONE:
+            return gradients
+        if wanted == NEED_GRADIENT:
+            latest = batch_gradient(plan, arrays, rows)
+            gradients += 1
+        elif wanted == NEED_LOSS:
+            latest = batch_loss(plan, arrays, rows)
+        phase += 1
+
+
+@device
+def record_row(plan, arrays, row):
+    """Return the place of a row of the records."""
+    width = RECORD_HEAD + load(plan, LAYER_COUNT) * DIAGNOSTIC_COUNT
+    return offset(float64s(arrays, RECORDS), row * width)
+
+
+@device
+def kept_weights(plan, arrays, at):
+    """Return the place of the weights before the update."""
+    units = load(plan, WIDEST) * (1 + 2 * load(plan, LAYER_COUNT))
+    return offset(reals(arrays, WORKSPACE), load(plan, SCRATCH_AT) + units + at)
+
+
+@kernel
+def record_gradients(plan: Ints, arrays: Ints, record: Float64s) -> None:
+    """Write each layer's gradient and weight norms; keep the weights for the update's norm."""
+    layers, params = ints(arrays, LAYERS), reals(arrays, PARAMS)
+    for l in range(load(plan, LAYER_COUNT)):  # noqa: E741
+        layer, row = offset(layers, l * LAYER_COLUMNS), offset(record, RECORD_HEAD + l * DIAGNOSTIC_COUNT)
+        at, size = load(layer, WEIGHT_AT), load(layer, FAN_IN) * load(layer, FAN_OUT)
+        g, w = offset(reals(arrays, GRADS), at), offset(params, at)
+        store(row, GRADIENT_NORM, sqrt(dot(g, g, size)))
+        store(row, WEIGHT_NORM, sqrt(dot(w, w, size)))
+        copy_reals(size, w, kept_weights(plan, arrays, at))
+
+
+@kernel
+def record_updates(plan: Ints, arrays: Ints, record: Float64s) -> None:
+    """Write |change of W| / |W| of each layer, against the weights that record_gradients kept."""
+    layers, params = ints(arrays, LAYERS), reals(arrays, PARAMS)
+    for l in range(load(plan, LAYER_COUNT)):  # noqa: E741
+        layer, row = offset(layers, l * LAYER_COLUMNS), offset(record, RECORD_HEAD + l * DIAGNOSTIC_COUNT)
+        at, size = load(layer, WEIGHT_AT), load(layer, FAN_IN) * load(layer, FAN_OUT)
+        w, kept = offset(params, at), kept_weights(plan, arrays, at)
+        for i in range(size):
+            store(kept, i, load(w, i) - load(kept, i))
+        store(row, UPDATE_RATIO, sqrt(dot(kept, kept, size)) / load(row, WEIGHT_NORM))
+
+
+@kernel
+def take_step(plan: Ints, arrays: Ints, step: Int, rows: Int, record: Int) -> Float64:
+    """One step (counted from 1) on the gathered batch; return its loss. `record` >= 0 names a row to fill in."""
+    numbers, carry = float64s(arrays, NUMBERS), float64s(arrays, CARRY)
+    value = batch_gradient(plan, arrays, rows)
+    rate, gradients = load(float64s(arrays, RATES), step - 1), 1
+    row = record_row(plan, arrays, record if record >= 0 else 0)
+    if record >= 0:
+        record_gradients(plan, arrays, row)
+    if load(plan, CLIP) != 0:
+        gradients += run_stage(plan, arrays, load(plan, CLIP), CLIP_SETTINGS, step, rows, rate, value)
+    # Decay acts on the parameters as they were before the update, as in the paper and in PyTorch.
+    if load(numbers, DECAY) != 0.0:
+        decay_weights(plan, arrays, rate * load(numbers, DECAY))
+    gradients += run_stage(plan, arrays, load(plan, OPTIMIZER), OPTIMIZER_SETTINGS, step, rows, rate, value)
+    if record >= 0:
+        record_updates(plan, arrays, row)
+    advance(carry, GRADIENTS, float64(gradients))
+    return value
