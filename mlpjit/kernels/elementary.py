@@ -193,8 +193,8 @@ def _erf_32(x):
     outside = select(size > 1.0, size, real(1.0))
     tail = _exp_minus_square_32(outside) * _mills_32(outside * SQRT_2)
     far = fma(-2.0, tail, 1.0)
-    # NaN fails every comparison and is passed on by the sum.
-    return copysign(select(size < 1.0, near, far), x) + (x - x) * 0.0
+    # NaN fails every comparison, so it took neither branch.
+    return select(x == x, copysign(select(size < 1.0, near, far), x), x)
 
 
 @device_float32
@@ -436,8 +436,8 @@ def _erf_64(x):
     outside = select(size > 1.0, size, real(1.0))
     tail = _exp_minus_square_64(outside) * _mills_64(outside * SQRT_2)
     far = fma(-2.0, tail, 1.0)
-    # NaN fails every comparison and is passed on by the sum.
-    return copysign(select(size < 1.0, near, far), x) + (x - x) * 0.0
+    # NaN fails every comparison, so it took neither branch.
+    return select(x == x, copysign(select(size < 1.0, near, far), x), x)
 
 
 @device_float64
