@@ -82,7 +82,8 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         columns,
         1.35,
         legend=legend,
-        room=layout.Room(across=0.16, down=0.35),
+        room=layout.Room(across=0.16, down=0.25),
+        title_lines=2,
     )
     for panel, (quantity, place) in zip(sheet.panels, wanted, strict=True):
         if place is None:
@@ -92,7 +93,8 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         for name, line in part.groupby("activation", sort=False):
             _line(panel, line, quantity, looks[name])
         _axes(panel, sheet, depth, QUANTITIES[quantity])
-        panel.set_title(f"{place[0]}, {place[1]}", loc="left", fontsize=8.5)
+        if quantity == wanted[0][0]:  # the column's name, once
+            panel.set_title(f"{place[0]}\n{place[1]}", loc="left", fontsize=8.5)
     return sheet.figure
 
 

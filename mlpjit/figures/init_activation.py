@@ -76,7 +76,9 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         heat.cells(panel, part, ("init", inits), ("activation", activations), norm)
         title = f"{label}, depth {depth}" if label != "" else f"depth {depth}"
         panel.set_title(title, loc="left", fontweight="bold")
-        layout.fixed_ticks(panel.xaxis, range(len(inits)), [name.replace("_", "\n") for name in inits])
+        layout.fixed_ticks(
+            panel.xaxis, range(len(inits)), [name.replace("_", "\n").replace("(", "\n(") for name in inits]
+        )
         names = activations if sheet.is_left(panel) else [""] * len(activations)
         layout.fixed_ticks(panel.yaxis, range(len(activations)), names)
     heat.bar(sheet, norm, table["median"], "loss")

@@ -71,17 +71,19 @@ def sheet(
     room: Room = Room(),
     legend: Sequence[Line2D] = (),
     most_across: float = math.inf,
+    title_lines: int = 1,
 ) -> Sheet:
     """Make a figure with `count` panels of `height` inches in `columns` columns.
 
-    Panels share the full width, but none gets wider than `most_across` inches.
+    Panels share the full width, but none gets wider than `most_across` inches. `title_lines` is the height of
+    the titles above the first row.
     """
     width = WIDTH
     columns = max(1, min(columns, count))
     rows = math.ceil(count / columns)
     legend_columns = _legend_columns(legend, width)
     legend_lines = math.ceil(len(legend) / legend_columns)
-    head = 0.42 + _LINE * (subtitle.count("\n") + 1) + 0.21 * legend_lines + 0.3
+    head = 0.42 + _LINE * (subtitle.count("\n") + 1) + 0.21 * legend_lines + 0.3 + 0.16 * (title_lines - 1)
     total = head + rows * height + (rows - 1) * room.down + room.bottom
     figure = Figure(figsize=(width, total))
     _head(figure, title, subtitle, total)

@@ -51,7 +51,8 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     kinds = sorted(set(zip(table["normalization"], table["clip"], strict=True)), key=_plain_first)
     looks = _looks(kinds)
     legend = [layout.handle(_name(*kind), **looks[kind].line()) for kind in kinds]
-    legend.append(layout.handle("diverged", color=style.VERMILLION, marker="x", linestyle="None", mew=2))
+    if np.isinf(table["median"]).any():
+        legend.append(layout.handle("diverged", color=style.GREY, marker="x", linestyle="None", mew=2))
     inits, activations = sorted(set(table["init"])), sorted(set(table["activation"]))
     columns = layout.grid_columns(len(activations), 5)
     wanted = [(init, activation) for init in inits for activation in activations]

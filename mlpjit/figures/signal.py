@@ -13,6 +13,7 @@ from mlpjit.figures.gradient_norm import layer_ticks
 from mlpjit.figures.results import Results
 
 GROUPS = ["activation", "init", "normalization", "depth"]
+NORMALIZATIONS = {"none": "plain", "batch": "batch norm"}
 ACROSS = 6  # panels in a row
 DEEP = 12  # hidden layers from which the signal through them is worth a figure
 
@@ -54,7 +55,8 @@ def panels(table: pd.DataFrame, title: str, subtitle: str, axis: str) -> Figure:
         min(ACROSS, len(places)),
         1.15,
         legend=legend,
-        room=layout.Room(left=1.0, across=0.14, down=0.3),
+        room=layout.Room(left=1.0, across=0.14, down=0.22),
+        title_lines=2,
     )
     low, high = layout.log_limits(table["median"])
     low = max(low, high * 1e-30)
@@ -67,7 +69,8 @@ def panels(table: pd.DataFrame, title: str, subtitle: str, axis: str) -> Figure:
         for depth, line in part.groupby("depth"):
             _line(panel, line, colours[depth], low)
         _axes(panel, sheet, (low, high), int(table["layer"].max()))
-        panel.set_title(_name(*place), loc="left", fontsize=8.5)
+        if activation == wanted[0][0]:  # the column's name, once
+            panel.set_title(_name(*place), loc="left", fontsize=8.5)
         if sheet.is_left(panel):
             panel.set_ylabel(f"{activation}\n{axis}")
     return sheet.figure
@@ -105,4 +108,4 @@ def _plain_first(place: tuple[str, str]) -> tuple[str, bool, str]:
 
 
 def _name(init: str, normalization: str) -> str:
-    return init if normalization == "none" else f"{init} + {normalization}"
+    return f"{init}\n{NORMALIZATIONS.get(normalization, normalization)}"

@@ -84,13 +84,13 @@ def _layers(row: dict[str, Any], epoch: int | None) -> pd.DataFrame:
     epochs = [epoch] if epoch is not None else [0, row["epochs"]]
     layer = np.tile(np.arange(1, count + 1), len(epochs))
     decay = {"sigmoid": 0.3, "tanh": 0.9, "relu": 1.0}.get(row["activation"], 1.02)
-    decay = (decay * {"xavier_normal": 0.9, "normal": 0.4}.get(row["init"], 1.0)) ** (
+    decay = (decay * {"xavier_normal": 0.9, "normal(std=0.05)": 0.4}.get(row["init"], 1.0)) ** (
         0.1 if row["normalization"] == "batch" else 1.0
     )
     columns: dict[str, Any] = {"run_id": row["run_id"], "epoch": np.repeat(epochs, count), "layer": layer}
     for name in LAYER_RECORDS:
         columns[name] = 0.5 * decay ** (layer if name == "activation_std" else count - layer)
-    if row["activation"] == "sigmoid" and row["init"] == "normal":
+    if row["activation"] == "sigmoid" and row["init"] == "normal(std=0.05)":
         columns["gradient_norm"] = np.where(layer < 3, 0.0, columns["gradient_norm"])
     return pd.DataFrame(columns)
 
@@ -178,7 +178,7 @@ def timing(optimizers: Sequence[str]) -> pd.DataFrame:
 
 
 def pathologies() -> SyntheticStore:
-    inits, depths = ["xavier_normal", "he_normal", "normal"], [2, 4, 8, 16, 32]
+    inits, depths = ["xavier_normal", "he_normal", "normal(std=0.05)"], [2, 4, 8, 16, 32]
     clips = ["none", "global_norm"]
     axes = itertools.product([*ACTIVATIONS[:3], "gelu"], inits, depths, ["none", "batch"], clips, range(2))
     runs = [
