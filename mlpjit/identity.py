@@ -37,9 +37,19 @@ class Part:
 
 def dataset_info(spec: Spec) -> DatasetInfo:
     """Return what a plan must know of a dataset: sizes, task, data_hash. DatasetError where it cannot be used."""
+    from mlpjit.datasets.specs import is_file
+
+    return _describe(spec) if is_file(spec["name"]) else _built_in_info(spec)
+
+
+def _describe(spec: Spec) -> DatasetInfo:
+    """A file may change while we run, and is looked at each time."""
     from mlpjit.datasets import describe
 
     return describe(spec)
+
+
+_built_in_info = lru_cache(maxsize=256)(_describe)
 
 
 def hidden(values: Values) -> tuple[int, ...]:

@@ -29,9 +29,9 @@ def encode(history: Mapping[str, npt.ArrayLike]) -> tuple[int, bytes, bytes]:
     present = {name: np.asarray(history[name]) for name in LAYER_CURVES if name in history}
     layers = max((array.shape[1] for array in present.values()), default=0)
     deep = np.full((evaluations, layers, len(LAYER_CURVES)), np.nan, dtype="<f4")
-    for column, name in enumerate(LAYER_CURVES):
-        if name in present:
-            with np.errstate(over="ignore"):  # beyond float32 is infinite for a figure
+    with np.errstate(over="ignore"):  # beyond float32 is infinite for a figure
+        for column, name in enumerate(LAYER_CURVES):
+            if name in present:
                 deep[:, :, column] = present[name]
     return layers, curve.tobytes(), deep.tobytes()
 
