@@ -20,7 +20,7 @@ NAMES = {"tune": "tuning", "final": "final runs", "timing": "step times"}
 def facts(shown: Snapshot) -> str:
     """Return rate, ETA, best and diverged in words."""
     if shown.done == 0:
-        return "preparing kernels" if shown.rate == 0 else ""
+        return "preparing kernels" if shown.eta_seconds is None else ""
     parts = [f"{shown.rate:.1f}/s", f"ETA {seconds(shown.eta_seconds)}"]
     if shown.best_loss is not None:
         parts.append(f"best {shown.best_loss:.4g} ({shown.best_label})")

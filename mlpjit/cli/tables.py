@@ -18,9 +18,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]], right: Iterable[
 
 
 def seconds(value: float | None) -> str:
-    """Return a duration: 45 s, 3 min 20 s, 2 h 5 min."""
+    """Return a duration: 23 ms, 45 s, 3 min 20 s, 2 h 5 min."""
     if value is None or not math.isfinite(value):
         return "?"
+    if 0 < value < 0.1:
+        return f"{value * 1e3:.0f} ms"
     if value < 10:
         return f"{value:.1f} s"
     whole = round(value)

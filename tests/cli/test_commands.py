@@ -219,7 +219,14 @@ def test_tables_are_aligned() -> None:
     ]  # fmt: skip
 
 
-DURATIONS = [(1.23, "1.2 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (None, "?")]
+DURATIONS = [
+    (0.0234, "23 ms"),
+    (1.23, "1.2 s"),
+    (59.6, "1 min 0 s"),
+    (200, "3 min 20 s"),
+    (7500, "2 h 5 min"),
+    (None, "?"),
+]
 
 
 @pytest.mark.parametrize(("value", "text"), DURATIONS)
