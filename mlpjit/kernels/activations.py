@@ -104,7 +104,8 @@ def gelu(z):
     # Far out density is 0 and z may be infinite: their product must be 0, not NaN.
     weighted = select(density == 0.0, real(0.0), z * density)
     value = select(distribution == 0.0, real(-0.0), z * distribution)
-    return value, distribution + weighted, density * 2.0 - z * weighted
+    bend = select(density == 0.0, real(0.0), density * 2.0 - z * weighted)
+    return value, distribution + weighted, bend
 
 
 elementary_sigmoid = elementary.sigmoid
