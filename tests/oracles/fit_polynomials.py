@@ -58,6 +58,12 @@ def mills(c: Real) -> Callable[[Real], Real]:
     return ratio
 
 
+def normal_ratio(z: Real) -> Real:
+    """(Phi(x) - 1/2) / x in z = x^2."""
+    x = mp.sqrt(z)
+    return (1 - z / 6) / mp.sqrt(2 * mp.pi) if z < 1e-25 else mp.erf(x / mp.sqrt(2)) / 2 / x
+
+
 HALF_LOG2 = mp.log(2) / 2 * Real("1.001")
 QUARTER_PI = (mp.pi / 4 * Real("1.001")) ** 2
 FITS = [
@@ -71,6 +77,7 @@ FITS = [
     ("SIN64", sin_tail, 0, QUARTER_PI, 7),
     ("COS32", cos_tail, 0, QUARTER_PI, 4),
     ("COS64", cos_tail, 0, QUARTER_PI, 7),
+    ("NORMAL32", normal_ratio, 0, 1, 6),
     ("MILLS32", mills(Real(4)), 4 / Real("18.5"), 1, 10),
     ("MILLS64", mills(Real(5)), 5 / Real(45), 1, 22),
 ]
