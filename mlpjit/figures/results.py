@@ -40,11 +40,15 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Results:
-    """One study on one problem; `runs` has one row a run."""
+    """One study on one problem; `runs` has one row a run.
+
+    Of several sections the first alone shows what belongs to the whole study, such as step times.
+    """
 
     source: Source
     runs: pd.DataFrame
     section: str = ""
+    first: bool = True
 
     @classmethod
     def read(cls, source: Source) -> Results:
@@ -59,9 +63,9 @@ class Results:
         if not names:
             yield self
             return
-        for _, runs in self.runs.groupby(names, dropna=False, sort=True):
+        for position, (_, runs) in enumerate(self.runs.groupby(names, dropna=False, sort=True)):
             title = "_".join(str(runs[name].iloc[0]) for name in names)
-            yield replace(self, runs=runs.reset_index(drop=True), section=title)
+            yield replace(self, runs=runs.reset_index(drop=True), section=title, first=position == 0)
 
     @cached_property
     def study(self) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def data(results: Results) -> pd.DataFrame:
     fewer leave it NaN.
     """
     timing = results.source.timing()
-    if timing.empty:
+    if timing.empty or not results.first:
         return pd.DataFrame()
     parts = [_fitted(part) for _, part in timing[COLUMNS].groupby("optimizer", sort=True)]
     return pd.concat(parts, ignore_index=True)

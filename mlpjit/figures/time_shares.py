@@ -19,7 +19,8 @@ def data(results: Results) -> pd.DataFrame:
     sums = results.runs.groupby(results.label, dropna=False)[names].sum()
     sums.insert(0, "runs", results.runs.groupby(results.label, dropna=False).size())
     table = sums.reset_index(names="label").astype({"label": object})
-    compiled = sum(session["compile_seconds"] or 0.0 for session in results.source.sessions())
+    sessions = results.source.sessions() if results.first else []
+    compiled = sum(session["compile_seconds"] or 0.0 for session in sessions)
     if len(table) > 1 or compiled:
         whole = {"label": "all", **sums.sum().to_dict()}
         table.loc[len(table)] = whole | {"compile_seconds": whole["compile_seconds"] + compiled}

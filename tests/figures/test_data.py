@@ -200,6 +200,13 @@ def test_time_shares_by_hand() -> None:
     assert table.loc["all"].tolist() == [3, 1.5 + 12.5, 6.0, 3.0]  # the session compiled for 12.5 s
 
 
+def test_what_belongs_to_the_whole_study_shows_once() -> None:
+    store = store_of("tiny", [run(0.5, dataset=name) for name in ("digits", "breast_cancer")])
+    store.times = pd.DataFrame({name: [1.0] for name in step_time.COLUMNS})
+    assert [step_time.data(part).empty for part in Results.read(store).sections()] == [False, True]
+    assert [time_shares.data(part)["compile_seconds"].sum() for part in Results.read(store).sections()] == [12.5, 0.0]
+
+
 def test_results_choose_what_selection_chooses(store: SyntheticStore) -> None:
     for results in Results.read(store).sections():
         chosen = selection.best_settings(results.tuning.to_dict("records"), per=results.label)
