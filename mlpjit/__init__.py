@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from mlpjit.config import RunConfig
     from mlpjit.errors import ConfigError, DatasetError, MlpjitError, StoreError
     from mlpjit.model import Network
-    from mlpjit.optimizers import optimizers
     from mlpjit.registries import activations, initializers, losses, schedules
     from mlpjit.run import Control, RunResult, train
+    from mlpjit.single_step import optimizers
     from mlpjit.study import Study
 
 __version__ = "0.1.0"
 _HOMES = {
     "ConfigError": "errors", "Control": "run", "DatasetError": "errors", "MlpjitError": "errors", "Network": "model",
     "RunConfig": "config", "RunResult": "run", "StoreError": "errors", "Study": "study", "activations": "registries",
-    "initializers": "registries", "losses": "registries", "optimizers": "optimizers", "schedules": "registries",
+    "initializers": "registries", "losses": "registries", "optimizers": "single_step", "schedules": "registries",
     "train": "run",
 }  # fmt: skip
 __all__ = [
