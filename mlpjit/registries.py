@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from mlpjit.initializers import initializers
+from mlpjit.initialization import initializers
 from mlpjit.kernels.activations import activations
 from mlpjit.kernels.losses import losses
 from mlpjit.kernels.optimizers.clipping import clippings

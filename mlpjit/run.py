@@ -12,7 +12,7 @@ import numpy as np
 
 from mlpjit import compiled, network
 from mlpjit.datasets import Split, split
-from mlpjit.initializers import Draw
+from mlpjit.initialization import Draw
 from mlpjit.kernels import jit, layout
 from mlpjit.kernels.training import train as train_kernel
 from mlpjit.registries import activations, initializers
