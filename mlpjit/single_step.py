@@ -51,7 +51,8 @@ class Optimizer:
         """Return the state before the first step; params: 1-D, float32 or float64."""
         import numpy as np
 
-        return OptimizerState(0, {name: np.zeros_like(_checked(params)) for name in self.record.state})
+        given = _checked(params)
+        return OptimizerState(0, {name: np.zeros_like(given) for name in self.record.state})
 
     def update(
         self, params: np.ndarray, grads: np.ndarray, state: OptimizerState, *, learning_rate: float
