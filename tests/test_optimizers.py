@@ -1,0 +1,124 @@
+"""Ten steps of every optimizer against a NumPy oracle; dtypes, NaN, and the single-step interface."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from oracles.optimizers import OPTIMIZERS, SETTINGS
+
+import mlpjit as mj
+from mlpjit.errors import ConfigError
+from mlpjit.single_step import Optimizer
+
+NAMES = list(mj.optimizers)
+CASES = [(name, settings) for name in NAMES for settings in SETTINGS.get(name, [{}])]
+LENGTHS = [1, 7, 16, 65]
+RATE = 0.037
+
+
+def gradients(length: int, steps: int = 10) -> list[np.ndarray]:
+    """Gradients whose scale changes from step to step and entry to entry, some entries zero."""
+    rng = np.random.default_rng(length)
+    scale = 10.0 ** rng.uniform(-6, 3, (steps, length))
+    drawn = rng.normal(size=(steps, length)) * scale
+    # A zero in the first gradient would meet eps = 0 as 0 / 0, in the paper's formula too.
+    drawn[1:][rng.random((steps - 1, length)) < 0.2] = 0.0
+    return list(drawn)
+
+
+def walk(optimizer: Optimizer, theta: np.ndarray, given: list[np.ndarray]) -> list[np.ndarray]:
+    state, path = optimizer.init(theta), []
+    for g in given:
+        theta, state = optimizer.update(theta, g, state, learning_rate=RATE)
+        path.append(theta)
+    return path
+
+
+def test_a_public_name_is_never_a_module():
+    """Importing a submodule sets it on the package, in place of a lazy name that is called the same."""
+    modules = {path.stem for path in Path(mj.__file__).parent.iterdir()}
+    assert not modules & set(mj.__all__)
+
+
+def test_every_optimizer_has_an_oracle():
+    assert set(mj.optimizers) == set(OPTIMIZERS) == set(SETTINGS)
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_ten_steps_against_the_oracle(name, settings, length):
+    optimizer = mj.optimizers[name](**settings)
+    theta, given = np.random.default_rng(9).normal(size=length), gradients(length)
+    expected = list(OPTIMIZERS[name](theta, given, RATE, **optimizer.hyperparameters))
+    for step, (found, wanted) in enumerate(zip(walk(optimizer, theta, given), expected, strict=True)):
+        moved = np.abs(wanted - theta).max()
+        np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12 * moved, err_msg=f"step {step}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_zero_gradients_from_the_start_do_not_move(name):
+    """Eps_root = 1e-16 keeps 0 / 0 away: a dead unit's weights stay finite."""
+    theta = np.arange(5.0)
+    np.testing.assert_array_equal(walk(mj.optimizers[name], theta, [np.zeros(5)] * 3)[-1], theta)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_float32_keeps_its_dtype_and_its_digits(name):
+    optimizer = mj.optimizers[name]
+    theta, given = np.random.default_rng(2).normal(size=33), gradients(33)
+    small = walk(optimizer, theta.astype(np.float32), [g.astype(np.float32) for g in given])
+    exact = walk(optimizer, theta, given)
+    state = optimizer.init(theta.astype(np.float32))
+    assert all(a.dtype == np.float32 for a in (*small, *state.values.values()))
+    moved = max(float(np.abs(a - theta).max()) for a in exact)
+    np.testing.assert_allclose(small[-1], exact[-1], rtol=2e-6, atol=2e-6 * moved)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_gradient_that_is_not_a_number_does_not_vanish(name, bad, dtype):
+    theta, g = np.ones(19, dtype), np.full(19, 0.5, dtype)
+    g[[3, 17]] = bad
+    found = walk(mj.optimizers[name], theta, [g, np.full(19, 0.5, dtype)])[-1]
+    assert not np.isfinite(found[[3, 17]]).any()
+    assert np.isfinite(np.delete(found, [3, 17])).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_update_leaves_its_arguments_as_they_are(name):
+    optimizer, theta, g = mj.optimizers[name], np.ones(5), np.full(5, 0.5)
+    state = optimizer.init(theta)
+    optimizer.update(theta, g, state, learning_rate=0.1)
+    np.testing.assert_array_equal(np.concatenate([theta, g]), [1.0] * 5 + [0.5] * 5)
+    assert state.step == 0
+    assert all(not values.any() for values in state.values.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_parameters_are_no_trouble(name):
+    found = walk(mj.optimizers[name], np.empty(0), [np.empty(0)] * 2)
+    assert found[-1].shape == (0,)
+
+
+def test_adam_with_a_constant_gradient_steps_by_the_rate():
+    """Kingma & Ba 2015, section 2.1: with eps = 0 every step has size eta exactly."""
+    path = walk(mj.optimizers["adam"](eps=0.0, eps_root=0.0), np.zeros(1), [np.full(1, 3e-7)] * 10)
+    np.testing.assert_allclose(np.ravel(path), -RATE * np.arange(1, 11), rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda o: o["adm"], "unknown optimizer 'adm': did you mean 'adam'"),
+        (lambda o: o["momentum"](momentun=0.9), "momentum: unknown parameter 'momentun': did you mean 'momentum'"),
+        (lambda o: o["sgd"].init(np.zeros((2, 2))), "got 2-D float64"),
+        (lambda o: o["sgd"].init(np.zeros(2, int)), "int64, need a 1-D array"),
+        (lambda o: o["sgd"].update(np.zeros(2), np.zeros(3), o["sgd"].init(np.zeros(2)), learning_rate=1), "shape"),
+    ],
+)
+def test_errors_say_what_was_got(call, message):
+    with pytest.raises(ConfigError, match=message):
+        call(mj.optimizers)
