@@ -22,6 +22,7 @@ from mlpjit.kernels.rules import (
     load,
     offset,
     pointer,
+    real,
     select,
     store,
 )
@@ -74,7 +75,7 @@ def cross_entropy(rows: Int, outputs: Int, predicted: Reals, stride: Int, target
         for j in range(1, outputs):
             z = load(row, j)
             largest = select(z > largest, z, largest)
-        mass = load(row, 0) - load(row, 0)
+        mass = real(0.0)
         weight, linear = mass, mass
         for j in range(outputs):
             shifted, y = load(row, j) - largest, load(wanted, j)
@@ -99,7 +100,7 @@ def softmax_rows(rows: Int, outputs: Int, a: Reals, z: Reals, stride: Int) -> No
         largest = load(row, 0)
         for j in range(1, outputs):
             largest = select(load(row, j) > largest, load(row, j), largest)
-        mass = load(row, 0) - load(row, 0)
+        mass = real(0.0)
         for j in range(outputs):
             grown = exp(load(row, j) - largest)
             mass += grown
@@ -115,7 +116,7 @@ def softmax_gradient(rows: Int, outputs: Int, a: Reals, gradient: Reals, stride:
     """delta = J^T gradient with softmax's full Jacobian, row by row: a (g - sum a g)."""
     for i in range(rows):
         value, row, out = offset(a, i * stride), offset(gradient, i * stride), offset(delta, i * stride)
-        mean = load(row, 0) - load(row, 0)
+        mean = real(0.0)
         for j in range(outputs):
             mean += load(value, j) * load(row, j)
         for j in range(outputs):
