@@ -18,7 +18,7 @@ EXACT: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "exp": np.exp, "log": np.log, "tanh": np.tanh, "sigmoid": scipy.special.expit, "erf": scipy.special.erf,
     "sin": np.sin, "cos": np.cos,
 }  # fmt: skip
-# Largest error in ulp. Measured on all float32: exp 1.03, log 0.76, tanh 1.82, sigmoid 1.83, erf 1.31.
+# Largest error in ulp. Measured on all 2^32: exp 1.08, log 0.83, tanh 1.82, sigmoid 1.97, erf 1.67.
 BOUND32 = {"exp": 2.0, "log": 2.0, "tanh": 2.0, "sigmoid": 2.0, "erf": 2.0, "sin": 2.5, "cos": 2.5}
 # Their argument is reduced by pi/2 in four parts, which serves the range they are documented for.
 DOMAIN = {"sin": 1e5, "cos": 1e5}

@@ -1,0 +1,109 @@
+"""No float32 kernel computes in double, but for the named sums and once-a-step scalars, as its LLVM IR shows.
+
+In Numba `int - float32` is float64, so a careless `(1 - b1) * g` would run a whole loop in double.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from functools import cache
+from typing import Any
+
+import numba
+import pytest
+from oracles.llvm_loops import double_arithmetic, double_arithmetic_in_float_loops, narrowing_in_float_loops
+
+from mlpjit import kernels
+from mlpjit.kernels import jit
+from mlpjit.kernels.activations import LOOPS as ACTIVATION_LOOPS
+from mlpjit.kernels.activations import activations
+from mlpjit.kernels.elementary import FUNCTIONS
+from mlpjit.kernels.mapping import map_loop
+from mlpjit.kernels.optimizers.clipping import KERNELS as CLIPPINGS
+from mlpjit.kernels.optimizers.elementwise import optimizers
+from mlpjit.kernels.optimizers.stages import LOOPS as OPTIMIZER_LOOPS
+from mlpjit.kernels.rules import Int, Kernel, Real, Reals, kernel, load, store
+from mlpjit.kernels.schedules import schedule_loop
+
+# Scalars of a step, sums that are kept or returned in double, random numbers: never on a loop that stores float32.
+SCALARS = {
+    "add_residuals", "batch_gradient", "batch_loss", "determination", "end_epoch", "evaluate", "evaluate_epoch",
+    "fill_normal", "fill_uniform", "global_norm_clipping", "observe_layers", "orthonormalize_rows", "record_gradients",
+    "take_step", "train", "value_clipping", *(f"optimizer_{name}" for name in optimizers),
+}  # fmt: skip
+# Sums in double beside float32 data, on one loop: losses, and `dot`. Nothing of them may come back to the data.
+SUMS = {"mse", "cross_entropy", "observe_units", "penalty", "record_updates"}
+
+
+def templates() -> dict[str, tuple[Kernel, dict[str, Any]]]:
+    """Return the loops that a rule is linked into, one for each rule, and the clippings."""
+    found: dict[str, tuple[Kernel, dict[str, Any]]] = {n: (map_loop, {"function": f}) for n, f in FUNCTIONS.items()}
+    for rule in activations.records():
+        found |= {f"{use}_{rule.name}": (loop, {"rule": rule.function}) for use, loop in ACTIVATION_LOOPS.items()}
+    for rule in optimizers.records():
+        names = {"rule": rule.function, "scalars": rule.scalars, "SETTINGS": len(rule.defaults)}
+        found[f"optimizer_{rule.name}"] = OPTIMIZER_LOOPS[len(rule.state)], names
+    return found | {record.name: (record, {}) for record in CLIPPINGS.values()}
+
+
+def plain() -> dict[str, tuple[Kernel, dict[str, Any]]]:
+    """Return every other kernel of the package."""
+    found: dict[str, Kernel] = {}
+    for module in pkgutil.walk_packages(kernels.__path__, "mlpjit.kernels."):
+        members = vars(importlib.import_module(module.name)).values()
+        found |= {member.name: member for member in members if isinstance(member, Kernel)}
+    linked = {loop.name for loop in (map_loop, schedule_loop, *ACTIVATION_LOOPS.values(), *OPTIMIZER_LOOPS.values())}
+    return {name: (record, {}) for name, record in found.items() if name not in linked}
+
+
+ALL = plain() | templates()
+
+
+@cache
+def llvm(name: str) -> str:
+    """Return the optimized IR in float32, compiled afresh: Numba shows none for what came from a cache."""
+    record, names = ALL[name]
+    return ir_of(record, names)
+
+
+def ir_of(record: Kernel, names: dict[str, Any]) -> str:
+    made = numba.cfunc(jit._signature(record, "float32"), **jit.OPTIONS)
+    return made(jit.link(record.function, "float32", names)).inspect_llvm()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_double_arithmetic(name):
+    ir = llvm(name)
+    if name in SUMS:
+        assert double_arithmetic(ir)
+        assert narrowing_in_float_loops(ir) == []
+    elif name in SCALARS:
+        assert double_arithmetic_in_float_loops(ir) == []
+    else:
+        assert double_arithmetic(ir) == []
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_fast_math(name):
+    """A flag that reorders or contracts would let the bits depend on the CPU."""
+    assert re.findall(r"= .*\b(?:fast|reassoc|contract|arcp|afn)\b .*(?:float|double)", llvm(name)) == []
+
+
+def test_every_exception_is_a_kernel():
+    assert set(ALL) >= SCALARS | SUMS
+
+
+@kernel
+def careless(count: Int, rate: Real, x: Reals) -> None:
+    """What the test is there to find: 1 - rate is float64, and so is the product."""
+    for i in range(count):
+        store(x, i, FLOAT(load(x, i) * (1 - rate)))  # type: ignore[name-defined]  # noqa: F821
+
+
+def test_carelessness_is_found():
+    """The literal 1 is an int, so the difference is double, and the product too."""
+    ir = ir_of(careless, {"FLOAT": jit.simd.PRIMITIVES["float32"]})
+    assert double_arithmetic_in_float_loops(ir)
+    assert narrowing_in_float_loops(ir)
