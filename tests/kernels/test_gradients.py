@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import mlpjit as mj
+from mlpjit import model
+from mlpjit.kernels import layout
 from mlpjit.registries import activations, losses, normalizations
 
 # Cross-entropy owns its softmax; every output activation goes with MSE, softmax by its full Jacobian.
@@ -115,3 +117,22 @@ def test_the_mean_over_two_copies_of_a_sample_is_the_sample(width, dtype):
     net, params, x, y = problem([5, width, 3], 1, dtype, activation="sigmoid", loss="mse")
     twice = net.loss_and_grad(params, np.tile(x, (2, 1)), np.tile(y, (2, 1)))[1]
     np.testing.assert_array_equal(net.loss_and_grad(params, x, y)[1], twice)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("normalization", list(normalizations))
+@pytest.mark.parametrize(("loss", "output"), [("cross_entropy", "identity"), ("mse", "softmax"), ("mse", "tanh")])
+def test_nothing_is_read_that_was_not_written(loss, output, normalization, dtype):
+    """Gradients have the same bits when the whole workspace but the samples holds NaN beforehand."""
+    options = {"activation": "gelu", "loss": loss, "output_activation": output, "normalization": normalization}
+    net, params, x, y = problem([5, 17, 33, 64, 3], 7, dtype, **options)
+    work = model._Passes(net, params, x)
+    row = work.space.layers[0]
+    at, stride = int(row[layout.INPUT_AT]), int(row[layout.INPUT_STRIDE])
+    work.workspace[:] = np.nan
+    work.workspace[at : at + len(x) * stride].reshape(len(x), stride)[:, :5] = x
+    work.forward()
+    value = work.loss(y.astype(dtype))
+    expected, gradient = net.loss_and_grad(params, x, y)
+    assert value == expected
+    np.testing.assert_array_equal(work.backward(), gradient)
