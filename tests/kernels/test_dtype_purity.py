@@ -99,7 +99,7 @@ def test_every_exception_is_a_kernel():
 def careless(count: Int, rate: Real, x: Reals) -> None:
     """What the test is there to find: 1 - rate is float64, and so is the product."""
     for i in range(count):
-        store(x, i, FLOAT(load(x, i) * (1 - rate)))  # type: ignore[name-defined]  # noqa: F821
+        store(x, i, FLOAT(load(x, i) * (1 - rate)))  # noqa: F821
 
 
 def test_carelessness_is_found():

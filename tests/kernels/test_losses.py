@@ -128,8 +128,6 @@ def test_softmax_gradient_is_the_full_jacobian():
     rng = np.random.default_rng(0)
     a, g = rng.dirichlet(np.ones(7), 5), rng.normal(size=(5, 7))
     value, gradient, delta = strided(a, "float64"), strided(g, "float64"), strided(g, "float64")
-    jit.load(softmax_gradient, "float64").call(
-        5, 7, value.ctypes.data, gradient.ctypes.data, STRIDE, delta.ctypes.data
-    )
+    jit.load(softmax_gradient, "float64").call(5, 7, value.ctypes.data, gradient.ctypes.data, STRIDE, delta.ctypes.data)
     wanted = [(np.diag(row) - np.outer(row, row)) @ v for row, v in zip(a, g, strict=True)]
     np.testing.assert_allclose(delta[:, :7], wanted, rtol=1e-12, atol=1e-15)
