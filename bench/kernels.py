@@ -72,7 +72,8 @@ class Optimizers:
         params, grads, state = (x.ctypes.data for x in self.arrays)
         self.call = compiled.optimizer(optimizer, dtype).call
         self.arguments = (
-            0, 1, 17_000, params, grads, state, state, self.settings.ctypes.data, 1e-3, 1.0, self.tensors.ctypes.data, 1,
+            0, 1, 17_000, params, grads, state, state, self.settings.ctypes.data, 1e-3, 1.0,
+            self.tensors.ctypes.data, 1,
         )  # fmt: skip
         self.call(*self.arguments)
 
@@ -83,7 +84,7 @@ class Optimizers:
 class ShareOfPeak:
     """Useful FLOP of the forward product over its time, in GFLOP/s."""
 
-    params = [64, 128, 256]
+    params = (64, 128, 256)
     param_names = ("width",)
     unit = "GFLOP/s"
 

@@ -17,7 +17,16 @@ class Step:
     """Seconds of one training step inside the compiled run, without evaluation (the run's own clock)."""
 
     params = (
-        ["4x16 tanh", "4x32 tanh", "4x64 relu", "4x64 gelu", "4x128 tanh", "16x64 tanh", "2x32 tanh b1", "2x64 tanh b8"],
+        [
+            "4x16 tanh",
+            "4x32 tanh",
+            "4x64 relu",
+            "4x64 gelu",
+            "4x128 tanh",
+            "16x64 tanh",
+            "2x32 tanh b1",
+            "2x64 tanh b8",
+        ],
         ["sgd", "adam"],
     )
     param_names = ("network", "optimizer")
@@ -58,7 +67,7 @@ class Epochs:
 class Quality:
     """What a fixed run arrives at: exactly the same on every machine, so any change is a change of the numbers."""
 
-    params = ["sgd", "momentum", "rmsprop", "adam"]
+    params = ("sgd", "momentum", "rmsprop", "adam")
     param_names = ("optimizer",)
 
     def setup(self, optimizer: str) -> None:

@@ -7,12 +7,11 @@ from typing import Any
 from mlpjit.kernels import jit
 from mlpjit.kernels.activations import LOOPS as ACTIVATION_LOOPS
 from mlpjit.kernels.losses import LOOPS as LOSS_KERNELS
-from mlpjit.kernels.optimizers.clipping import KERNELS as CLIP_KERNELS
 from mlpjit.kernels.optimizers.stages import LOOPS as OPTIMIZER_LOOPS
-from mlpjit.kernels.rules import Activation, Kernel, Stage
+from mlpjit.kernels.rules import Activation, Kernel, Stage, kernel
 from mlpjit.kernels.schedules import loop as schedule_loop
 from mlpjit.kernels.sources import function_hash
-from mlpjit.registries import activations, optimizers, schedules
+from mlpjit.registries import activations, clippings, optimizers, schedules
 
 _made: dict[tuple[Any, ...], tuple[Kernel, dict[str, Any]]] = {}
 
@@ -32,12 +31,20 @@ def activation(name: str, dtype: str, use: str = "forward") -> jit.Compiled:
     return jit.load(made, dtype, names, function_hash(record.function))
 
 
+def _stage(kind: str, record: Stage, dtype: str) -> jit.Compiled:
+    """Return a stage: an elementwise rule in its loop, a whole one as it is."""
+    if record.kind == "elementwise":
+        loop = OPTIMIZER_LOOPS[len(record.state)]
+        names = {"rule": record.function, "scalars": record.scalars, "SETTINGS": len(record.defaults)}
+    else:
+        loop, names = kernel(record.function), {}
+    made, names = _linked(kind, record, loop, names)
+    return jit.load(made, dtype, names, record.source_hash().replace(" ", "-"))
+
+
 def optimizer(name: str, dtype: str) -> jit.Compiled:
     """Return an optimizer's stage."""
-    record: Stage = optimizers[name]
-    names = {"rule": record.function, "scalars": record.scalars, "SETTINGS": len(record.defaults)}
-    made, names = _linked("optimizer", record, OPTIMIZER_LOOPS[len(record.state)], names)
-    return jit.load(made, dtype, names, record.source_hash().replace(" ", "-"))
+    return _stage("optimizer", optimizers[name], dtype)
 
 
 def schedule(name: str) -> jit.Compiled:
@@ -54,4 +61,4 @@ def loss(name: str, dtype: str) -> jit.Compiled:
 
 def clipping(name: str, dtype: str) -> jit.Compiled:
     """Return a clipping stage."""
-    return jit.load(CLIP_KERNELS[name], dtype)
+    return _stage("clipping", clippings[name], dtype)

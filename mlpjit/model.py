@@ -167,9 +167,7 @@ class _Passes:
     def backward(self) -> np.ndarray:
         """Return the packed gradient."""
         grads = aligned(self.net.parameter_count, self.net.dtype)
-        self._call(
-            backward, len(self.x), len(self.net.layout), self.space.layers, self.params, grads, self.workspace
-        )
+        self._call(backward, len(self.x), len(self.net.layout), self.space.layers, self.params, grads, self.workspace)
         return grads
 
     def hessian_vector_product(self, vector: np.ndarray, targets: np.ndarray) -> np.ndarray:

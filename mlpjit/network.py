@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,15 +41,14 @@ class Layer:
 
 def layers_of(sizes: Sequence[int], normalized: bool = False) -> tuple[Layer, ...]:
     """Return the layers of a network with these sizes (inputs, hidden..., outputs); the last is never normalized."""
-    layers, at = [], 0
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    layers: list[Layer] = []
+    at = 0
+    for fan_in, fan_out in pairwise(sizes):
         bias = at + fan_in * fan_out
         end = bias + fan_out
         last = len(layers) == len(sizes) - 2
         scaled = normalized and not last
-        layers.append(
-            Layer(fan_in, fan_out, at, bias, end if scaled else None, end + fan_out if scaled else None)
-        )
+        layers.append(Layer(fan_in, fan_out, at, bias, end if scaled else None, end + fan_out if scaled else None))
         at = end + (2 * fan_out if scaled else 0)
     return tuple(layers)
 
@@ -126,14 +126,14 @@ def evaluations(config: RunConfig) -> int:
 def step_flops(config: RunConfig, rows: int) -> float:
     """Return the useful FLOP of one step: 6 B sum(in out) - 2 B in_0 out_0."""
     shape = sizes(config)
-    products = sum(a * b for a, b in zip(shape[:-1], shape[1:], strict=True))
+    products = sum(a * b for a, b in pairwise(shape))
     return float(rows * (6 * products - 2 * shape[0] * shape[1]))
 
 
 def estimated_cost(config: RunConfig) -> float:
     """Return the FLOP of the run, evaluations included: what a sweep orders its runs by."""
     info, shape = _info(config), sizes(config)
-    products = sum(a * b for a, b in zip(shape[:-1], shape[1:], strict=True))
+    products = sum(a * b for a, b in pairwise(shape))
     units = 40.0 * sum(shape[1:])
     training = config.epochs * (step_flops(config, info.train_samples) + info.train_samples * units)
     update = 20.0 * total_steps(config) * parameter_count(config)

@@ -13,7 +13,9 @@ class Named(Protocol):
     """Anything with a name."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name it is found by."""
+        ...
 
 
 Record = TypeVar("Record", bound=Named)

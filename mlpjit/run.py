@@ -130,7 +130,7 @@ class Run:
     def __init__(self, config: RunConfig, control: Control | None = None) -> None:
         self.config, self.control = config, control or Control()
         self.dtype = config.dtype
-        self.data: Split = split(config.dataset, config.split_seed, config.dtype)
+        self.data: Split = split(config.dataset, config.split_seed or 0, config.dtype)
         self.layers = network.config_layers(config)
         self.steps = self.control.steps_total = network.total_steps(config)
         self._make_arrays()
@@ -139,8 +139,7 @@ class Run:
 
     def _make_arrays(self) -> None:
         config, dtype = self.config, self.dtype
-        assert config.init_seed is not None
-        self.params = initial_params(self.layers, dict(config.init), config.init_seed, dtype)
+        self.params = initial_params(self.layers, dict(config.init), config.init_seed or 0, dtype)
         count = len(self.params)
         from mlpjit.registries import optimizers
 
@@ -340,7 +339,7 @@ def _prepare(config: RunConfig) -> None:
     if config.clip is not None:
         compiled.clipping(config.clip["name"], config.dtype)
     initial_params(network.layers_of([2, 2]), dict(config.init), 0, config.dtype)
-    split(config.dataset, config.split_seed, config.dtype)
+    split(config.dataset, config.split_seed or 0, config.dtype)
 
 
 def measure_step(config: RunConfig, repeats: int = 5) -> dict[str, float]:

@@ -19,7 +19,7 @@ DIRECT_WIDTH = 64
 
 def aligned(count: int, dtype: str) -> np.ndarray:
     """Return zeros that begin at a 64-byte boundary, with a vector to spare behind them."""
-    item = ITEM_BYTES[dtype] if dtype in ITEM_BYTES else 8
+    item = ITEM_BYTES.get(dtype, 8)
     raw = np.zeros((count + VECTOR.get(dtype, 8)) * item + 64, np.uint8)
     start = -raw.ctypes.data % 64
     made: np.ndarray = raw[start : start + count * item].view(dtype)

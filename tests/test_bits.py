@@ -92,7 +92,15 @@ def tables(folder: Path, *, threads: int = 2, blocks=BLOCKS, env=None, prefix: s
     study = folder / "bits.toml"
     study.write_text(AXES + "".join(blocks))
     mlpjit(
-        "run", str(study), "--out", str(folder / "out"), "--threads", str(threads), "--no-report", env=env, prefix=prefix
+        "run",
+        str(study),
+        "--out",
+        str(folder / "out"),
+        "--threads",
+        str(threads),
+        "--no-report",
+        env=env,
+        prefix=prefix,
     )
     mlpjit("export", str(folder / "out"))
     return {name: deterministic(folder / "out" / name) for name in ("runs.csv", "curves.csv")}

@@ -150,9 +150,7 @@ def test_divergence_is_a_result_with_its_step():
 
 def test_a_loss_far_over_its_start_at_two_evaluations_is_divergence():
     """Gradient descent on a quadratic beyond 2 / curvature: grows by a steady factor and stays finite for long."""
-    settings = config(
-        dataset="diabetes", hidden=[], learning_rate=0.6, batch_size="full", epochs=200, dtype="float64"
-    )
+    settings = config(dataset="diabetes", hidden=[], learning_rate=0.6, batch_size="full", epochs=200, dtype="float64")
     result = execute(settings)
     losses = result.history["validation_loss"]
     assert result.status == "diverged"
@@ -233,3 +231,19 @@ def test_stop_returns_within_50_ms_and_keeps_what_was_done():
 def test_measured_step_times_are_ordered():
     found = measure_step(config(), repeats=3)
     assert 0 < found["low_seconds"] <= found["step_seconds"] <= found["high_seconds"]
+
+
+def test_epoch_0_of_a_normalized_network_is_evaluated_with_its_own_statistics():
+    """Untrained running statistics would leave the network as if it were not normalized."""
+    run = Run(config(normalization="batch", activation="identity", init="normal"))
+    run.advance(1)
+    first = run.result().history["activation_std"][0, :2]
+    np.testing.assert_allclose(first, 1.0, rtol=0.2)  # eps counts against such small weights
+    assert (run.best_moments[run.table[0, layout.RUNNING_AT] :][9:18] == 1.0).all()
+
+
+def test_parameters_broken_by_the_last_step_are_divergence():
+    """The last epoch is not evaluated here, so only the test evaluation can tell."""
+    result = execute(config(learning_rate=1e38, epochs=1, evaluate_every=2, batch_size="full"))
+    assert result.status == "diverged"
+    assert result.metrics["test_loss"] is None

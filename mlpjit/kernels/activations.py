@@ -36,9 +36,7 @@ def activation(formula: str, citation: str, slope_limit: float = 1.0) -> Callabl
 
     def register(function: Function) -> Activation:
         name = function.__name__
-        return activations.register(
-            Activation(name, device(function), formula, citation, slope_limit=slope_limit)
-        )
+        return activations.register(Activation(name, device(function), formula, citation, slope_limit=slope_limit))
 
     return register
 
@@ -120,7 +118,7 @@ def call_activation(count: Int, a: Reals, z: Reals) -> None:
 def activation_loop(count: Int, a: Reals, z: Reals) -> None:
     """The body of `call_activation` for one rule."""
     for i in range(count):
-        value, slope, _ = rule(load(z, i))  # type: ignore[name-defined]  # noqa: F821
+        value, slope, _ = rule(load(z, i))  # noqa: F821
         store(a, i, value)
         store(z, i, slope)
 
@@ -129,7 +127,7 @@ def activation_loop(count: Int, a: Reals, z: Reals) -> None:
 def curvature_loop(count: Int, z: Reals, d2: Reals) -> None:
     """d2[i] = d2f(z[i])."""
     for i in range(count):
-        _, _, bend = rule(load(z, i))  # type: ignore[name-defined]  # noqa: F821
+        _, _, bend = rule(load(z, i))  # noqa: F821
         store(d2, i, bend)
 
 
@@ -137,7 +135,7 @@ def curvature_loop(count: Int, z: Reals, d2: Reals) -> None:
 def evaluation_loop(count: Int, z: Reals, f: Reals, df: Reals, d2f: Reals) -> None:
     """All three at once, for tests and for Python."""
     for i in range(count):
-        value, slope, bend = rule(load(z, i))  # type: ignore[name-defined]  # noqa: F821
+        value, slope, bend = rule(load(z, i))  # noqa: F821
         store(f, i, value)
         store(df, i, slope)
         store(d2f, i, bend)

@@ -195,12 +195,13 @@ def determination(rows: Int, outputs: Int, targets: Reals, residuals: Float64s) 
 
 @kernel
 def evaluate(
-    plan: Ints, arrays: Ints, params: Reals, moments: Reals, rows: Int, x: Reals, y: Reals, observe: Int,
-    record: Float64s, score: Float64s,
+    plan: Ints, arrays: Ints, training: Int, params: Reals, moments: Reals, rows: Int, x: Reals, y: Reals,
+    observe: Int, record: Float64s, score: Float64s,
 ) -> Float64:  # fmt: skip
     """Return the mean loss over a set and write its score; with `observe`, the diagnostics of all layers too.
 
-    Weights must have been refreshed from `params`.
+    Weights must have been refreshed from `params`. With `training`, batch normalization uses the statistics of each
+    chunk, and moves `moments`.
     """
     layers, workspace, sums = ints(arrays, LAYERS), reals(arrays, WORKSPACE), float64s(arrays, SUMS)
     inputs, outputs, softmax = load(plan, INPUTS), load(plan, OUTPUTS), load(plan, SOFTMAX_OUTPUT)
@@ -215,7 +216,7 @@ def evaluate(
         some = min(chunk, rows - first)
         given, wanted = offset(x, first * inputs), offset(y, first * outputs)
         copy_rows(some, inputs, given, offset(workspace, load(layers, INPUT_AT)), load(layers, INPUT_STRIDE))
-        forward(some, 0, softmax, count, layers, params, moments, workspace)
+        forward(some, training, softmax, count, layers, params, moments, workspace)
         predicted, stride = outputs_of(last, softmax, workspace), load(last, STRIDE)
         if observe != 0:
             observe_layers(plan, arrays, some, rows, record)

@@ -32,12 +32,12 @@ from mlpjit.kernels.sources import all_kernels_hash, referenced_names
 
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False, "fastmath": False, "nogil": True}
 DEVICE_OPTIONS = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-DTYPES = {"float32": types.float32, "float64": types.float64}
+DTYPES: dict[str, Any] = {"float32": types.float32, "float64": types.float64}
 SCALARS = {"float32": np.float32, "float64": np.float64}
 _lock = threading.RLock()
 
 
-def _numba_type(name: str, dtype: str) -> types.Type:
+def _numba_type(name: str, dtype: str) -> Any:
     real = DTYPES[dtype]
     return {
         "Int": types.int64, "Real": real, "Float64": types.float64, "None": types.void,
@@ -52,7 +52,7 @@ def _c_type(name: str, dtype: str) -> Any:
     return scalars.get(name, ctypes.c_void_p)
 
 
-def _signature(record: Kernel | Pointer, dtype: str) -> types.Type:
+def _signature(record: Kernel | Pointer, dtype: str) -> Any:
     return _numba_type(record.returns, dtype)(*(_numba_type(p, dtype) for p in record.parameters))
 
 
@@ -178,12 +178,13 @@ def cache_folder() -> Path:
 def _compile(function: FunctionType, signature: Any, folder: Path) -> Any:
     """Compile into, or load from, a folder through Numba's locator hook."""
     function.cache_folder = str(folder)  # type: ignore[attr-defined]
-    before = numba.config.CACHE_LOCATOR_CLASSES
-    numba.config.CACHE_LOCATOR_CLASSES = disk.LOCATOR
+    settings: Any = numba.config
+    before = settings.CACHE_LOCATOR_CLASSES
+    settings.CACHE_LOCATOR_CLASSES = disk.LOCATOR
     try:
         return numba.cfunc(signature, cache=True, **OPTIONS)(function)
     finally:
-        numba.config.CACHE_LOCATOR_CLASSES = before
+        settings.CACHE_LOCATOR_CLASSES = before
 
 
 def _load_or_compile(function: FunctionType, signature: Any, folder: Path) -> Any:
@@ -222,9 +223,7 @@ def _load(record: Kernel, dtype: str, extra: dict[str, Any] | None, key: str) ->
     folder = cache_folder() / "-".join(filter(None, (record.name, dtype, key[:16])))
     made = _load_or_compile(link(record.function, dtype, extra), _signature(record, dtype), folder)
     llvmlite.binding.add_symbol(_symbol(record, dtype), made.address)
-    prototype = ctypes.CFUNCTYPE(
-        _c_type(record.returns, dtype), *(_c_type(p, dtype) for p in record.parameters)
-    )
+    prototype = ctypes.CFUNCTYPE(_c_type(record.returns, dtype), *(_c_type(p, dtype) for p in record.parameters))
     seconds = time.perf_counter() - start
     return Compiled(record.name, made.address, prototype(made.address), bool(made.cache_hits), seconds, made)
 

@@ -16,7 +16,7 @@ from mlpjit.kernels.rules import Int, Kernel, Reals, kernel, load, store
 def map_loop(count: Int, x: Reals, y: Reals) -> None:
     """y[i] = function(x[i])."""
     for i in range(count):
-        store(y, i, function(load(x, i)))  # type: ignore[name-defined]  # noqa: F821
+        store(y, i, function(load(x, i)))  # noqa: F821
 
 
 @cache

@@ -7,9 +7,11 @@ of the workspace have rows padded to whole vectors; the packed gradient is writt
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlpjit.kernels.rules import DtypeConstant, Int, Primitive, Reals, kernel, load, offset, real, store
 
-LANES = DtypeConstant("LANES", float32=16, float64=8)
+LANES: Any = DtypeConstant("LANES", float32=16, float64=8)
 panel_bias = Primitive("panel_bias")
 panel_scale = Primitive("panel_scale")
 panel_plain = Primitive("panel_plain")
@@ -27,9 +29,7 @@ def forward_product(
     """
     for j in range(0, columns, LANES):
         panel = offset(w, j * panel_step)
-        panel_bias(
-            rows, inner, a, a_stride, 1, panel, w_stride, offset(z, j), z_stride, offset(bias, j), 0, LANES
-        )
+        panel_bias(rows, inner, a, a_stride, 1, panel, w_stride, offset(z, j), z_stride, offset(bias, j), 0, LANES)
 
 
 @kernel

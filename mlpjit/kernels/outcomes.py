@@ -14,6 +14,7 @@ from mlpjit.kernels.layout import (
     CARRY,
     DIVERGED,
     DIVERGENCE_FACTOR,
+    FINISHED,
     LAYER_COUNT,
     LAYERS,
     MOMENTS,
@@ -76,7 +77,7 @@ def evaluate_test(plan: Ints, arrays: Ints, params: Reals, moments: Reals, place
     carry, workspace = float64s(arrays, CARRY), reals(arrays, WORKSPACE)
     refresh_weights(load(plan, LAYER_COUNT), ints(arrays, LAYERS), params, workspace)
     x, y, score = reals(arrays, X_TEST), reals(arrays, Y_TEST), offset(carry, place + 1)
-    value = evaluate(plan, arrays, params, moments, load(plan, TEST_ROWS), x, y, 0, score, score)
+    value = evaluate(plan, arrays, 0, params, moments, load(plan, TEST_ROWS), x, y, 0, score, score)
     store(carry, place, value)
 
 
@@ -89,7 +90,11 @@ def evaluate_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int, train_loss: 
     refresh_weights(load(plan, LAYER_COUNT), ints(arrays, LAYERS), params, reals(arrays, WORKSPACE))
     x, y = reals(arrays, X_VALIDATION), reals(arrays, Y_VALIDATION)
     score = offset(row, RECORD_VALIDATION_SCORE)
-    value = evaluate(plan, arrays, params, moments, load(plan, VALIDATION_ROWS), x, y, 1, row, score)
+    # Before the first step running statistics are 0 and 1 and say nothing: epoch 0 uses the samples' own. What that
+    # moves is then overwritten by the first copy of the best.
+    start, spare = 1 if epoch == 0 else 0, reals(arrays, BEST_MOMENTS)
+    used = spare if epoch == 0 else moments
+    value = evaluate(plan, arrays, start, params, used, load(plan, VALIDATION_ROWS), x, y, 1, row, score)
     store(row, RECORD_EPOCH, float64(epoch))
     store(row, RECORD_STEP, float64(step))
     store(row, RECORD_TRAIN_LOSS, train_loss)
@@ -111,7 +116,10 @@ def evaluate_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int, train_loss: 
 
 
 @kernel
-def finish(plan: Ints, arrays: Ints) -> None:
-    """Evaluate the test set at the end and at the best validation epoch."""
+def finish(plan: Ints, arrays: Ints) -> Int:
+    """Evaluate the test set at the end and at the best validation epoch; DIVERGED where the last step broke it."""
     evaluate_test(plan, arrays, reals(arrays, PARAMS), reals(arrays, MOMENTS), TEST_LOSS)
     evaluate_test(plan, arrays, reals(arrays, BEST_PARAMS), reals(arrays, BEST_MOMENTS), BEST_TEST_LOSS)
+    params = reals(arrays, PARAMS)
+    sound = finite(load(float64s(arrays, CARRY), TEST_LOSS)) and finite(dot(params, params, load(plan, PARAMETERS)))
+    return FINISHED if sound else DIVERGED

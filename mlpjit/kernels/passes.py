@@ -72,9 +72,7 @@ def forward(
             w, panel_step, w_stride = offset(workspace, panels), fan_in, LANES
         else:
             w, panel_step, w_stride = offset(params, load(layer, WEIGHT_AT)), 1, fan_out
-        forward_product(
-            rows, fan_in, fan_out, a, load(layer, INPUT_STRIDE), w, panel_step, w_stride, bias, z, stride
-        )
+        forward_product(rows, fan_in, fan_out, a, load(layer, INPUT_STRIDE), w, panel_step, w_stride, bias, z, stride)
         if load(layer, GAMMA_AT) != NONE_AT:
             gamma, beta = offset(params, load(layer, GAMMA_AT)), offset(params, load(layer, BETA_AT))
             moments = offset(running, load(layer, RUNNING_AT))
@@ -116,9 +114,7 @@ def column_sums(rows: Int, columns: Int, delta: Reals, stride: Int, out: Reals) 
 
 
 @kernel
-def backward(
-    rows: Int, layer_count: Int, layers: Ints, params: Reals, grads: Reals, workspace: Reals
-) -> None:
+def backward(rows: Int, layer_count: Int, layers: Ints, params: Reals, grads: Reals, workspace: Reals) -> None:
     """Gradients of all parameters from the delta of the last layer, which stands at its SLOPE_AT (source 4)."""
     for l in range(layer_count - 1, -1, -1):  # noqa: E741
         layer = offset(layers, l * LAYER_COLUMNS)
@@ -137,6 +133,4 @@ def backward(
             below = offset(layers, (l - 1) * LAYER_COLUMNS)
             slope, slope_stride = offset(workspace, load(below, SLOPE_AT)), load(below, STRIDE)
             turned = offset(workspace, load(layer, TRANSPOSED_AT))
-            input_gradient(
-                rows, fan_out, fan_in, delta, stride, turned, slope, slope_stride, slope, slope_stride
-            )
+            input_gradient(rows, fan_out, fan_in, delta, stride, turned, slope, slope_stride, slope, slope_stride)

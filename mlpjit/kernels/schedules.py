@@ -66,13 +66,13 @@ def schedule_loop(
     start: Int, count: Int, total: Int, learning_rate: Float64, warmup: Int, settings: Float64s, out: Float64s
 ) -> None:
     """out[i] = rate of step start + i: linear warm-up from rate / warmup, then the rule over what remains."""
-    values = unpack(settings, SETTINGS)  # type: ignore[name-defined]  # noqa: F821
+    values = unpack(settings, SETTINGS)  # noqa: F821
     for i in range(count):
         t = start + i
         if t < warmup:
             store(out, i, learning_rate * ((t + 1) / warmup))
         else:
-            factor = rule(t - warmup, max(total - warmup, 1), *values)  # type: ignore[name-defined]  # noqa: F821
+            factor = rule(t - warmup, max(total - warmup, 1), *values)  # noqa: F821
             store(out, i, learning_rate * factor)
 
 
@@ -81,5 +81,3 @@ def loop(record: Rule) -> tuple[Kernel, dict[str, Any]]:
     settings = len(record.defaults) - 1
     made = Kernel(f"schedule_{record.name}", schedule_loop.function, schedule_loop.parameters)
     return made, {"rule": record.function, "SETTINGS": settings}
-
-

@@ -201,8 +201,8 @@ def select(typing: Any, condition: Any, yes: Any, no: Any) -> Any:
     return kind(types.boolean, kind, kind), generate
 
 
-_BITS = {types.float32: types.int32, types.float64: types.int64}
-_FLOATS = {integer: real for real, integer in _BITS.items()}
+_BITS: dict[Any, Any] = {types.float32: types.int32, types.float64: types.int64}
+_FLOATS: dict[Any, Any] = {integer: real for real, integer in _BITS.items()}
 
 
 @primitive

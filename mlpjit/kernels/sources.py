@@ -78,7 +78,7 @@ def _parts(function: Callable[..., Any], seen: set[str]) -> list[str]:
     seen.add(label)
     parts = [f"{label} {tree_hash(inspect.getsource(function))}"]
     for name in sorted(referenced_names(function.__code__)):
-        value = function.__globals__.get(name)
+        value: Any = function.__globals__.get(name)
         if hasattr(value, "device_dtype"):
             parts += _parts(value, seen)
         elif isinstance(value, int | float):

@@ -16,7 +16,6 @@ from mlpjit.kernels.layout import (
     EVALUATE_EVERY,
     EVALUATE_SECONDS,
     FINAL_TRAIN_LOSS,
-    FINISHED,
     LAST_FINITE_LOSS,
     LAST_STEP,
     LOSS_SUM,
@@ -174,9 +173,10 @@ def train(plan: Ints, arrays: Ints) -> Int:
                 diverge(carry, done)
     if status == RUNNING and done == load(plan, TOTAL_STEPS):
         before = now(plan, control)
-        finish(plan, arrays)
+        status = finish(plan, arrays)
+        if status == DIVERGED:
+            diverge(carry, done)
         advance(carry, EVALUATE_SECONDS, now(plan, control) - before)
-        status = FINISHED
     spent = load(carry, EVALUATE_SECONDS) - evaluated
     advance(carry, TRAIN_SECONDS, now(plan, control) - begun - spent)
     return status

@@ -29,7 +29,8 @@ def probe(cache: Path, path: Path | None = None, code: str = PROBE, **env: str) 
     if path is not None:
         variables["PYTHONPATH"] = str(path)
     done = subprocess.run(
-        [sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=False, cwd=path or Path.home()
+        [sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=False,
+        cwd=path or Path.home(),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -21,7 +21,7 @@ from mlpjit.kernels.activations import LOOPS as ACTIVATION_LOOPS
 from mlpjit.kernels.activations import activations
 from mlpjit.kernels.elementary import FUNCTIONS
 from mlpjit.kernels.mapping import map_loop
-from mlpjit.kernels.optimizers.clipping import KERNELS as CLIPPINGS
+from mlpjit.kernels.optimizers.clipping import clippings
 from mlpjit.kernels.optimizers.elementwise import optimizers
 from mlpjit.kernels.optimizers.stages import LOOPS as OPTIMIZER_LOOPS
 from mlpjit.kernels.rules import Int, Kernel, Real, Reals, kernel, load, store
@@ -45,7 +45,7 @@ def templates() -> dict[str, tuple[Kernel, dict[str, Any]]]:
     for rule in optimizers.records():
         names = {"rule": rule.function, "scalars": rule.scalars, "SETTINGS": len(rule.defaults)}
         found[f"optimizer_{rule.name}"] = OPTIMIZER_LOOPS[len(rule.state)], names
-    return found | {record.name: (record, {}) for record in CLIPPINGS.values()}
+    return found | {f"clipping_{rule.name}": (kernel(rule.function), {}) for rule in clippings.records()}
 
 
 def plain() -> dict[str, tuple[Kernel, dict[str, Any]]]:

@@ -12,11 +12,9 @@ from mlpjit.kernels.rules import (
     Function,
     Int,
     Ints,
-    Kernel,
     Reals,
     Stage,
     dot,
-    kernel,
     load,
     real,
     select,
@@ -26,7 +24,6 @@ from mlpjit.kernels.rules import (
 from mlpjit.registry import Registry
 
 clippings: Registry[Stage] = Registry("clipping")
-KERNELS: dict[str, Kernel] = {}
 
 
 def clipping(formula: str, citation: str, **defaults: Any) -> Callable[[Function], Stage]:
@@ -34,7 +31,6 @@ def clipping(formula: str, citation: str, **defaults: Any) -> Callable[[Function
 
     def register(function: Function) -> Stage:
         name = function.__name__.removesuffix("_clipping")
-        KERNELS[name] = kernel(function)
         return clippings.register(Stage(name, function, formula, citation, defaults, kind="whole"))
 
     return register
@@ -66,5 +62,3 @@ def value_clipping(
         g = select(g > limit, limit, g)
         store(grads, i, select(g < -limit, -limit, g))
     return DONE
-
-

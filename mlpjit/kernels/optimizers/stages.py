@@ -49,9 +49,9 @@ def stateless_loop(
     learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
 ) -> Int:  # fmt: skip
     """theta -= rule(g)."""
-    values = rounded(grads, scalars(step, learning_rate, *unpack(settings, SETTINGS)))  # type: ignore[name-defined]  # noqa: F821
+    values = rounded(grads, scalars(step, learning_rate, *unpack(settings, SETTINGS)))  # noqa: F821
     for i in range(count):
-        update = rule(load(grads, i), *values)  # type: ignore[name-defined]  # noqa: F821
+        update = rule(load(grads, i), *values)  # noqa: F821
         store(params, i, load(params, i) - update)
     return DONE
 
@@ -62,9 +62,9 @@ def one_state_loop(
     learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
 ) -> Int:  # fmt: skip
     """theta -= rule(g, a), with a kept from step to step."""
-    values = rounded(grads, scalars(step, learning_rate, *unpack(settings, SETTINGS)))  # type: ignore[name-defined]  # noqa: F821
+    values = rounded(grads, scalars(step, learning_rate, *unpack(settings, SETTINGS)))  # noqa: F821
     for i in range(count):
-        update, first = rule(load(grads, i), load(state, i), *values)  # type: ignore[name-defined]  # noqa: F821
+        update, first = rule(load(grads, i), load(state, i), *values)  # noqa: F821
         store(state, i, first)
         store(params, i, load(params, i) - update)
     return DONE
@@ -76,10 +76,10 @@ def two_state_loop(
     learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
 ) -> Int:  # fmt: skip
     """theta -= rule(g, a, b), with a and b kept from step to step."""
-    values = rounded(grads, scalars(step, learning_rate, *unpack(settings, SETTINGS)))  # type: ignore[name-defined]  # noqa: F821
+    values = rounded(grads, scalars(step, learning_rate, *unpack(settings, SETTINGS)))  # noqa: F821
     other = offset(state, count)
     for i in range(count):
-        update, first, second = rule(load(grads, i), load(state, i), load(other, i), *values)  # type: ignore[name-defined]  # noqa: F821
+        update, first, second = rule(load(grads, i), load(state, i), load(other, i), *values)  # noqa: F821
         store(state, i, first)
         store(other, i, second)
         store(params, i, load(params, i) - update)
