@@ -30,8 +30,8 @@ from mlpjit.kernels.schedules import schedule_loop
 # Scalars of a step, sums that are kept or returned in double, random numbers: never on a loop that stores float32.
 SCALARS = {
     "add_residuals", "batch_gradient", "batch_loss", "determination", "end_epoch", "evaluate", "evaluate_epoch",
-    "fill_normal", "fill_uniform", "global_norm_clipping", "observe_layers", "orthonormalize_rows", "record_gradients",
-    "take_step", "train", "value_clipping", *(f"optimizer_{name}" for name in optimizers),
+    "fill_normal", "fill_uniform", "finish", "observe_layers", "orthonormalize_rows", "record_gradients", "take_step",
+    "train", *(f"clipping_{name}" for name in clippings), *(f"optimizer_{name}" for name in optimizers),
 }  # fmt: skip
 # Sums in double beside float32 data, on one loop: losses, and `dot`. Nothing of them may come back to the data.
 SUMS = {"mse", "cross_entropy", "observe_units", "penalty", "record_updates"}
