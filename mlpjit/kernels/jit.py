@@ -27,7 +27,7 @@ from numba.extending import intrinsic
 
 from mlpjit.kernels import cache as disk
 from mlpjit.kernels import simd, tiles  # noqa: F401  (tiles registers its primitives in simd)
-from mlpjit.kernels.rules import ByDtype, DtypeConstant, Kernel, Pointer, Primitive
+from mlpjit.kernels.rules import ByDtype, DtypeConstant, InFloat64, Kernel, Pointer, Primitive
 from mlpjit.kernels.sources import all_kernels_hash, referenced_names
 
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False, "fastmath": False, "nogil": True}
@@ -132,7 +132,10 @@ def _resolve(value: Any, dtype: str) -> Any:
         varies = value.name in ("real", "reals")
         return simd.by_dtype(value.name, DTYPES[dtype]) if varies else simd.PRIMITIVES[value.name]
     if isinstance(value, DtypeConstant):
-        return getattr(value, dtype)
+        number = getattr(value, dtype)
+        return SCALARS[dtype](number) if type(number) is float else number
+    if isinstance(value, InFloat64):
+        return _device(value.function, "float64")
     if isinstance(value, ByDtype):
         return _device(getattr(value, dtype), dtype)
     if isinstance(value, Kernel):

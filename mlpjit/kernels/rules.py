@@ -50,12 +50,23 @@ class ByDtype(_Callable):
 
 
 @dataclass(frozen=True)
-class DtypeConstant:
-    """An integer that differs by dtype, such as the number of lanes of a vector."""
+class InFloat64(_Callable):
+    """A device function computed in float64 whatever the dtype of its caller."""
 
     name: str
-    float32: int
-    float64: int
+    function: Function
+
+
+@dataclass(frozen=True)
+class DtypeConstant:
+    """A number that differs by dtype, such as the lanes of a vector."""
+
+    name: str
+    float32: float
+    float64: float
+
+    def __neg__(self) -> DtypeConstant:
+        raise TypeError(f"{self.name} depends on the dtype: it has a value in compiled code only")
 
     def __index__(self) -> int:
         raise TypeError(f"{self.name} depends on the dtype: it has a value in compiled code only")

@@ -1,4 +1,4 @@
-"""Print the polynomial coefficients of `mlpjit/kernels/elementary.py`, highest power first.
+"""Print the polynomial coefficients of `mlpjit/kernels/polynomials.py`, highest power first.
 
 Chebyshev fits in 40 digits with mpmath (`pip install mpmath`); the printed error is the largest on the interval.
 Run: python tests/oracles/fit_polynomials.py
