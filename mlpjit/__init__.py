@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from mlpjit.errors import ConfigError, DatasetError, MlpjitError, StoreError
     from mlpjit.model import Network
     from mlpjit.registries import activations, initializers, losses, schedules
-    from mlpjit.run import Control, RunResult, train
+    from mlpjit.result import Control, RunResult
+    from mlpjit.run import train
     from mlpjit.single_step import optimizers
     from mlpjit.study import Study
 
 __version__ = "0.1.0"
 _HOMES = {
-    "ConfigError": "errors", "Control": "run", "DatasetError": "errors", "MlpjitError": "errors", "Network": "model",
-    "RunConfig": "config", "RunResult": "run", "StoreError": "errors", "Study": "study", "activations": "registries",
+    "ConfigError": "errors", "Control": "result", "DatasetError": "errors", "MlpjitError": "errors", "Network": "model",
+    "RunConfig": "config", "RunResult": "result", "StoreError": "errors", "Study": "study", "activations": "registries",
     "initializers": "registries", "losses": "registries", "optimizers": "single_step", "schedules": "registries",
     "train": "run",
 }  # fmt: skip

@@ -13,6 +13,9 @@ from mlpjit.kernels.schedules import loop as schedule_loop
 from mlpjit.kernels.sources import function_hash
 from mlpjit.registries import activations, clippings, optimizers, schedules
 
+# An output layer of these has no activation loop: the outputs are z, or a softmax over it.
+LINEAR_OUTPUTS = ("identity", "softmax")
+
 _made: dict[tuple[Any, ...], tuple[Kernel, dict[str, Any]]] = {}
 
 
@@ -62,3 +65,10 @@ def loss(name: str, dtype: str) -> jit.Compiled:
 def clipping(name: str, dtype: str) -> jit.Compiled:
     """Return a clipping stage."""
     return _stage("clipping", clippings[name], dtype)
+
+
+def activation_address(name: str, dtype: str, last: bool) -> int:
+    """Return an activation's address; a linear or softmax output has none."""
+    if last and name in LINEAR_OUTPUTS:
+        return 0
+    return activation(name, dtype).address

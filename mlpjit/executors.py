@@ -41,7 +41,9 @@ class Runner:
 
 def compiled_runner() -> Runner:
     """Return the runner that trains with the compiled kernels."""
-    from mlpjit.run import Control, execute, measure_step, prepare
+    from mlpjit.result import Control
+    from mlpjit.run import execute, measure_step
+    from mlpjit.warm import prepare
 
     return Runner(execute, prepare, measure_step, Control)
 

@@ -15,8 +15,8 @@ from mlpjit.kernels.pairs import plan_curvature
 from mlpjit.kernels.passes import backward, forward, output_delta, refresh_weights
 from mlpjit.kernels.tangents import LOSS_TANGENTS
 from mlpjit.network import VECTOR, Layer, layers_of, padded, parameters_of, views
+from mlpjit.parameters import initial_params
 from mlpjit.registries import activations, initializers, losses, normalizations
-from mlpjit.run import initial_params
 from mlpjit.workspace import Workspace, aligned, plan_workspace
 
 DTYPES = ("float32", "float64")

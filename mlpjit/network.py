@@ -95,6 +95,13 @@ def config_layers(config: RunConfig) -> tuple[Layer, ...]:
     return layers_of(sizes(config), config.normalization == "batch")
 
 
+def layer_activations(config: RunConfig) -> list[str]:
+    """Return the activation of each weight layer, the output's last."""
+    hidden = config.activation
+    names = [hidden] * len(config.hidden) if isinstance(hidden, str) else list(hidden)
+    return [*names, config.output_activation]
+
+
 def parameter_count(config: RunConfig) -> int:
     """Return the number of trainable parameters."""
     return parameters_of(config_layers(config))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,64 +10,18 @@ import numpy as np
 
 from mlpjit import compiled, network
 from mlpjit.datasets import Split, split
-from mlpjit.initialization import Draw
 from mlpjit.kernels import jit, layout
 from mlpjit.kernels.training import train as train_kernel
-from mlpjit.registries import activations, initializers
+from mlpjit.parameters import initial_params
+from mlpjit.registries import activations
+from mlpjit.result import Control, RunResult
+from mlpjit.warm import prepare
 from mlpjit.workspace import aligned, plan_workspace, tensor_table
 
 if TYPE_CHECKING:
     from mlpjit.config import RunConfig
 
 STATUS = {layout.RUNNING: "running", layout.FINISHED: "done", layout.DIVERGED: "diverged", layout.STOPPED: "stopped"}
-
-
-@dataclass
-class RunResult:
-    """What a run leaves.
-
-    status: "done", "diverged" or "stopped". params: packed 1-D array. history: arrays with one row an evaluation
-    (epoch 0 first); per-layer ones are (evaluations, layers). metrics, timings (seconds) and counts by name.
-    """
-
-    config: RunConfig
-    status: str
-    params: np.ndarray
-    history: dict[str, np.ndarray]
-    metrics: dict[str, float | int | None]
-    timings: dict[str, float]
-    counts: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def test_score(self) -> float | None:
-        """Accuracy or R^2 on the test set at the end; None where the run diverged."""
-        return self.metrics["test_score"]
-
-    @property
-    def test_accuracy(self) -> float | None:
-        """The test score of a classification."""
-        return self.metrics["test_score"]
-
-    @property
-    def seconds(self) -> float:
-        """Seconds in compiled training steps, without compiling and evaluating."""
-        return self.timings["train_seconds"]
-
-
-class Control:
-    """Watches and stops a run from another thread."""
-
-    def __init__(self) -> None:
-        self.array = np.zeros(layout.CONTROL_SIZE, np.int64)
-        self.steps_total = 0
-
-    def progress(self) -> tuple[int, int]:
-        """Return the steps done and the steps of the whole run."""
-        return int(self.array[layout.PROGRESS]), self.steps_total
-
-    def stop(self) -> None:
-        """Ask the run to return after the step it is in; its result then has status "stopped"."""
-        self.array[layout.STOP] = 1
 
 
 @cache
@@ -82,32 +34,6 @@ def _clock() -> tuple[int, int]:
         return ctypes.cast(function, ctypes.c_void_p).value or 0, int(time.CLOCK_MONOTONIC)
     except (AttributeError, OSError, TypeError):
         return 0, 0
-
-
-def initial_params(layers: Sequence[network.Layer], init: dict[str, Any], seed: int, dtype: str) -> np.ndarray:
-    """Return packed parameters: W from the initializer, b and beta 0, gamma 1."""
-    record = initializers[init["name"]]
-    settings = {name: init.get(name, default) for name, default in record.defaults.items()}
-    packed = aligned(network.parameters_of(layers), dtype)
-    for index, (layer, tensors) in enumerate(zip(layers, network.views(layers, packed), strict=True)):
-        tensors["W"][...] = record.function(Draw(seed, index, layer.fan_in, layer.fan_out), **settings)
-        if "gamma" in tensors:
-            tensors["gamma"][...] = 1.0
-    return packed
-
-
-def layer_activations(config: RunConfig) -> list[str]:
-    """Return the activation of each weight layer, the output's last."""
-    hidden = config.activation
-    names = [hidden] * len(config.hidden) if isinstance(hidden, str) else list(hidden)
-    return [*names, config.output_activation]
-
-
-def _address(name: str, dtype: str, last: bool) -> int:
-    """Return an activation's address; a linear or softmax output has none."""
-    if last and name in ("identity", "softmax"):
-        return 0
-    return compiled.activation(name, dtype).address
 
 
 def rates(config: RunConfig, steps: int) -> np.ndarray:
@@ -154,10 +80,10 @@ class Run:
         self.rates = rates(config, self.steps)
 
     def _make_tables(self) -> None:
-        config, dtype, names = self.config, self.dtype, layer_activations(self.config)
+        config, dtype, names = self.config, self.dtype, network.layer_activations(self.config)
         batch = network.batch_rows(config)
         rows = max(batch + 1, network.EVALUATION_ROWS)
-        addresses = [_address(n, dtype, i == len(names) - 1) for i, n in enumerate(names)]
+        addresses = [compiled.activation_address(n, dtype, i == len(names) - 1) for i, n in enumerate(names)]
         outputs = self.data.y_train.shape[1]
         space = plan_workspace(self.layers, addresses, rows, dtype, extra=rows * outputs)
         self.table, self.tensors = space.layers, tensor_table(self.layers)
@@ -308,38 +234,6 @@ def execute(config: RunConfig, control: Control | None = None) -> RunResult:
 def train(config: RunConfig) -> RunResult:
     """Train one network as configured and return its result (the Python entry point)."""
     return execute(config)
-
-
-_prepared: set[tuple[Any, ...]] = set()
-
-
-def prepare(configs: Iterable[RunConfig]) -> float:
-    """Compile or load every kernel that these configurations need; return the seconds it took."""
-    start = time.perf_counter()
-    for config in configs:
-        clip = config.clip["name"] if config.clip else None
-        hidden = tuple(layer_activations(config))
-        key = (config.dtype, hidden[0], hidden, config.optimizer["name"], config.schedule["name"], clip, config.loss,
-               config.init["name"], network._info(config).task)  # fmt: skip
-        if key in _prepared:
-            continue
-        _prepare(config)
-        _prepared.add(key)
-    return time.perf_counter() - start
-
-
-def _prepare(config: RunConfig) -> None:
-    names = layer_activations(config)
-    for i, name in enumerate(names):
-        _address(name, config.dtype, i == len(names) - 1)
-    jit.load(train_kernel, config.dtype)
-    compiled.optimizer(config.optimizer["name"], config.dtype)
-    compiled.loss(config.canonical()["loss"], config.dtype)
-    compiled.schedule(config.schedule["name"])
-    if config.clip is not None:
-        compiled.clipping(config.clip["name"], config.dtype)
-    initial_params(network.layers_of([2, 2]), dict(config.init), 0, config.dtype)
-    split(config.dataset, config.split_seed or 0, config.dtype)
 
 
 def measure_step(config: RunConfig, repeats: int = 5) -> dict[str, float]:

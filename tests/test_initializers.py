@@ -10,8 +10,8 @@ import scipy.stats
 
 from mlpjit.initialization import Draw
 from mlpjit.network import layers_of, views
+from mlpjit.parameters import initial_params
 from mlpjit.registries import initializers
-from mlpjit.run import initial_params
 
 NAMES = list(initializers)
 FAN_IN, FAN_OUT = 300, 200

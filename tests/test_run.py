@@ -13,7 +13,8 @@ from mlpjit.config import RunConfig
 from mlpjit.kernels import layout
 from mlpjit.kernels.random import permutation
 from mlpjit.registries import optimizers
-from mlpjit.run import Control, Run, execute, measure_step
+from mlpjit.result import Control
+from mlpjit.run import Run, execute, measure_step
 
 SMALL = {"dataset": {"name": "two_moons", "samples": 90}, "hidden": [9, 7], "batch_size": 16, "epochs": 4, "seed": 3}
 

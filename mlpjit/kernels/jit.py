@@ -221,9 +221,18 @@ def load(record: Kernel, dtype: str, extra: dict[str, Any] | None = None, key: s
         return _loaded[record, dtype]
 
 
+def on_disk(record: Kernel, dtype: str) -> bool:
+    """Say whether a kernel without filled-in names has been published to the cache."""
+    return _folder(record, dtype, "").is_dir()
+
+
+def _folder(record: Kernel, dtype: str, key: str) -> Path:
+    return cache_folder() / "-".join(filter(None, (record.name, dtype, key[:16])))
+
+
 def _load(record: Kernel, dtype: str, extra: dict[str, Any] | None, key: str) -> Compiled:
     start = time.perf_counter()
-    folder = cache_folder() / "-".join(filter(None, (record.name, dtype, key[:16])))
+    folder = _folder(record, dtype, key)
     made = _load_or_compile(link(record.function, dtype, extra), _signature(record, dtype), folder)
     llvmlite.binding.add_symbol(_symbol(record, dtype), made.address)
     prototype = ctypes.CFUNCTYPE(_c_type(record.returns, dtype), *(_c_type(p, dtype) for p in record.parameters))

@@ -74,7 +74,8 @@ print(json.dumps({"missed": [k.name for k in jit.loaded() if not k.from_cache], 
                   "loss": result.metrics["test_loss"]}))
 """
     first, second = (probe(tmp_path / "cache", code=code) for _ in range(2))
-    assert len(first["missed"]) == first["count"] == second["count"] > 20
+    # From an empty cache a second process may have compiled the rules already.
+    assert 20 < len(first["missed"]) <= first["count"] == second["count"]
     assert second["missed"] == []
     assert second["loss"] == first["loss"]
 

@@ -1,0 +1,61 @@
+"""What a run leaves, and the handle by which another thread watches and stops it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlpjit.kernels import layout
+
+if TYPE_CHECKING:
+    from mlpjit.config import RunConfig
+
+
+@dataclass
+class RunResult:
+    """What a run leaves.
+
+    status: "done", "diverged" or "stopped". params: packed 1-D array. history: arrays with one row an evaluation
+    (epoch 0 first); per-layer ones are (evaluations, layers). metrics, timings (seconds) and counts by name.
+    """
+
+    config: RunConfig
+    status: str
+    params: np.ndarray
+    history: dict[str, np.ndarray]
+    metrics: dict[str, float | int | None]
+    timings: dict[str, float]
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def test_score(self) -> float | None:
+        """Accuracy or R^2 on the test set at the end; None where the run diverged."""
+        return self.metrics["test_score"]
+
+    @property
+    def test_accuracy(self) -> float | None:
+        """The test score of a classification."""
+        return self.metrics["test_score"]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds in compiled training steps, without compiling and evaluating."""
+        return self.timings["train_seconds"]
+
+
+class Control:
+    """Watches and stops a run from another thread."""
+
+    def __init__(self) -> None:
+        self.array = np.zeros(layout.CONTROL_SIZE, np.int64)
+        self.steps_total = 0
+
+    def progress(self) -> tuple[int, int]:
+        """Return the steps done and the steps of the whole run."""
+        return int(self.array[layout.PROGRESS]), self.steps_total
+
+    def stop(self) -> None:
+        """Ask the run to return after the step it is in; its result then has status "stopped"."""
+        self.array[layout.STOP] = 1
