@@ -78,7 +78,8 @@ def answer_table(rows: list[dict[str, Any]]) -> str:
     """Return each label's best setting, its score with quartiles, good range, divergence rate and time."""
     from mlpjit.cli.tables import seconds, table
 
-    shown = ("depth", "width", "activation", "init", "normalization", "clip", "learning_rate")
+    shape = ("hidden",) if any("hidden" in row for row in rows) else ("depth", "width")
+    shown = (*shape, "activation", "init", "normalization", "clip", "learning_rate")
     names = [name for name in shown if any(name in row for row in rows) and name != rows[0]["compared"]]
     data = "test" if rows[0]["stage"] == "final" else "validation"
     score = f"{data} {rows[0]['score_name']}"

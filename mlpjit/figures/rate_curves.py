@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from mlpjit import statistics
 from mlpjit.figures import figure, layout, style
 from mlpjit.figures.results import Results
+from mlpjit.selection import combination
 
 GOOD = "#dfeee6"
 REACH = 50  # the loss axis ends at this many times the best: what blew up must not flatten the curves
@@ -32,7 +33,7 @@ def data(results: Results) -> pd.DataFrame:
     for setting in results.settings:  # best first, so the first of a rate is its envelope
         key = (setting.factors[results.label], setting.factors["learning_rate"])
         envelope.setdefault(key, setting.median)
-        if _others(setting.factors) == _others(results.best[key[0]].factors):
+        if combination(setting.factors) == combination(results.best[key[0]].factors):
             at_best[key] = setting
     tried = results.tuning.groupby([results.label, "learning_rate"])["state"]
     share = tried.agg(lambda states: float((states == "diverged").mean()))
@@ -48,10 +49,6 @@ def data(results: Results) -> pd.DataFrame:
                 "diverged_share": share[label, rate],
             })  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def _others(factors: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in factors.items() if name != "learning_rate"}
 
 
 @figure(

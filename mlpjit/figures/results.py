@@ -110,7 +110,7 @@ class Results:
         """Every setting of the tuning runs, best first."""
         names = list(dict.fromkeys([*self.varying, self.label, "learning_rate"]))
         columns = [*names, "state", "final_validation_loss"]
-        lists = [self.tuning[name].tolist() for name in columns]
+        lists = [_plain(self.tuning[name].tolist()) if name == "width" else self.tuning[name].tolist() for name in columns]
         rows = (dict(zip(columns, values, strict=True)) for values in zip(*lists, strict=True))
         return selection.settings(rows, SEED_COLUMNS)
 
@@ -188,3 +188,8 @@ class Results:
     def layers(self, runs: pd.DataFrame, names: Sequence[str], epoch: int | None) -> pd.DataFrame:
         """Return per-layer records of those runs, long; `epoch` None means every epoch."""
         return self.source.layers(runs["run_id"].tolist(), names, epoch)
+
+
+def _plain(widths: list[Any]) -> list[int | None]:
+    """Return widths as whole numbers, None where the hidden layers have no common one (a column of floats and NaN)."""
+    return [None if width is None or width != width else int(width) for width in widths]
