@@ -88,7 +88,7 @@ def answer_table(rows: list[dict[str, Any]]) -> str:
         [
             row["label"], _score(row["score"]), f"{_score(row['score_low'])} to {_score(row['score_high'])}",
             *(_rate(row) if name == "learning_rate" else row.get(name, "-") for name in names),
-            _range(row["good_rates"]), f"{row['divergence_rate'] or 0:.1%}", seconds(row["train_seconds"]),
+            _range(row["good_rates"], row["good_contiguous"]), f"{row['divergence_rate'] or 0:.1%}", seconds(row["train_seconds"]),
         ]
         for row in rows
     ]  # fmt: skip
@@ -104,8 +104,11 @@ def _rate(row: dict[str, Any]) -> str:
     return f"{row['learning_rate']:g}" + (f" ({edge} end of its grid)" if edge in ("low", "high") else "")
 
 
-def _range(rates: list[float]) -> str:
-    return "-" if not rates else f"{min(rates):g}" if len(rates) == 1 else f"{min(rates):g} to {max(rates):g}"
+def _range(rates: list[float], contiguous: bool) -> str:
+    """Return the good rates: a range where no rate inside it is worse, else each of them."""
+    if len(rates) > 1 and contiguous:
+        return f"{min(rates):g} to {max(rates):g}"
+    return ", ".join(f"{rate:g}" for rate in sorted(rates)) or "-"
 
 
 def _tell_failures(directory: Path) -> None:
