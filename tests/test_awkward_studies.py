@@ -36,7 +36,13 @@ STUDIES = {
         """,
     "one_run_of_one_sample_steps": "epochs = 1\nbatch_size = 1\nhidden = [1]",
     "never_evaluated_after_the_start": "epochs = 2\nevaluate_every = 9\n[sweep]\nseed = [0, 1]",
-    "all_diverged": 'epochs = 2\nlearning_rate = 1e38\nactivation = "identity"\n[sweep]\noptimizer = ["sgd", "nesterov"]',
+    "all_diverged": """
+        epochs = 2
+        learning_rate = 1e38
+        activation = "identity"
+        [sweep]
+        optimizer = ["sgd", "nesterov"]
+        """,
     "no_epochs": "epochs = 0\n[sweep]\ndepth = [1, 2]",
 }
 
@@ -45,7 +51,8 @@ STUDIES = {
 def test_from_file_to_page(name, tmp_path):
     dataset = "diabetes" if "regression" in name else "two_moons"
     path = tmp_path / f"{name}.toml"
-    path.write_text(f'name = "{name}"\ndataset = "{dataset}"\n' + "\n".join(map(str.strip, STUDIES[name].split("\n"))))
+    lines = [f'name = "{name}"', f'dataset = "{dataset}"', *map(str.strip, STUDIES[name].split("\n"))]
+    path.write_text("\n".join(lines))
     study = Study.load(path)
     results = study.run(out=tmp_path / "out", threads=2)
     states = set(results.frame()["state"])

@@ -110,7 +110,9 @@ class Results:
         """Every setting of the tuning runs, best first."""
         names = list(dict.fromkeys([*self.varying, self.label, "learning_rate"]))
         columns = [*names, "state", "final_validation_loss"]
-        lists = [_plain(self.tuning[name].tolist()) if name == "width" else self.tuning[name].tolist() for name in columns]
+        lists = [
+            _plain(self.tuning[name].tolist()) if name == "width" else self.tuning[name].tolist() for name in columns
+        ]
         rows = (dict(zip(columns, values, strict=True)) for values in zip(*lists, strict=True))
         return selection.settings(rows, SEED_COLUMNS)
 
