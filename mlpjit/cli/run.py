@@ -88,7 +88,8 @@ def answer_table(rows: list[dict[str, Any]]) -> str:
         [
             row["label"], _score(row["score"]), f"{_score(row['score_low'])} to {_score(row['score_high'])}",
             *(_rate(row) if name == "learning_rate" else row.get(name, "-") for name in names),
-            _range(row["good_rates"], row["good_contiguous"]), f"{row['divergence_rate'] or 0:.1%}", seconds(row["train_seconds"]),
+            _range(row["good_rates"], row["good_contiguous"]), f"{row['divergence_rate'] or 0:.1%}",
+            seconds(row["train_seconds"]),
         ]
         for row in rows
     ]  # fmt: skip
