@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -127,6 +127,8 @@ def _axis(key: str, entries: list[Any], place: str, mistakes: Mistakes) -> tuple
     """Return the valid values of an axis."""
     if not entries:
         mistakes.add(_places(place, key), "got an empty list, need at least one value")
+    if key in SEED_FIELDS:
+        _refuse_repeated(entries, _places(place, key), mistakes)
     checked = [_checked(key, entry, _places(place, f"{key}[{index}]"), mistakes) for index, entry in enumerate(entries)]
     return tuple(value for value, valid in checked if valid)
 
@@ -168,17 +170,38 @@ def read_final(table: Mapping[str, Any], blocks: tuple[Block, ...], mistakes: Mi
         return None
     tuning = _tuning_seeds(blocks)
     for index, seed in enumerate(seeds):
-        _, valid = _checked("seed", seed, f"[final], seeds[{index}]", mistakes)
+        place = f"[final], seeds[{index}]"
+        _, valid = _checked("seed", seed, place, mistakes)
         if valid and seed in tuning:
-            mistakes.add(f"[final], seeds[{index}]", f"{seed} is a tuning seed; reporting needs fresh ones")
+            mistakes.add(place, f"{seed} is a tuning {tuning[seed]}; reporting needs fresh ones")
+    _refuse_repeated(seeds, "[final], seeds", mistakes)
+    if any(set(SEED_FIELDS[1:]) <= _fixed_seeds(block) for block in blocks):
+        mistakes.add("[final], seeds", f"{', '.join(SEED_FIELDS[1:])} are all fixed, so a fresh seed changes nothing")
     return {"per": per, "seeds": [seed for seed in seeds if isinstance(seed, int)]}
 
 
-def _tuning_seeds(blocks: tuple[Block, ...]) -> set[int]:
-    seeds = set()
+def _tuning_seeds(blocks: tuple[Block, ...]) -> dict[int, str]:
+    """Return every seed of the tuning runs with a field that has it; a field without its own has `seed`'s."""
+    found: dict[int, str] = {}
     for block in blocks:
-        seeds |= {values.get("seed") for values in block.combinations(("seed",))}
-    return {seed for seed in seeds if seed is not None}
+        axes = dict(block.axes)
+        for name in SEED_FIELDS:
+            for seed in axes.get(name, (block.fixed.get(name),)):
+                if seed is not None:
+                    found.setdefault(seed, name)
+    return found
+
+
+def _fixed_seeds(block: Block) -> set[str]:
+    return {name for name in SEED_FIELDS if block.fixed.get(name) is not None}
+
+
+def _refuse_repeated(values: Sequence[Any], place: str, mistakes: Mistakes) -> None:
+    seen: set[str] = set()
+    for index, text in enumerate(map(repr, values)):
+        if text in seen:
+            mistakes.add(f"{place}[{index}]", f"{text} is given twice")
+        seen.add(text)
 
 
 def read_timing(table: Mapping[str, Any], mistakes: Mistakes) -> dict[str, Any] | None:

@@ -64,6 +64,17 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"final": {"seeds": [100], "per": "optimiser"}}, "[final], per: unknown column 'optimiser': did you mean"),
     ({"final": {"sedes": [1]}}, "[final]: unknown key 'sedes': did you mean 'seeds'?"),
     ({"final": 1}, "final: got 1, need a [final] table"),
+    ({"seed": 5, "final": {"seeds": [4, 5]}}, "[final], seeds[1]: 5 is a tuning seed; reporting needs fresh ones"),
+    ({"final": {"seeds": [0]}}, "[final], seeds[0]: 0 is a tuning seed"),
+    ({"sweep": {"split_seed": [7, 8]}, "final": {"seeds": [9, 8]}}, "[final], seeds[1]: 8 is a tuning split_seed"),
+    ({"sweep": [{"seed": [1]}, {"init_seed": 7}], "final": {"seeds": [7]}}, "[final], seeds[0]: 7 is a tuning init_s"),
+    ({"order_seed": 7, "final": {"seeds": [7]}}, "[final], seeds[0]: 7 is a tuning order_seed"),
+    ({"final": {"seeds": [7, 8, 7]}}, "[final], seeds[2]: 7 is given twice"),
+    ({"sweep": {"seed": [0, 1, 1]}}, "[sweep], seed[2]: 1 is given twice"),
+    (
+        {"split_seed": 1, "init_seed": 1, "order_seed": 1, "final": {"seeds": [7, 8]}},
+        "[final], seeds: split_seed, init_seed, order_seed are all fixed, so a fresh seed changes nothing",
+    ),
     ({"timing": {"repeats": 0}}, "[timing], repeats: got 0, need a whole number from 1 up"),
     ({"timing": {"width": [0]}}, "[timing], width[0]: got 0, need a whole number from 1 up"),
     ({"hidden": [4], "sweep": {"depth": [1]}}, "[sweep]: hidden: give either hidden or depth and width"),
@@ -91,6 +102,11 @@ def test_blocks_are_a_union_of_products_in_file_order() -> None:
     ]})  # fmt: skip
     seen = [(c.optimizer.name, c.learning_rate, c.seed) for c in study.configs()]
     assert seen == [("sgd", 0.1, 0), ("sgd", 0.1, 1), ("sgd", 0.2, 0), ("sgd", 0.2, 1), ("adam", 0.01, 5)]
+
+
+def test_final_seeds_that_tuning_never_used_are_accepted() -> None:
+    table = {"split_seed": 3, "sweep": {"seed": [0, 1], "order_seed": [7, 8]}, "final": {"seeds": [2, 4]}}
+    assert Study.from_table(table).final == {"per": "optimizer", "seeds": [2, 4]}
 
 
 def test_the_same_run_in_two_blocks_counts_once() -> None:
