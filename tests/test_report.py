@@ -15,7 +15,7 @@ from fakes import TABLE, Fake
 
 from mlpjit import report
 from mlpjit.report.provenance import toml
-from mlpjit.study import Study
+from mlpjit.study import Study, built_in
 
 
 @pytest.fixture(scope="session")
@@ -133,9 +133,38 @@ BLOCKS: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("table", [TABLE, BLOCKS], ids=lambda table: table["name"])
-def test_the_toml_on_the_page_is_the_study(table: dict[str, Any]) -> None:
+AWKWARD: dict[str, Any] = {
+    "name": "awkward", "title": 'He said "no\\yes"', "question": "Tab\there,\nnew line, \x7f, é, ∇?",
+    "sweep": [
+        {"clip": ["none", {"name": "global_norm", "max_norm": 2.0}], "loss": ["none", "mse"], "hidden": [[8, 4], []],
+         "dataset": ["digits", {"name": 'we"ird\\ data é.csv', "target": 'the "y"\\'}]},
+        {"clip": {"name": "value", "max_value": 1e-5}, "hidden": [[3]], "seed": [3, 2**63 - 1], "batch_size": "full"},
+    ],
+    "final": {"per": "clip", "seeds": [7]},
+}  # fmt: skip
+
+
+def on_the_page(study: Study) -> Study:
+    """The study after a way through the store and the page."""
+    return Study.from_table(tomllib.loads(toml(json.loads(json.dumps(study.canonical())))))
+
+
+@pytest.mark.parametrize("table", [TABLE, BLOCKS, AWKWARD], ids=lambda table: table["name"])
+def test_the_toml_on_the_page_is_the_study(
+    table: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"{n},{n % 3}\n" for n in range(30))
+    Path('we"ird\\ data é.csv').write_text('x,"the ""y""\\"\n' + rows, encoding="utf-8")
     study = Study.from_table(table)
-    again = Study.from_table(tomllib.loads(toml(json.loads(json.dumps(study.canonical())))))
+    again = on_the_page(study)
     assert again.runs.run_ids == study.runs.run_ids
-    assert (again.name, again.final, again.timing) == (study.name, study.final, study.timing)
+    assert again.canonical() | {"blocks": 0} == study.canonical() | {"blocks": 0}
+
+
+@pytest.mark.parametrize("name", built_in())
+def test_the_toml_on_the_page_is_the_built_in_study(name: str) -> None:
+    study = Study.load(name)
+    again = on_the_page(study)
+    assert again.runs.run_ids == study.runs.run_ids
+    assert again.canonical() | {"blocks": 0} == study.canonical() | {"blocks": 0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -88,15 +89,24 @@ def _table(head: str, entries: Mapping[str, Any]) -> str:
 
 
 def _key(key: str) -> str:
-    return key if key.replace("_", "").replace("-", "").isalnum() else json.dumps(key)
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _text(key)
+
+
+def _text(text: str) -> str:
+    """A basic string: TOML escapes as JSON does, and the delete character too."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _value(value: Any) -> str:
+    """A value; nothing, which TOML has no word for, is "none" among others and left out of a table."""
+    if value is None:
+        return '"none"'
     if isinstance(value, Mapping):
-        entries = sorted(value.items(), key=lambda item: item[0] != "name")  # the name first
+        given = [(key, entry) for key, entry in value.items() if entry is not None]
+        entries = sorted(given, key=lambda item: item[0] != "name")  # the name first
         return "{" + ", ".join(f"{_key(key)} = {_value(entry)}" for key, entry in entries) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_value(entry) for entry in value) + "]"
     if isinstance(value, bool):
         return str(value).lower()
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+    return _text(value) if isinstance(value, str) else repr(value)
