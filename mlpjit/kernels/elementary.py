@@ -176,16 +176,22 @@ def normal_distribution(x):
 
 
 @device
-def erf(x):
-    """erf x: an odd polynomial below 1, 1 - erfc above."""
+def erf_pair(x):
+    """Return (erf x, e^(-x^2)): an odd polynomial below 1, 1 - erfc above."""
     size = absolute(x)
     inside = select(size < 1.0, size, real(1.0))
     near = fma(inside, erf_ratio(inside * inside), inside)
-    outside = select(size > 1.0, size, real(1.0))
-    tail = _exp_minus_square(outside) * _mills(outside * SQRT_2)
-    far = fma(-2.0, tail, 1.0)
+    bell = _exp_minus_square(size)
+    far = fma(-2.0, bell * _mills(size * SQRT_2), 1.0)
     # NaN fails every comparison, so it took neither branch.
-    return select(x == x, copysign(select(size < 1.0, near, far), x), x)
+    return select(x == x, copysign(select(size < 1.0, near, far), x), x), bell
+
+
+@device
+def erf(x):
+    """Erf x."""
+    value, _ = erf_pair(x)
+    return value
 
 
 @device
@@ -198,6 +204,9 @@ def _quarter_turn(x):
     r = fma(whole, -QUARTER_2, r)
     r = fma(whole, -QUARTER_3, r)
     r = fma(whole, -QUARTER_4, r)
+    # Far outside nothing of x is left; what remains is a sine and a cosine between -1 and 1.
+    r = select(r > 1.0, real(1.0), r)
+    r = select(r < -1.0, real(-1.0), r)
     return r, r * r, n
 
 
@@ -234,7 +243,34 @@ def power(x, y):
     return exp(y * log(x))
 
 
-FUNCTIONS: dict[str, Function] = {f.__name__: f for f in (exp, log, tanh, sigmoid, erf, sin, cos)}
+@device
+def exp_pair(x):
+    """Return (e^x, e^x - 1) for x <= 0, both accurate near 0 and far below."""
+    x = select(x < EXP_LOW, EXP_LOW, x)
+    q, n = _reduced_exp(x)
+    half = iashr(n, 1)
+    first, second = _power_of_two(half), _power_of_two(isub(n, half))
+    scale = first * second
+    return (1.0 + q) * first * second, fma(scale, q, scale - 1.0)
+
+
+@device
+def log1p(x):
+    """log(1 + x); -inf at -1, NaN below."""
+    total = 1.0 + x
+    lost = select(x > 1.0, 1.0 - (total - x), x - (total - 1.0))
+    shift = ishl(iashr(isub(to_bits(total), SQRT_HALF_BITS), MANTISSA_BITS), MANTISSA_BITS)
+    # What the sum lost goes back into its mantissa: 1 + x = 2^n (1 + f). Of a large x it is nothing.
+    inverse = select(x < ROUNDER, from_bits(isub(to_bits(real(1.0)), shift)), real(0.0))
+    f = fma(lost, inverse, from_bits(isub(to_bits(total), shift)) - 1.0)
+    y = log_near_one(f, real(iashr(shift, MANTISSA_BITS)))
+    y = select(x == -1.0, real(-INFINITY), y)
+    y = select(x < -1.0, real(NAN), y)
+    # +-0, inf and NaN are returned as they came.
+    return select((x != 0.0) & (x < INFINITY), y, x)
+
+
+FUNCTIONS: dict[str, Function] = {f.__name__: f for f in (exp, log, log1p, tanh, sigmoid, erf, sin, cos)}
 # In float64 whatever the run's dtype: random numbers, rates.
 log_float64, power_float64 = InFloat64("log_float64", log), InFloat64("power_float64", power)
 sin_float64, cos_float64 = InFloat64("sin_float64", sin), InFloat64("cos_float64", cos)

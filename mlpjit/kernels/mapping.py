@@ -27,7 +27,7 @@ def compiled(name: str, dtype: str) -> Any:
 
 
 def evaluate(name: str, x: np.ndarray) -> np.ndarray:
-    """Return f(x) elementwise for f among exp, log, tanh, sigmoid, erf, sin, cos; float32 or float64 kept."""
+    """Return f(x) elementwise for f among exp, log, log1p, tanh, sigmoid, erf, sin, cos; float32 or float64 kept."""
     given = np.ascontiguousarray(x)
     out = np.empty_like(given)
     compiled(name, str(given.dtype)).call(given.size, given.ctypes.data, out.ctypes.data)
