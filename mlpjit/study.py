@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,10 @@ def built_in() -> dict[str, Path]:
 
 @dataclass(frozen=True)
 class Study:
-    """A checked study. `blocks` hold the grid; `final` is {per, seeds} or None; `timing` {repeats, width} or None."""
+    """A checked study. `blocks` hold the grid; `final` is {per, seeds} or None; `timing` {repeats, width} or None.
+
+    `source` is the built-in name or the path that it was loaded by.
+    """
 
     name: str
     blocks: tuple[Block, ...]
@@ -42,6 +46,7 @@ class Study:
     question: str = ""
     final: Mapping[str, Any] | None = None
     timing: Mapping[str, Any] | None = None
+    source: str = ""
 
     @classmethod
     def load(cls, name: str | Path) -> Study:
@@ -55,7 +60,7 @@ class Study:
             raise ConfigError(f"{path.name}: not valid TOML: {error}") from None
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: cannot be read: {error}") from None
-        return cls.from_table(table, default_name=path.stem, file=path.name)
+        return replace(cls.from_table(table, default_name=path.stem, file=path.name), source=str(name))
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any], default_name: str = "study", file: str = "") -> Study:
@@ -88,6 +93,11 @@ class Study:
     def directory(self, out: Path | str | None = None) -> Path:
         """Return where the results go: `out`, or results/<name> below the current folder."""
         return Path(out) if out is not None else RESULTS / self.name
+
+    def command(self, directory: Path) -> str:
+        """Return the shell command that runs the study into `directory`."""
+        out = [] if directory == self.directory() else ["--out", str(directory)]
+        return shlex.join(["mlpjit", "run", self.source or f"{self.name}.toml", *out])
 
     def run(
         self,

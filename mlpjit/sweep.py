@@ -139,7 +139,8 @@ class Sweep:
 
         todo = self._work()
         self.store.save_plan(self.study.canonical(), todo.stages, todo.timing_keys)
-        session = Session(host(self.threads), now(), {"versions": package_versions()})
+        command = self.study.command(self.store.path.parent)
+        session = Session(host(self.threads), now(), {"versions": package_versions(), "command": command})
         self.session = self.store.start_session(session)
         try:
             self._stages(todo)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import html
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tomllib
@@ -131,6 +134,32 @@ BLOCKS: dict[str, Any] = {
          "hidden": [[8, 4]]},
     ],
 }  # fmt: skip
+
+
+NAMED = 'name = "mine"\nwidth = 4\nepochs = 1\n'
+
+
+@pytest.mark.parametrize(
+    ("file", "out", "command"),
+    [("mine.toml", None, "mlpjit run mine.toml"), ("a file.toml", None, "mlpjit run 'a file.toml'"),
+     ("b.toml", "results/mine", "mlpjit run b.toml"), ("b.toml", "some where", "mlpjit run b.toml --out 'some where'")],
+)  # fmt: skip
+def test_the_page_names_the_command_that_ran(
+    file: str, out: str | None, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(file).write_text(NAMED)
+    Study.load(file).run(out, threads=1, runner=Fake().runner())
+    text = report.write(out or "results/mine")[0].read_text(encoding="utf-8")
+    assert f'<pre class="command">{html.escape(command).replace("&#x27;", "&#39;")}</pre>' in text
+
+
+def test_a_store_that_keeps_no_command_is_run_by_its_name(directory: Path) -> None:
+    with contextlib.closing(sqlite3.connect(directory / "store.sqlite")) as store:
+        store.execute("UPDATE sessions SET provenance = '{}'")
+        store.commit()
+    text = report.write(directory, force=True)[0].read_text(encoding="utf-8")
+    assert '<pre class="command">mlpjit run small.toml</pre>' in text
 
 
 AWKWARD: dict[str, Any] = {

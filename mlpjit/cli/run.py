@@ -31,8 +31,7 @@ def run(
         with display() as show:
             summary = sweep(loaded, directory, threads, show)
     except Interrupted as interrupted:
-        command = f"mlpjit run {study}" + (f" --out {out}" if out else "")
-        raise Interrupted(f"{interrupted}\nresume with: {command}") from None
+        raise Interrupted(f"{interrupted}\nresume with: {loaded.command(directory)}") from None
     print(headline(summary), file=sys.stderr)
     answer = [] if no_report else _answer(directory)
     print(_json(summary, directory, answer) if as_json else _text(directory, answer, no_report))

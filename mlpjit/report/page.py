@@ -115,7 +115,7 @@ def _page(results: Results, sections: list[Section]) -> str:
         failures=failed.head(MOST_FAILURES).to_dict("records"),
         failed=len(failed),
         facts=facts(results),
-        rerun=rerun(study),
+        rerun=rerun(results),
         toml=toml(study),
         steps=int(runs["steps"].fillna(0).sum()),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,12 @@ HOST = {
 }
 
 
-def rerun(study: Mapping[str, Any]) -> str:
-    """Return the command that runs the study again."""
-    name = str(study.get("name", "study"))
-    return f"mlpjit run {name}" if (STUDIES / f"{name}.toml").is_file() else f"mlpjit run {name}.toml"
+def rerun(results: Results) -> str:
+    """Return the command of the last session; a store that keeps none was made by one named like its study."""
+    commands = [session["provenance"].get("command") for session in results.source.sessions()]
+    name = str(results.study.get("name", "study"))
+    guess = name if (STUDIES / f"{name}.toml").is_file() else f"{name}.toml"
+    return next((command for command in reversed(commands) if command), shlex.join(["mlpjit", "run", guess]))
 
 
 def facts(results: Results) -> list[tuple[str, str]]:

@@ -200,16 +200,16 @@ main()
 
 
 def test_ctrl_c_ends_with_130_and_says_how_to_resume(study: Path, tmp_path: Path) -> None:
-    arguments = ["run", str(study), "--out", str(tmp_path / "out"), str(Path(__file__).parents[1])]
+    arguments = ["run", str(study), "--out", str(tmp_path / "my out"), str(Path(__file__).parents[1])]
     child = subprocess.Popen([sys.executable, "-c", INTERRUPTED, *arguments], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 30
-    while not (tmp_path / "out" / "store.sqlite").exists() and time.monotonic() < deadline:
+    while not (tmp_path / "my out" / "store.sqlite").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     time.sleep(0.5)
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=30)
     assert child.returncode == 130
-    assert f"resume with: mlpjit run {study} --out {tmp_path / 'out'}" in errors
+    assert f"resume with: mlpjit run {study} --out '{tmp_path / 'my out'}'" in errors
     assert "Traceback" not in errors
 
 
