@@ -14,6 +14,7 @@ EDGES = {
     "low": "its best rate is the lowest of its grid, so a lower one may be better still",
     "high": "its best rate is the highest of its grid, so a higher one may be better still",
 }
+HOPELESS = "the median run was lost at every setting; the one shown lost the fewest runs"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ class Section:
         """The colour of each label, as in the figures."""
         return {label: look.colour for label, look in style.looks(self.results.labels).items()}
 
+    def is_best(self, row: verdict.Answer) -> bool:
+        """Whether no other row has a higher score."""
+        return math.isfinite(row["score"]) and bool(row["score"] == self.rows[0]["score"])
+
     def setting(self, row: verdict.Answer) -> str:
         """The factors of the best setting that vary, in words: depth 2, relu, he_normal."""
         keys = list(row)
@@ -57,8 +62,8 @@ class Section:
         return ", ".join(word for word in words if word) or "(nothing else varies)"
 
     def rate(self, row: verdict.Answer) -> str:
-        """The best learning rate."""
-        return f"{row['learning_rate']:.3g}"
+        """The best learning rate, a dash where none is."""
+        return "-" if row["edge"] == "all diverged" else f"{row['learning_rate']:.3g}"
 
     def good(self, row: verdict.Answer) -> str:
         """The good range: one rate, from-to, or a list where it has gaps."""
@@ -68,15 +73,15 @@ class Section:
         return f"{rates[0]} to {rates[-1]}" if row["good_contiguous"] else ", ".join(rates)
 
     def score(self, row: verdict.Answer, key: str) -> str:
-        """A score: percent with one digit, R² with three, a word for a median run that was lost."""
+        """A score: percent with one digit, R² with three, a word for a median run that was lost, a dash for none."""
         unit = self.results.score_unit
         if not math.isfinite(row[key]):
-            return "lost"
+            return "lost" if row["runs"] else "-"
         return f"{row[key] * unit:.1f}" if unit == 100 else f"{row[key]:.3f}"
 
     def loss(self, row: verdict.Answer) -> str:
-        """The median loss."""
-        return f"{row['loss']:.3g}" if math.isfinite(row["loss"]) else "lost"
+        """The median loss, a word for a lost one, a dash for none."""
+        return f"{row['loss']:.3g}" if math.isfinite(row["loss"]) else "lost" if row["runs"] else "-"
 
     def time(self, row: verdict.Answer) -> str:
         """The median training time of one run."""
@@ -93,12 +98,18 @@ class Section:
         if first["stage"] == "final":
             notes = [f"{chosen}; scores are on test data over seeds that took no part in the choice."]
         else:
+            why = (
+                "The final stage has not run yet"
+                if self.results.study.get("final")
+                else "This study has no [final] stage"
+            )
             notes = [
-                f"This study has no [final] stage: scores are on validation data, over the very seeds by "
-                f"which the settings were chosen, so they flatter. {chosen}."
+                f"{why}: scores are on validation data, over the very seeds by "
+                f"which the settings were chosen, so they may flatter. {chosen}."
             ]
         notes.append("Good range: the rates whose median loss lies within 10 % of the best rate's.")
         notes += [f"* {row['label']}: {EDGES[row['edge']]}." for row in self.rows if row["edge"] in EDGES]
+        notes += [f"{row['label']}: {HOPELESS}." for row in self.rows if row["edge"] == "all diverged"]
         notes += [
             f"{row['label']}: {row['lost']} of the {row['runs']} runs reported here were lost; they count as "
             "infinitely bad."
@@ -110,10 +121,6 @@ class Section:
 
 def _factor(name: str, value: Any) -> str:
     """A factor in words: its name only where the value alone would not tell."""
-    if name in ("activation", "init", "optimizer", "dataset"):
-        return str(value)
     if name == "normalization":
         return {"none": "", "batch": "batch norm"}.get(value, str(value))
-    if value in (None, "none"):
-        return ""
-    return f"{name.replace('_', ' ')} {value:g}" if isinstance(value, float) else f"{name.replace('_', ' ')} {value}"
+    return "" if value in (None, "none") else verdict.named(name, value)

@@ -14,6 +14,7 @@ from mlpjit.selection import Setting
 
 Answer = dict[str, Any]
 FINAL = {"score": "test_score", "loss": "test_loss"}
+TELLING = ("activation", "init", "optimizer", "dataset")  # their values are names of their own
 TUNED = {"score": "final_validation_score", "loss": "final_validation_loss"}
 
 
@@ -91,28 +92,69 @@ def _rates(results: Results, label: Any) -> Answer:
 
 def sentence(found: Sequence[Answer], unit: float) -> str:
     """Return the answer in words: who is best, how sure that is; `unit` 100 shows scores in percent."""
-    if not found or not math.isfinite(found[0]["score"]):
-        return "No setting has a median run that finished, so nothing can be recommended."
-    first, score = found[0], found[0]["score_name"]
-    data = "test" if first["stage"] == "final" else "validation"
-    seeds = f"{first['runs']} {'fresh' if first['stage'] == 'final' else 'tuning'} seed{_s(first['runs'])}"
-    text = f"{first['label']} reaches {_number(first['score'], unit)} median {data} {score} over {seeds}"
-    if first["runs"] > 1:
-        text += f" (quartiles {_number(first['score_low'], unit)} to {_number(first['score_high'], unit)})"
-    if len(found) == 1:
-        return text + "."
-    return f"{text}, the highest of {len(found)}. {_certainty(found)}"
+    made = [row for row in found if row["runs"]]
+    if not made or not math.isfinite(made[0]["score"]):
+        return "The median run of every best setting was lost, so nothing can be recommended."
+    top = made[0]["score"]
+    best, others = [row for row in made if row["score"] == top], [row for row in made if row["score"] < top]
+    parts = [_reached(best, len(made), unit)]
+    if len(made) > 1:
+        parts.append(_certainty(best, others))
+    if unit == 1 and top < 0:
+        parts.append("Below 0, predicting the mean of the targets would be better.")
+    if waiting := [_name(row) for row in found if not row["runs"]]:
+        parts.append(f"{_and(waiting)} {'has' if len(waiting) == 1 else 'have'} no final run yet.")
+    return " ".join(parts)
 
 
-def _certainty(found: Sequence[Answer]) -> str:
-    first = found[0]
-    if first["runs"] < 2:
-        return "With one seed nothing is known about the spread, so this names no clear winner."
-    rivals = [str(row["label"]) for row in found[1:] if row["score_high"] >= first["score_low"]]
+def _reached(best: Sequence[Answer], count: int, unit: float) -> str:
+    """Who reaches what: one, or several with the same median."""
+    first = best[0]
+    seeds = f"over {first['runs']} {'fresh seed' if first['stage'] == 'final' else 'tuning run'}{_s(first['runs'])}"
+    kind = f"{'median ' if first['runs'] > 1 else ''}{'test' if first['stage'] == 'final' else 'validation'}"
+    kind, score = f"{kind} {first['score_name']}", _number(first["score"], unit)
+    if len(best) > 1:
+        same = " each" if all(row["runs"] == first["runs"] for row in best) else ""
+        return f"{_and([_name(row) for row in best])} share the highest {kind} of {count}: {score} {seeds}{same}."
+    text = f"{_name(first)} reaches {score} {kind} {seeds}{_quartiles(first, unit)}"
+    return f"{text}, the highest of {count}." if count > 1 else f"{text}."
+
+
+def _quartiles(row: Answer, unit: float) -> str:
+    if row["runs"] < 2:
+        return ""
+    high = _number(row["score_high"], unit)
+    if not math.isfinite(row["score_low"]):
+        return f" (upper quartile {high}; the lower is a lost run)"
+    return f" (quartiles {_number(row['score_low'], unit)} to {high})"
+
+
+def _certainty(best: Sequence[Answer], others: Sequence[Answer]) -> str:
+    """Whether the best stand clear of the others, by their quartile ranges."""
+    if best[0]["runs"] < 2:
+        return "One run tells nothing about the spread, so this names no clear winner."
+    low = min(row["score_low"] for row in best)
+    rivals = [_name(row) for row in others if math.isfinite(row["score_high"]) and row["score_high"] >= low]
+    overlap = f"quartile range{_s(len(rivals))} of {_and(rivals)} overlap{'s' if len(rivals) == 1 else ''}"
+    if len(best) > 1:
+        return f"Equal medians name no clear winner{f'; the {overlap} theirs' if rivals else ''}."
     if not rivals:
         return "Its quartiles lie above those of all others."
-    overlap = "ranges of {} overlap" if len(rivals) > 1 else "range of {} overlaps"
-    return f"The quartile {overlap.format(_and(rivals))} its own, so there is no clear winner among them."
+    return f"The {overlap} its own, so there is no clear winner among them."
+
+
+def _name(row: Answer) -> str:
+    """The label, after what it is a value of where that does not tell itself: depth 4, clip none."""
+    return named(row["compared"], row["label"])
+
+
+def named(factor: str, value: Any) -> str:
+    """Return a factor's value in words, with the factor's name where the value alone would not tell."""
+    if factor in TELLING:
+        return str(value)
+    return (
+        f"{factor.replace('_', ' ')} {value:g}" if isinstance(value, float) else f"{factor.replace('_', ' ')} {value}"
+    )
 
 
 def _number(value: float, unit: float) -> str:
@@ -120,7 +162,7 @@ def _number(value: float, unit: float) -> str:
 
 
 def _and(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return "".join(names) if len(names) < 2 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _s(count: int) -> str:

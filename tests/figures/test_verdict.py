@@ -76,12 +76,84 @@ def test_overlapping_quartiles_are_no_clear_winner(scores: dict[str, Any], end: 
 
 
 def test_one_seed_names_no_clear_winner() -> None:
-    assert "With one seed nothing is known" in words({"sgd": [0.5], "adam": [0.9]})
+    assert words({"sgd": [0.5], "adam": [0.9]}) == (
+        "adam reaches 90.0 % test accuracy over 1 fresh seed, the highest of 2. "
+        "One run tells nothing about the spread, so this names no clear winner."
+    )
+
+
+@pytest.mark.parametrize(
+    ("scores", "text"),
+    [({"sgd": [0.8, 0.9, 1.0], "adam": [0.9] * 3, "rmsprop": [0.5] * 3},
+      "adam and sgd share the highest median test accuracy of 3: 90.0 % over 3 fresh seeds each. "
+      "Equal medians name no clear winner."),
+     ({"sgd": [0.8, 0.9, 1.0], "adam": [0.9] * 3, "rmsprop": [0.87] * 3},
+      "adam and sgd share the highest median test accuracy of 3: 90.0 % over 3 fresh seeds each. "
+      "Equal medians name no clear winner; "
+      "the quartile range of rmsprop overlaps theirs."),
+     ({"sgd": [0.9], "adam": [0.9]},
+      "adam and sgd share the highest test accuracy of 2: 90.0 % over 1 fresh seed each. "
+      "One run tells nothing about the spread, so this names no clear winner.")],
+)  # fmt: skip
+def test_equal_medians_share_the_first_place(scores: dict[str, Any], text: str) -> None:
+    assert words(scores) == text
+
+
+@pytest.mark.parametrize(
+    ("scores", "text"),
+    [({"adam": [0.8, 0.9, 1.0]},
+      "adam reaches 90.0 % median test accuracy over 3 fresh seeds (quartiles 85.0 % to 95.0 %)."),
+     ({"adam": [0.9]}, "adam reaches 90.0 % test accuracy over 1 fresh seed."),
+     ({"adam": [None] * 3, "sgd": [None] * 3},
+      "The median run of every best setting was lost, so nothing can be recommended."),
+     ({"adam": [0.9, 0.9, None, None, 0.9], "sgd": [None] * 5},
+      "adam reaches 90.0 % median test accuracy over 5 fresh seeds (upper quartile 90.0 %; the lower is a lost run), "
+      "the highest of 2. Its quartiles lie above those of all others."),
+     ({"adam": [0.9] * 3, "sgd": []},
+      "adam reaches 90.0 % median test accuracy over 3 fresh seeds (quartiles 90.0 % to 90.0 %). "
+      "sgd has no final run yet.")],
+)  # fmt: skip
+def test_the_sentence_is_true_at_the_edges(scores: dict[str, Any], text: str) -> None:
+    assert words(scores) == text
+
+
+def test_a_negative_r_squared_is_no_success() -> None:
+    runs = [make_run("tune", dataset="diabetes", loss="mse", activation=a, learning_rate=0.01)
+            | {"state": "done", "final_validation_loss": 1.0, "final_validation_score": score}
+            for a, score in (("relu", -0.25), ("tanh", -0.5))]  # fmt: skip
+    results = Results.read(store_of("negative", runs))
+    text = verdict.sentence(verdict.rows(results), results.score_unit)
+    assert text.startswith("relu reaches -0.250 validation R² over 1 tuning run, the highest of 2.")
+    assert text.endswith("Below 0, predicting the mean of the targets would be better.")
+
+
+def test_a_number_or_none_says_what_it_is() -> None:
+    same = {"state": "done", "final_validation_score": 0.9, "final_validation_loss": 0.1}
+    runs = [make_run("tune", depth=depth, seed=seed) | same for depth in (1, 2) for seed in (0, 1)]
+    results = Results.read(store_of("depths", runs, final={"per": "depth", "seeds": [7]}))
+    text = verdict.sentence(verdict.rows(results), results.score_unit)
+    assert text.startswith("depth 1 and depth 2 share the highest median validation accuracy of 2")
+
+
+def test_tied_rows_are_both_marked_best() -> None:
+    results = study({"sgd": [0.9] * 3, "adam": [0.9] * 3, "rmsprop": [0.5] * 3})
+    section = Section(results, verdict.rows(results), [])
+    assert [section.is_best(row) for row in section.rows] == [True, True, False]
 
 
 def test_nothing_finished_recommends_nothing() -> None:
     results = Results.read(STUDIES["hopeless"]())
-    assert "nothing can be recommended" in verdict.sentence(verdict.rows(results), 100.0)
+    section = Section(results, verdict.rows(results), [])
+    assert "nothing can be recommended" in section.sentence
+    assert (section.rate(section.rows[0]), section.good(section.rows[0])) == ("-", "none")
+    assert any("lost at every setting" in note for note in section.notes)
+    assert not section.is_best(section.rows[0])
+
+
+def test_a_final_stage_that_has_not_run_yet_is_not_missing() -> None:
+    runs = [make_run("tune", optimizer=name) for name in ("sgd", "adam")]
+    results = Results.read(store_of("unfinished", runs, final=FINAL))
+    assert Section(results, verdict.rows(results), []).notes[0].startswith("The final stage has not run yet: scores")
 
 
 def test_without_a_final_stage_validation_data_speaks_and_the_page_says_so() -> None:
