@@ -38,13 +38,12 @@ def _clock() -> tuple[int, int]:
 
 def rates(config: RunConfig, steps: int) -> np.ndarray:
     """Return the learning rate of every step, float64 (steps,)."""
+    from mlpjit.kernels.schedules import settings
     from mlpjit.registries import schedules
 
     given = dict(config.schedule)
-    defaults = schedules[given["name"]].defaults
-    settings = [float(given.get(name, value)) for name, value in defaults.items() if name != "warmup"]
-    numbers, out = np.array([*settings, 0.0]), np.empty(max(steps, 1))
-    warmup = int(given.get("warmup", 0))
+    numbers, out = np.array([*settings(schedules[given["name"]], given), 0.0]), np.empty(max(steps, 1))
+    warmup = int(given["warmup"])
     call = compiled.schedule(given["name"]).call
     call(0, steps, steps, config.learning_rate, warmup, numbers.ctypes.data, out.ctypes.data)
     return out

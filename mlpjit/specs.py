@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mlpjit.errors import ConfigError
+from mlpjit.limits import Limits
 from mlpjit.registry import Registry, suggestion
 
 
@@ -25,6 +26,11 @@ class Spec(dict[str, Any]):
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(tuple(self.items()))
+
+
+NEEDED = {
+    bool: "true or false", int: "a whole number", float: "a finite number", str: "a text", tuple: "a list of numbers",
+}  # fmt: skip
 
 
 def registry(kind: str) -> Registry[Any]:
@@ -59,7 +65,7 @@ def parse_spec(kind: str, value: Any) -> Spec:
     """Return the canonical spec for a name or a table; ConfigError holds all its mistakes."""
     given = _table(kind, value)
     record = registry(kind)[given.pop("name")]
-    return _filled(record.name, record.defaults, given)
+    return _filled(record.name, record.defaults, given, getattr(record, "limits", {}))
 
 
 def parse_dataset(value: Any) -> Spec:
@@ -90,12 +96,12 @@ def _table(kind: str, value: Any) -> dict[str, Any]:
     return dict(value)
 
 
-def _filled(name: str, defaults: Mapping[str, Any], given: Mapping[str, Any]) -> Spec:
+def _filled(name: str, defaults: Mapping[str, Any], given: Mapping[str, Any], limits: Mapping[str, Limits]) -> Spec:
     problems = [f"unknown key {key!r} of {name!r}{_suggested(key, defaults)}" for key in given.keys() - defaults]
     values = dict(defaults)
     for key in given.keys() & defaults.keys():
         try:
-            values[key] = _converted(key, plain(given[key]), defaults[key])
+            values[key] = _within(key, plain(given[key]), defaults[key], limits.get(key))
         except ConfigError as error:
             problems += error.problems
     if problems:
@@ -107,6 +113,17 @@ def _suggested(key: str, allowed: Iterable[str]) -> str:
     return suggestion(key, allowed) if list(allowed) else " (it has no parameters)"
 
 
+def _within(key: str, value: Any, default: Any, limits: Limits | None) -> Any:
+    """Return `value` as the default's type, within its limits; a name that the limits allow stands for a number."""
+    if limits is None or (isinstance(value, str) and value in limits.names):
+        return value if limits else _converted(key, value, default)
+    if limits.takes_numbers and not isinstance(value, str):
+        value = _converted(key, value, 0.0 if isinstance(default, str) else default)
+        if limits.holds(value):
+            return value
+    raise ConfigError(f"{key}: got {plain(value)!r}, need {limits.needed}")
+
+
 def _converted(key: str, value: Any, default: Any) -> Any:
     """Return `value` as the default's type; whole numbers pass for floats, nothing else is converted."""
     if default is None and (value is None or isinstance(value, str | int | float)):
@@ -115,10 +132,11 @@ def _converted(key: str, value: Any, default: Any) -> Any:
         if math.isfinite(value):
             return float(value)
         raise ConfigError(f"{key}: got {value!r}, need a finite number")
-    if type(value) is type(default):
+    if isinstance(default, tuple) and isinstance(value, list) and value:
+        return tuple(_converted(key, item, default[0]) for item in value)
+    if type(value) is type(default) and not isinstance(default, list | tuple):
         return value
-    needed = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a text"}
-    raise ConfigError(f"{key}: got {value!r}, need {needed.get(type(default), repr(default))}")
+    raise ConfigError(f"{key}: got {value!r}, need {NEEDED.get(type(default), repr(default))}")
 
 
 def _names(records: Registry[Any]) -> str:

@@ -7,9 +7,11 @@ other kernels) by compiled ones and rounds float constants to the dtype once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from mlpjit.limits import Limits
 
 Function = Callable[..., Any]
 
@@ -140,6 +142,7 @@ class Rule:
     citation: str
     defaults: dict[str, Any] = field(default_factory=dict)
     parts: tuple[Function, ...] = ()
+    limits: Mapping[str, Limits] = field(default_factory=dict, kw_only=True)
 
     @property
     def summary(self) -> str:

@@ -309,6 +309,21 @@ def unpack(typing: Any, pointer: Any, count: Any) -> Any:
 
 
 @primitive
+def unpack_settings(typing: Any, pointer: Any, count: Any, lists: Any) -> Any:
+    """Return pointer[0], ..., pointer[count - 1] and, if `lists` is 1, the pointer behind them (constants)."""
+    if not (isinstance(count, types.IntegerLiteral) and isinstance(lists, types.IntegerLiteral)):
+        return None
+    number, tail = count.literal_value, lists.literal_value
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        places = [builder.gep(arguments[0], [INT64(i)]) for i in range(number + tail)]
+        values = [builder.load(place) for place in places[:number]] + places[number:]
+        return context.make_tuple(builder, signature.return_type, values)
+
+    return types.Tuple([pointer.dtype] * number + [pointer] * tail)(pointer, count, lists), generate
+
+
+@primitive
 def rounded(typing: Any, like: Any, values: Any) -> Any:
     """Return a tuple of numbers, each converted to the element type of the pointer `like`."""
     result = types.UniTuple(like.dtype, len(values))

@@ -2,28 +2,72 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mlpjit.config import RunConfig
+from mlpjit.errors import ConfigError
 from mlpjit.registries import schedules
 from mlpjit.run import rates
 
 RATE, STEPS = 0.3, 500
+
+
+def restarts(t: np.ndarray, T: int, period: int, growth: int, final: float) -> np.ndarray:
+    """Each step's place in its cycle, found by walking through the steps."""
+    found, place, length = [], 0, period
+    for _ in range(int(t[-1]) + 1):
+        if place == length:
+            place, length = 0, length * growth
+        found.append(final + (1 - final) * (1 + np.cos(np.pi * place / length)) / 2)
+        place += 1
+    return np.array(found)[t]
+
+
+def one_cycle(t: np.ndarray, T: int, rise: float, fall: float, start: float, final: float, cosine: bool) -> np.ndarray:
+    bends, values = ([0, rise, fall, 1], [start, 1, start, final]) if fall < 1 else ([0, rise, 1], [start, 1, final])
+    if not cosine:
+        return np.interp(t / T, bends, values)
+    part = np.clip(np.searchsorted(bends, t / T, side="right") - 1, 0, len(bends) - 2)
+    low, high = np.array(bends)[part], np.array(bends)[part + 1]
+    begin, end = np.array(values)[part], np.array(values)[part + 1]
+    return begin + (end - begin) * (1 - np.cos(np.pi * (t / T - low) / (high - low))) / 2
+
+
 # Factor at step t of T, both counted behind the warm-up.
 FORMULAS: dict[str, Callable[..., np.ndarray]] = {
     "constant": lambda t, T: np.ones(len(t)),
     "step": lambda t, T, every, factor: factor ** (t // every).astype(float),
+    "multistep": lambda t, T, factor, milestones: factor ** np.searchsorted(milestones, t, side="right").astype(float),
     "exponential": lambda t, T, factor: factor ** (t / T),
+    "inverse_time": lambda t, T, decay: 1 / (1 + decay * t),
+    "inverse_sqrt": lambda t, T, timescale: np.sqrt(timescale / (timescale + t)),
+    "polynomial": lambda t, T, power, final: final + (1 - final) * (1 - t / T) ** power,
+    "linear": lambda t, T, final: 1 + (final - 1) * t / T,
     "cosine": lambda t, T, final: final + (1 - final) * (1 + np.cos(np.pi * t / T)) / 2,
+    "cosine_restarts": restarts,
+    "cyclic": lambda t, T, half_cycle, low: 1 - (1 - low) * abs(t / half_cycle % 2 - 1),
+    "one_cycle": one_cycle,
+    "warmup_stable_decay": lambda t, T, cooldown, final: np.interp(t / T, [1 - cooldown, 1], [1, final]),
+    "rex": lambda t, T: 1 - t / (2 * T - t),
 }
-SETTINGS: dict[str, list[dict[str, float]]] = {
-    "constant": [{}], "step": [{}, {"every": 7, "factor": 0.9}], "exponential": [{}, {"factor": 0.5}],
-    "cosine": [{}, {"final": 0.1}],
+SETTINGS: dict[str, list[dict[str, Any]]] = {
+    "constant": [{}], "step": [{}, {"every": 7, "factor": 0.9}],
+    "multistep": [{}, {"factor": 0.5, "milestones": [3, 40, 41, 90, 400]}, {"milestones": [1000]}],
+    "exponential": [{}, {"factor": 0.5}], "inverse_time": [{}, {"decay": 1.5}], "inverse_sqrt": [{}, {"timescale": 7}],
+    "polynomial": [{}, {"power": 3, "final": 0.2}], "linear": [{}, {"final": 0.25}], "cosine": [{}, {"final": 0.1}],
+    "cosine_restarts": [{}, {"period": 7, "growth": 1, "final": 0.1}, {"period": 10, "growth": 3}],
+    "cyclic": [{}, {"half_cycle": 7, "low": 0}, {"half_cycle": 1}],
+    "one_cycle": [{}, {"rise": 0.3, "fall": 1, "final": 0.001}, *({"fall": f, "cosine": True} for f in (0.8, 1))],
+    "warmup_stable_decay": [{}, {"cooldown": 0.5, "final": 0.1}, {"cooldown": 1}], "rex": [{}],
 }  # fmt: skip
 CASES = [(name, settings) for name in schedules for settings in SETTINGS.get(name, [{}])]
+# These begin below the base rate, by design.
+RISING = {"cyclic": 0.1, "one_cycle": 0.04}
 
 
 def test_every_schedule_has_a_formula():
@@ -44,9 +88,43 @@ def test_rates(name, settings, warmup):
 
 @pytest.mark.parametrize("name", list(schedules))
 def test_the_first_step_has_the_base_rate(name):
-    assert rates(RunConfig(schedule=name, learning_rate=RATE), STEPS)[0] == RATE
+    first = rates(RunConfig(schedule={"name": name, "warmup": 0}, learning_rate=RATE), STEPS)[0]
+    assert first == pytest.approx(RISING.get(name, 1.0) * RATE, rel=1e-15)
 
 
 def test_a_warm_up_rises_in_equal_steps_to_the_base_rate():
     found = rates(RunConfig(schedule={"name": "constant", "warmup": 4}, learning_rate=RATE), 6)
     np.testing.assert_allclose(found, RATE * np.array([0.25, 0.5, 0.75, 1.0, 1.0, 1.0]), rtol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine", "polynomial", "rex", "warmup_stable_decay"])
+def test_no_step_is_spent_at_rate_zero(name):
+    """The end T, where these reach 0, would be the step behind the last."""
+    assert rates(RunConfig(schedule={"name": name, "warmup": 0}, learning_rate=RATE), STEPS).min() > 0
+
+
+WRONG = [
+    ({"name": "step", "every": 0}, "schedule: every: got 0, need 1 or more"),
+    ({"name": "step", "factor": 0}, "schedule: factor: got 0.0, need above 0"),
+    ({"name": "multistep", "milestones": [100, 0]}, "schedule: milestones: got [100, 0], need 1 or more"),
+    ({"name": "multistep", "milestones": []}, "schedule: milestones: got [], need a list of numbers"),
+    ({"name": "multistep", "milestones": 100}, "schedule: milestones: got 100, need a list of numbers"),
+    ({"name": "multistep", "milestones": ["x"]}, "schedule: milestones: got 'x', need a whole number"),
+    ({"name": "cosine_restarts", "period": 0}, "schedule: period: got 0, need 1 or more"),
+    ({"name": "one_cycle", "rise": 1.5}, "schedule: rise: got 1.5, need 0 or more and at most 1"),
+    ({"name": "cosine", "warmup": -1}, "schedule: warmup: got -1, need 0 or more"),
+]
+
+
+@pytest.mark.parametrize(("spec", "line"), WRONG, ids=lambda value: str(value))
+def test_wrong_settings(spec, line):
+    with pytest.raises(ConfigError) as raised:
+        RunConfig(schedule=spec)
+    assert raised.value.problems == [line]
+
+
+def test_a_list_is_part_of_what_a_run_is():
+    one, same, other = (RunConfig(schedule={"name": "multistep", "milestones": m}) for m in ([5, 9], (5, 9), [5, 10]))
+    assert one.run_id == same.run_id != other.run_id
+    assert one.factors()["schedule"] == "multistep(milestones=(5, 9))"
+    assert RunConfig(**json.loads(json.dumps(one.canonical()))).run_id == one.run_id
