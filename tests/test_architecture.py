@@ -27,8 +27,8 @@ ROOMS = [
 PLACE = {name: place for place, room in enumerate(ROOMS) for name in room}
 FILES = sorted(PACKAGE.rglob("*.py"))
 IDS = [str(path.relative_to(PACKAGE)) for path in FILES]
-# Numba's front door is kernels/jit; these two write LLVM code and need its types.
-GENERATORS = {"kernels/jit.py", "kernels/simd.py", "kernels/tiles.py"}
+# Numba's front door is kernels/jit; these write LLVM code and need its types.
+GENERATORS = {"kernels/jit.py", "kernels/simd.py", "kernels/tiles.py", "kernels/blocks.py"}
 
 
 def top(path: Path) -> str:

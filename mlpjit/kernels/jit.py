@@ -26,7 +26,7 @@ from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from mlpjit.kernels import cache as disk
-from mlpjit.kernels import simd, tiles  # noqa: F401  (tiles registers its primitives in simd)
+from mlpjit.kernels import blocks, simd, tiles  # noqa: F401  (both register their primitives in simd)
 from mlpjit.kernels.rules import ByDtype, DtypeConstant, InFloat64, Kernel, Pointer, Primitive
 from mlpjit.kernels.sources import all_kernels_hash, referenced_names
 

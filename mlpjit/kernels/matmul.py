@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlpjit.kernels.rules import DtypeConstant, Int, Primitive, Reals, kernel, load, offset, real, store
+from mlpjit.kernels.rules import DtypeConstant, Int, Primitive, Reals, kernel, offset
 
 LANES: Any = DtypeConstant("LANES", float32=16, float64=8)
 panel_bias = Primitive("panel_bias")
 panel_scale = Primitive("panel_scale")
 panel_plain = Primitive("panel_plain")
+copy_vector = Primitive("copy_vector")
+transpose_block = Primitive("transpose_block")
 
 
 @kernel
@@ -62,17 +64,8 @@ def pack_panels(rows: Int, columns: Int, w: Reals, out: Reals) -> None:
     """Copy packed W (rows, columns) to panels of LANES columns, zeros beyond the edge."""
     for j in range(0, columns, LANES):
         panel = offset(out, j * rows)
-        width = min(columns - j, LANES)
         for i in range(rows):
-            row, start = offset(panel, i * LANES), offset(w, i * columns + j)
-            if width == LANES:
-                for lane in range(LANES):
-                    store(row, lane, load(start, lane))
-            else:
-                for lane in range(width):
-                    store(row, lane, load(start, lane))
-                for lane in range(width, LANES):
-                    store(row, lane, real(0.0))
+            copy_vector(offset(w, i * columns + j), offset(panel, i * LANES), columns - j)
 
 
 @kernel
@@ -80,10 +73,6 @@ def pack_transposed_panels(rows: Int, columns: Int, w: Reals, out: Reals) -> Non
     """Copy W^T of packed W (rows, columns) to panels of LANES of W's rows, zeros beyond the edge."""
     for i in range(0, rows, LANES):
         panel = offset(out, i * columns)
-        width = min(rows - i, LANES)
-        for j in range(columns):
-            row, start = offset(panel, j * LANES), offset(w, i * columns + j)
-            for lane in range(width):
-                store(row, lane, load(start, lane * columns))
-            for lane in range(width, LANES):
-                store(row, lane, real(0.0))
+        for j in range(0, columns, LANES):
+            block, place = offset(w, i * columns + j), offset(panel, j * LANES)
+            transpose_block(block, columns, min(rows - i, LANES), min(columns - j, LANES), place)
