@@ -17,6 +17,7 @@ from mlpjit.kernels.rules import (
     Reals,
     absolute,
     device,
+    fma,
     kernel,
     load,
     pointer,
@@ -27,8 +28,8 @@ from mlpjit.kernels.rules import (
 from mlpjit.registry import Registry
 
 activations: Registry[Activation] = Registry("activation")
-exp, tanh_of, normal_distribution = elementary.exp, elementary.tanh, elementary.normal_distribution
-expm1_negative = elementary.expm1_negative
+tanh_and_slope, sigmoid_and_slope = elementary.tanh_and_slope, elementary.sigmoid_and_slope
+normal_distribution, exp_and_expm1_negative = elementary.normal_distribution, elementary.exp_and_expm1_negative
 
 
 def activation(formula: str, citation: str, slope_limit: float = 1.0) -> Callable[[Function], Activation]:
@@ -50,22 +51,16 @@ def identity(z):
 @activation("f(z) = 1 / (1 + exp(-z))", "source 7.1", slope_limit=0.25)
 def sigmoid(z):
     """The logistic function; saturates on both sides."""
-    shrunk = exp(-absolute(z))
-    lower = 1.0 / (1.0 + shrunk)
-    slope = shrunk * lower * lower
-    value = elementary_sigmoid(z)
+    value, slope = sigmoid_and_slope(z)
     return value, slope, slope * (1.0 - 2.0 * value)
 
 
 @activation("f(z) = tanh z", "source 7.2")
 def tanh(z):
     """The hyperbolic tangent: zero-centred, saturates on both sides."""
-    value = tanh_of(z)
-    # 1 - tanh^2 = 4 e / (1 + e)^2 with e = exp(-2 |z|): no cancellation in the tails.
-    shrunk = exp(-2.0 * absolute(z))
-    whole = 1.0 + shrunk
-    slope = 4.0 * shrunk / (whole * whole)
-    return value, slope, -2.0 * value * slope
+    value, slope = tanh_and_slope(z)
+    # Near 0 the difference loses less than the quotient, which the tails need.
+    return value, slope, -2.0 * value * select(absolute(value) < 0.7, fma(-value, value, real(1.0)), slope)
 
 
 @activation("f(z) = max(0, z)", "source 7.3; Nair & Hinton 2010")
@@ -86,10 +81,9 @@ def leaky_relu(z):
 def elu(z):
     """The exponential linear unit, alpha = 1. df(0) = 1, d2f(0) = 1."""
     off = z <= 0.0
-    below = select(off, z, real(0.0))
-    slope = exp(below)
+    slope, value = exp_and_expm1_negative(select(off, z, real(0.0)))
     return (
-        select(off, expm1_negative(below), z),
+        select(off, value, z),
         select(off, slope, real(1.0)),
         select(off, slope, real(0.0)),
     )
@@ -104,9 +98,6 @@ def gelu(z):
     value = select(distribution == 0.0, real(-0.0), z * distribution)
     bend = select(density == 0.0, real(0.0), density * 2.0 - z * weighted)
     return value, distribution + weighted, bend
-
-
-elementary_sigmoid = elementary.sigmoid
 
 
 @pointer

@@ -9,7 +9,8 @@ from __future__ import annotations
 from mlpjit.kernels.polynomials import (
     EXP_HIGH,
     EXP_LOW,
-    EXPM1_LOW,
+    EXP_QUARTER_ZERO,
+    EXP_ZERO,
     EXPONENT_BIAS,
     LOG2_HIGH,
     LOG2_LOW,
@@ -24,7 +25,8 @@ from mlpjit.kernels.polynomials import (
     SQRT_HALF_BITS,
     SUBNORMAL_SCALE,
     SUBNORMAL_SHIFT,
-    TANH_HIGH,
+    UNDERFLOW_SCALE,
+    UNDERFLOW_SHIFT,
     cos_tail,
     erf_ratio,
     exp_tail,
@@ -100,44 +102,74 @@ def log(x):
 
 
 @device
-def _expm1(x):
-    """e^x - 1 for x from EXPM1_LOW to 40, accurate near 0."""
-    q, n = _reduced_exp(x)
-    scale = _power_of_two(n)
-    return fma(scale, q, scale - 1.0)
+def _exp_of_negative(x):
+    """Return (e^x, q, n) for x <= 0, e^x = (1 + q) 2^n with subnormal results rounded once; cheaper than exp."""
+    q, n = _reduced_exp(select(x < EXP_ZERO, real(EXP_ZERO), x))
+    scaled = _power_of_two(iadd(n, UNDERFLOW_SHIFT))
+    return fma(scaled, q, scaled) * UNDERFLOW_SCALE, q, n
 
 
 @device
-def expm1_negative(x):
-    """e^x - 1 for x <= 0, accurate near 0; -1 far below."""
-    return _expm1(select(x < EXPM1_LOW, EXPM1_LOW, x))
+def _power_of_two_or_zero(n):
+    """2^n for n <= 0, 0 where that is no normal number."""
+    biased = iadd(n, EXPONENT_BIAS)
+    zero = isub(biased, biased)
+    return from_bits(ishl(select(biased < zero, zero, biased), MANTISSA_BITS))
+
+
+@device
+def exp_and_expm1_negative(x):
+    """(e^x, e^x - 1) for x <= 0, the second accurate near 0."""
+    grown, q, n = _exp_of_negative(x)
+    scale = _power_of_two_or_zero(n)
+    return grown, fma(scale, q, scale - 1.0)
+
+
+@device
+def _quotient(numerator, total, lost, inverse):
+    """numerator / (total + lost) with lost below an ulp of total and inverse = 1 / total: one rounding in all."""
+    ratio = numerator * inverse
+    rest = fma(-ratio, total, numerator)
+    return fma(fma(-ratio, lost, rest), inverse, ratio)
+
+
+@device
+def tanh_and_slope(x):
+    """(tanh x, 1 - tanh^2 x) from s = 1 - e^(-2|x|): s / (2 - s) and 4 e^(-2|x|) / (2 - s)^2, one exp, one division."""
+    double = -2.0 * absolute(x)
+    q, n = _reduced_exp(select(double < EXP_QUARTER_ZERO, real(EXP_QUARTER_ZERO), double))
+    scale = _power_of_two_or_zero(n)
+    s = fma(-scale, q, 1.0 - scale)
+    total = 2.0 - s
+    lost = (2.0 - total) - s
+    inverse = 1.0 / total
+    value = _quotient(s, total, lost, inverse)
+    # Squared, the inverse's own rounding would cost the slope 2 ulp.
+    inverse = _quotient(real(1.0), total, lost, inverse)
+    whole = (1.0 + q) * (inverse * inverse)
+    return copysign(value, x), whole * _power_of_two(iadd(n, UNDERFLOW_SHIFT + 2)) * UNDERFLOW_SCALE
 
 
 @device
 def tanh(x):
-    """Tanh x = (e^2x - 1) / (e^2x + 1), in a form that keeps small x."""
-    size = absolute(x)
-    size = select(size > TANH_HIGH, TANH_HIGH, size)
-    grown = _expm1(size + size)
-    total = grown + 2.0
-    ratio = grown / total
-    # What the sum lost, put back: 1 / total is (1 - ratio) / 2. Without it the error is 2.4 ulp.
-    more = grown > 2.0
-    lost = (select(more, grown, real(2.0)) - total) + select(more, real(2.0), grown)
-    # And what the quotient lost, where 1 / total is known well enough: without it 2.04 ulp near 0.2.
-    rest = fma(-ratio, lost, select(more, real(0.0), fma(-ratio, total, grown)))
-    return copysign(fma(rest, 0.5 - 0.5 * ratio, ratio), x)
+    """Tanh x, small x kept."""
+    return tanh_and_slope(x)[0]
+
+
+@device
+def sigmoid_and_slope(x):
+    """(1 / (1 + e^-x), its derivative), the value relatively accurate down to subnormal results."""
+    shrunk = _exp_of_negative(-absolute(x))[0]
+    total = 1.0 + shrunk
+    inverse = 1.0 / total
+    value = _quotient(select(x < 0.0, shrunk, real(1.0)), total, (1.0 - total) + shrunk, inverse)
+    return value, (shrunk * inverse) * inverse
 
 
 @device
 def sigmoid(x):
-    """1 / (1 + e^-x), relatively accurate down to subnormal results."""
-    shrunk = exp(-absolute(x))
-    total = 1.0 + shrunk
-    ratio = select(x < 0.0, shrunk, real(1.0)) / total
-    # What the sum lost, put back; 1 / total is the upper of ratio and 1 - ratio. Without it 2.3 ulp.
-    lost = (1.0 - total) + shrunk
-    return fma(-ratio, lost * select(x < 0.0, 1.0 - ratio, ratio), ratio)
+    """1 / (1 + e^-x)."""
+    return sigmoid_and_slope(x)[0]
 
 
 @device
@@ -166,7 +198,7 @@ def normal_distribution(x):
     # e^(-x^2/2): the square's rounding error is put back as in _exp_minus_square.
     square = size * half
     lost = select(square < INFINITY, fma(size, half, -square), real(0.0))
-    grown = exp(-square)
+    grown = _exp_of_negative(-square)[0]
     grown = fma(-lost, grown, grown)
     tail = grown * _mills(size)
     far = select(x < 0.0, tail, 1.0 - tail)

@@ -75,17 +75,24 @@ def cross_entropy(rows: Int, outputs: Int, predicted: Reals, stride: Int, target
         for j in range(1, outputs):
             z = load(row, j)
             largest = select(z > largest, z, largest)
-        mass = real(0.0)
-        weight, linear = mass, mass
+        linear = real(0.0)
         for j in range(outputs):
             shifted, y = load(row, j) - largest, load(wanted, j)
-            grown = exp(shifted)
-            mass += grown
-            weight += y
             # 0 times an infinite logit is 0: a class that is not wanted does not count.
             linear += select(y == 0.0, y, y * shifted)
-            store(row, j, grown)
-        total += float64(weight * log(mass) - linear)
+            store(row, j, shifted)
+        total -= float64(linear)
+    # All rows at once, with what pads them: a loop over one row's few classes would not vectorize.
+    for at in range(rows * stride):
+        store(predicted, at, exp(load(predicted, at)))
+    for i in range(rows):
+        row, wanted = offset(predicted, i * stride), offset(targets, i * outputs)
+        mass = real(0.0)
+        weight = mass
+        for j in range(outputs):
+            mass += load(row, j)
+            weight += load(wanted, j)
+        total += float64(weight * log(mass))
         share = weight / mass
         for j in range(outputs):
             store(row, j, (load(row, j) * share - load(wanted, j)) * scale)

@@ -26,8 +26,12 @@ QUARTER_4 = DtypeConstant("QUARTER_4", 2.563344151594519e-12, 0.0)
 # Beyond these the result is inf, 0, -1 or 1 by rounding.
 EXP_HIGH = DtypeConstant("EXP_HIGH", 89.5, 710.5)
 EXP_LOW = DtypeConstant("EXP_LOW", -104.5, -746.0)
-EXPM1_LOW = DtypeConstant("EXPM1_LOW", -30.0, -60.0)
-TANH_HIGH = DtypeConstant("TANH_HIGH", 10.0, 20.0)
+# For x <= 0: scaled by 2^UNDERFLOW_SHIFT the results are normal numbers down to where they round to 0, which is at
+# these (for e^x, and for 4 e^x); UNDERFLOW_SCALE takes the factor back, rounding once.
+UNDERFLOW_SHIFT = DtypeConstant("UNDERFLOW_SHIFT", 25, 54)
+UNDERFLOW_SCALE = DtypeConstant("UNDERFLOW_SCALE", 2.0**-25, 2.0**-54)
+EXP_ZERO = DtypeConstant("EXP_ZERO", -104.5, -746.0)
+EXP_QUARTER_ZERO = DtypeConstant("EXP_QUARTER_ZERO", -105.9, -747.4)
 MILLS_SCALE = DtypeConstant("MILLS_SCALE", 4.0, 5.0)
 SQRT_HALF = 0.7071067811865476
 
