@@ -29,7 +29,7 @@ from mlpjit.registry import Registry
 
 activations: Registry[Activation] = Registry("activation")
 tanh_and_slope, sigmoid_and_slope = elementary.tanh_and_slope, elementary.sigmoid_and_slope
-normal_distribution, exp_and_expm1_negative = elementary.normal_distribution, elementary.exp_and_expm1_negative
+normal_distribution, exp_pair = elementary.normal_distribution, elementary.exp_pair
 
 
 def activation(formula: str, citation: str, slope_limit: float = 1.0) -> Callable[[Function], Activation]:
@@ -81,7 +81,7 @@ def leaky_relu(z):
 def elu(z):
     """The exponential linear unit, alpha = 1. df(0) = 1, d2f(0) = 1."""
     off = z <= 0.0
-    slope, value = exp_and_expm1_negative(select(off, z, real(0.0)))
+    slope, value = exp_pair(select(off, z, real(0.0)))
     return (
         select(off, value, z),
         select(off, slope, real(1.0)),

@@ -48,7 +48,7 @@ def _interleaved(builder: Any, low: Any, high: Any, size: int) -> tuple[Any, Any
     places = [lane for start in range(0, lanes, 2 * size) for lane in range(start, start + size)]
     even = [p for start in range(0, len(places), size) for p in _pair(places[start : start + size], lanes)]
     odd = [p + size for p in even]
-    return tuple(  # type: ignore[return-value]
+    return tuple(
         builder.shuffle_vector(low, high, ir.Constant(ir.VectorType(INT32, lanes), chosen)) for chosen in (even, odd)
     )
 

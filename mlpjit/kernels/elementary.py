@@ -118,8 +118,8 @@ def _power_of_two_or_zero(n):
 
 
 @device
-def exp_and_expm1_negative(x):
-    """(e^x, e^x - 1) for x <= 0, the second accurate near 0."""
+def exp_pair(x):
+    """Return (e^x, e^x - 1) for x <= 0, both accurate near 0 and far below."""
     grown, q, n = _exp_of_negative(x)
     scale = _power_of_two_or_zero(n)
     return grown, fma(scale, q, scale - 1.0)
@@ -273,17 +273,6 @@ def cos(x):
 def power(x, y):
     """x^y for x > 0 as e^(y log x): relative error about |y log x| ulp."""
     return exp(y * log(x))
-
-
-@device
-def exp_pair(x):
-    """Return (e^x, e^x - 1) for x <= 0, both accurate near 0 and far below."""
-    x = select(x < EXP_LOW, EXP_LOW, x)
-    q, n = _reduced_exp(x)
-    half = iashr(n, 1)
-    first, second = _power_of_two(half), _power_of_two(isub(n, half))
-    scale = first * second
-    return (1.0 + q) * first * second, fma(scale, q, scale - 1.0)
 
 
 @device
