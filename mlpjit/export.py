@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlpjit.errors import MlpjitError, StoreError
+from mlpjit.errors import MlpjitError, StoreError, writing
 from mlpjit.store import Store, arrays
 from mlpjit.store.schema import FLAGS, READ
 
@@ -37,15 +37,16 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]
     """Write beside the file, then rename: a reader never sees half a table."""
     partial = path.with_suffix(".partial")
     try:
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(columns)
-            writer.writerows(rows)
-        os.replace(partial, path)
-    except OSError as error:
+        with writing(path):
+            with partial.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(columns)
+                writer.writerows(rows)
+            os.replace(partial, path)
+    except StoreError:
         with contextlib.suppress(OSError):
             partial.unlink()
-        raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
+        raise
     return path
 
 
@@ -75,9 +76,7 @@ def _write_parquet(store: Store, directory: Path) -> list[Path]:
     runs = store.frame()
     paths = [directory / "runs.parquet", directory / "curves.parquet"]
     runs["batch_size"] = runs["batch_size"].astype(str)  # a column of numbers and "full"
-    try:
+    with writing(directory):
         runs.to_parquet(paths[0], index=False)
         store.curves(runs["run_id"].tolist()).to_parquet(paths[1], index=False)
-    except OSError as error:
-        raise StoreError(f"{directory}: cannot be written: {error.strerror}") from error
     return paths

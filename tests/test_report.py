@@ -17,6 +17,7 @@ import pytest
 from fakes import TABLE, Fake
 
 from mlpjit import report
+from mlpjit.errors import StoreError
 from mlpjit.report.provenance import toml
 from mlpjit.study import Study, built_in
 
@@ -100,6 +101,27 @@ def test_a_change_of_the_report_itself_draws_anew(
     monkeypatch.setattr(report, "sources_hash", lambda: "another")
     report.write(directory)
     assert drawings == [directory]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a Linux device stands for the full disk")
+@pytest.mark.parametrize(
+    "name", ["tables/answer.csv", "figures/rate_curves.svg", "figures/rate_curves.png", ".report.html"]
+)
+def test_a_full_disk_is_one_clear_line(directory: Path, name: str) -> None:
+    (directory / name).unlink(missing_ok=True)
+    (directory / name).symlink_to("/dev/full")
+    with pytest.raises(StoreError, match="cannot be written: No space left on device"):
+        report.write(directory, force=True)
+    (directory / name).unlink(missing_ok=True)
+    report.write(directory)
+    assert (directory / "report.html").stat().st_size > 1000
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_line(directory: Path) -> None:
+    shutil.rmtree(directory / "figures")
+    (directory / "figures").write_text("in the way")
+    with pytest.raises(StoreError, match="figures: cannot be written: File exists|figures.*Not a directory"):
+        report.write(directory)
 
 
 def test_new_runs_draw_anew_and_figures_without_data_disappear(directory: Path) -> None:

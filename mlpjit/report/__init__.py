@@ -22,8 +22,9 @@ def write(directory: Path | str, pdf: bool = False, force: bool = False) -> list
     """Write figures (SVG, PNG, with `pdf` PDF too), tables and report.html of the store in `directory`.
 
     Returns the files, the page first. Nothing is written when store, report sources and files are unchanged,
-    unless `force`. Raises StoreError when there is no store or no run in it.
+    unless `force`. Raises StoreError when there is no store, no run in it, or no room to write.
     """
+    from mlpjit.errors import writing
     from mlpjit.store import Store
 
     directory = Path(directory)
@@ -32,7 +33,8 @@ def write(directory: Path | str, pdf: bool = False, force: bool = False) -> list
         known = read_stamp(directory)
         if not force and is_current(directory, known, version, pdf):
             return [directory / name for name in known["files"]]
-        return render(store, directory, pdf, version)
+        with writing(directory):
+            return render(store, directory, pdf, version)
 
 
 def answer(directory: Path | str) -> list[dict[str, Any]]:
