@@ -120,7 +120,7 @@ def test_a_full_disk_is_one_clear_line(directory: Path, name: str) -> None:
 def test_a_folder_that_cannot_be_written_is_one_clear_line(directory: Path) -> None:
     shutil.rmtree(directory / "figures")
     (directory / "figures").write_text("in the way")
-    with pytest.raises(StoreError, match="figures: cannot be written: File exists|figures.*Not a directory"):
+    with pytest.raises(StoreError, match=r"figures.*: cannot be written: "):
         report.write(directory)
 
 
