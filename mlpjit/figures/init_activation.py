@@ -7,10 +7,11 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mlpjit.figures import figure, heat, layout
+from mlpjit.figures import figure, heat, layout, style
 from mlpjit.figures.results import Results
 
 TITLE = "Which initialization suits which activation?"
+SHOWN = ("depth", "init", "activation")
 
 
 def data(results: Results) -> pd.DataFrame:
@@ -30,19 +31,20 @@ def data(results: Results) -> pd.DataFrame:
             "median": setting.median,
             "lost": setting.diverged,
         }
-        for factors, setting in results.best_by([results.label, "depth", "init", "activation"])
+        for factors, setting in results.best_by([results.label, *SHOWN])
         if factors["depth"] in (depths[0], depths[-1])
     ]
-    names = ["label", "depth", "init", "activation", "learning_rate", "runs", "median", "lost"]
+    names = ["label", *SHOWN, "learning_rate", "runs", "median", "lost"]
     return pd.DataFrame(rows)[names].sort_values(names[:4], ignore_index=True)
 
 
 @figure(
     "init_activation",
     title=TITLE,
-    caption="Median final validation loss over the tuning seeds of each initialization and activation, "
-    "each at its own best learning rate. One colour scale for all panels; hatched grey: the "
-    "median run diverged at every rate; the frame marks the best cell of a panel.",
+    caption="Median final validation loss over the tuning seeds of each initialization and activation, at the least "
+    "and the greatest depth. Whatever else the study varies is at its best in each cell; the line below the title "
+    "names it. One colour scale for all panels; hatched grey: the median run was lost whatever was chosen; the frame "
+    "marks the best cell of a panel.",
     data=data,
     order=40,
 )
@@ -60,7 +62,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     room = layout.Room(left=0.35 + layout.text_width(activations), right=1.0, across=0.2, down=0.8, bottom=0.5)
     sheet = layout.sheet(
         TITLE,
-        "Median final validation loss, each at its own best learning rate",
+        "Median final validation loss" + style.at_best(results.others([results.label, *SHOWN])),
         len(panels),
         columns,
         max(0.3 * len(activations), 0.6),

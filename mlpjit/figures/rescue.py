@@ -41,8 +41,8 @@ def data(results: Results) -> pd.DataFrame:
 @figure(
     "rescue",
     title=TITLE,
-    caption="Final validation loss against depth, each at its best remaining settings, median over "
-    "tuning seeds. Crosses at the upper edge: the median run diverged.",
+    caption="Final validation loss against depth, each at the best of what else the study varies (named below "
+    "the title), median over tuning seeds. Crosses at the upper edge: the median run diverged.",
     data=data,
     order=45,
 )
@@ -60,7 +60,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         columns = layout.grid_columns(len(wanted), 5)
     sheet = layout.sheet(
         TITLE,
-        "Final validation loss by depth, median over tuning seeds",
+        "Final validation loss by depth, median over tuning seeds" + style.at_best(results.others(NAMES)),
         len(wanted),
         columns,
         1.45,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -87,6 +87,11 @@ class Results:
         """The factors that take more than one value among the tuning runs, seeds apart."""
         present = [name for name in FACTORS if name in self.tuning]
         return tuple(name for name in present if self.tuning[name].nunique(dropna=False) > 1)
+
+    def others(self, shown: Iterable[str]) -> list[str]:
+        """Return what varies besides `shown`; the list of widths where depth and width do not tell it."""
+        told = {*shown, "hidden"} if self.tuning["width"].notna().all() else set(shown)
+        return [name for name in self.varying if name not in told]
 
     @cached_property
     def label(self) -> str:

@@ -120,6 +120,20 @@ def ramp(count: int) -> list[Any]:
     return [colormaps[SEQUENTIAL](step) for step in steps]
 
 
+WORDS = {"hidden": "hidden layers", "init": "initialization", "clip": "clipping", "l2": "L2 penalty"}
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join names as a sentence does: a, b and c."""
+    return "".join(names) if len(names) < 2 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def at_best(factors: Sequence[str]) -> str:
+    """Return the end of a subtitle that says what was chosen; empty where nothing was."""
+    names = [WORDS.get(name, name.replace("_", " ")) for name in factors]
+    return f", each at its own best {listed(names)}" if names else ""
+
+
 def short(value: float) -> str:
     """Format a number for a heat map's cell in five characters at most: 0.081, 1.23, 12, 4e5."""
     if not math.isfinite(value):

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from mlpjit import statistics
+from mlpjit.figures import style
 from mlpjit.figures.results import Results
 from mlpjit.selection import Setting
 
@@ -103,7 +104,7 @@ def sentence(found: Sequence[Answer], unit: float) -> str:
     if unit == 1 and top < 0:
         parts.append("Below 0, predicting the mean of the targets would be better.")
     if waiting := [_name(row) for row in found if not row["runs"]]:
-        parts.append(f"{_and(waiting)} {'has' if len(waiting) == 1 else 'have'} no final run yet.")
+        parts.append(f"{style.listed(waiting)} {'has' if len(waiting) == 1 else 'have'} no final run yet.")
     return " ".join(parts)
 
 
@@ -115,7 +116,9 @@ def _reached(best: Sequence[Answer], count: int, unit: float) -> str:
     kind, score = f"{kind} {first['score_name']}", _number(first["score"], unit)
     if len(best) > 1:
         same = " each" if all(row["runs"] == first["runs"] for row in best) else ""
-        return f"{_and([_name(row) for row in best])} share the highest {kind} of {count}: {score} {seeds}{same}."
+        return (
+            f"{style.listed([_name(row) for row in best])} share the highest {kind} of {count}: {score} {seeds}{same}."
+        )
     text = f"{_name(first)} reaches {score} {kind} {seeds}{_quartiles(first, unit)}"
     return f"{text}, the highest of {count}." if count > 1 else f"{text}."
 
@@ -135,7 +138,7 @@ def _certainty(best: Sequence[Answer], others: Sequence[Answer]) -> str:
         return "One run tells nothing about the spread, so this names no clear winner."
     low = min(row["score_low"] for row in best)
     rivals = [_name(row) for row in others if math.isfinite(row["score_high"]) and row["score_high"] >= low]
-    overlap = f"quartile range{_s(len(rivals))} of {_and(rivals)} overlap{'s' if len(rivals) == 1 else ''}"
+    overlap = f"quartile range{_s(len(rivals))} of {style.listed(rivals)} overlap{'s' if len(rivals) == 1 else ''}"
     if len(best) > 1:
         return f"Equal medians name no clear winner{f'; the {overlap} theirs' if rivals else ''}."
     if not rivals:
@@ -159,10 +162,6 @@ def named(factor: str, value: Any) -> str:
 
 def _number(value: float, unit: float) -> str:
     return f"{value * unit:.1f}\N{NO-BREAK SPACE}%" if unit == 100 else f"{value * unit:.3f}"
-
-
-def _and(names: Sequence[str]) -> str:
-    return "".join(names) if len(names) < 2 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _s(count: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -86,6 +87,26 @@ def test_each_initialization_and_activation_at_its_own_best_rate() -> None:
     )
     found = {(row.init, row.activation): (row.learning_rate, row.median) for row in table.itertuples()}
     assert found == {("he", "relu"): (1.0, 0.4), ("xavier", "relu"): (0.1, 0.3), ("he", "tanh"): (0.1, INF)}
+
+
+@pytest.mark.parametrize(
+    ("varied", "figure", "chosen"),
+    [({"normalization": ["none", "batch"], "clip": ["none", "value"]}, init_activation,
+      ", each at its own best normalization and clipping"),
+     ({"learning_rate": [0.1, 1.0], "optimizer": ["sgd", "adam"]}, init_activation,
+      ", each at its own best learning rate"),
+     ({"normalization": ["none", "batch"], "batch_size": ["8", "64"], "l2": [0.0, 0.1]}, rescue,
+      ", each at its own best L2 penalty and batch size"),
+     ({"depth": [1, 4]}, init_activation, "")],
+)  # fmt: skip
+def test_a_figure_names_what_was_chosen(varied: dict[str, list[Any]], figure: Any, chosen: str) -> None:
+    grid = {"depth": [1, 2], "init": ["he", "xavier"], "activation": ["relu", "tanh"], **varied}
+    runs = [run(0.5, **dict(zip(grid, values, strict=True))) for values in itertools.product(*grid.values())]
+    results = results_of(*runs)
+    subtitle = figure.draw(figure.data(results), results).texts[1].get_text()
+    assert subtitle.split(" seeds")[-1].removeprefix("Median final validation loss") == chosen.replace(
+        "l2", "L2 penalty"
+    )
 
 
 def test_rescue_by_hand() -> None:
