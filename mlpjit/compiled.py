@@ -7,7 +7,7 @@ from typing import Any
 from mlpjit.kernels import jit
 from mlpjit.kernels.activations import LOOPS as ACTIVATION_LOOPS
 from mlpjit.kernels.losses import LOOPS as LOSS_KERNELS
-from mlpjit.kernels.optimizers.stages import LOOPS as OPTIMIZER_LOOPS
+from mlpjit.kernels.optimizers.stages import elementwise_loop, linked_names
 from mlpjit.kernels.rules import Activation, Kernel, Stage, kernel
 from mlpjit.kernels.schedules import loop as schedule_loop
 from mlpjit.kernels.sources import function_hash
@@ -37,8 +37,7 @@ def activation(name: str, dtype: str, use: str = "forward") -> jit.Compiled:
 def _stage(kind: str, record: Stage, dtype: str) -> jit.Compiled:
     """Return a stage: an elementwise rule in its loop, a whole one as it is."""
     if record.kind == "elementwise":
-        loop = OPTIMIZER_LOOPS[len(record.state)]
-        names = {"rule": record.function, "scalars": record.scalars, "SETTINGS": len(record.defaults)}
+        loop, names = elementwise_loop, linked_names(record)
     else:
         loop, names = kernel(record.function), {}
     made, names = _linked(kind, record, loop, names)

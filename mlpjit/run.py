@@ -12,7 +12,7 @@ from mlpjit import compiled, network
 from mlpjit.datasets import Split, split
 from mlpjit.kernels import jit, layout
 from mlpjit.kernels.training import train as train_kernel
-from mlpjit.parameters import initial_params
+from mlpjit.parameters import initial_params, initial_state
 from mlpjit.registries import activations
 from mlpjit.result import Control, RunResult
 from mlpjit.warm import prepare
@@ -68,9 +68,8 @@ class Run:
         count = len(self.params)
         from mlpjit.registries import optimizers
 
-        slots = len(optimizers[config.optimizer["name"]].state)
         self.grads, self.best = aligned(count, dtype), aligned(count, dtype)
-        self.state = aligned(max(1, slots * count), dtype)
+        self.state = initial_state(optimizers[config.optimizer["name"]], config.optimizer, self.params)
         self.carry = np.zeros(layout.CARRY_SIZE)
         self.carry[[layout.LAST_FINITE_LOSS, layout.FINAL_TRAIN_LOSS]] = np.nan
         width = layout.RECORD_HEAD + len(self.layers) * layout.DIAGNOSTIC_COUNT

@@ -49,10 +49,11 @@ class Optimizer:
 
     def init(self, params: np.ndarray) -> OptimizerState:
         """Return the state before the first step; params: 1-D, float32 or float64."""
-        import numpy as np
+        from mlpjit.parameters import initial_state
 
-        given = _checked(params)
-        return OptimizerState(0, {name: np.zeros_like(given) for name in self.record.state})
+        given, names = _checked(params), self.record.state
+        parts = initial_state(self.record, self.hyperparameters, given).reshape(len(names), len(given))
+        return OptimizerState(0, {name: part.copy() for name, part in zip(names, parts, strict=True)})
 
     def update(
         self, params: np.ndarray, grads: np.ndarray, state: OptimizerState, *, learning_rate: float

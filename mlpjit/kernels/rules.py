@@ -169,12 +169,17 @@ class Stage(Rule):
 
     `kind` names the loop that drives `function` (elementwise, whole), `state` the arrays it keeps, each as long
     as the parameters; `extra_gradients` counts gradients beyond the first that one step asks for.
+    A state starts at 0 unless `initial` says otherwise: a number, the name of a hyperparameter, or "params".
+    `uses_params`: the rule takes theta behind g. `decays`: its last scalar is the decay of the weight matrices.
     """
 
     kind: str = "elementwise"
     state: tuple[str, ...] = ()
     extra_gradients: int = 0
     scalars: Function | None = None
+    uses_params: bool = False
+    decays: bool = False
+    initial: dict[str, float | str] = field(default_factory=dict)
 
 
 # Names that kernel code may use. `real(x)` converts to the dtype of the run, rounding once.

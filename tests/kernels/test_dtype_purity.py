@@ -23,7 +23,7 @@ from mlpjit.kernels.elementary import FUNCTIONS
 from mlpjit.kernels.mapping import map_loop
 from mlpjit.kernels.optimizers.clipping import clippings
 from mlpjit.kernels.optimizers.elementwise import optimizers
-from mlpjit.kernels.optimizers.stages import LOOPS as OPTIMIZER_LOOPS
+from mlpjit.kernels.optimizers.stages import elementwise_loop, linked_names
 from mlpjit.kernels.rules import Int, Kernel, Real, Reals, kernel, load, store
 from mlpjit.kernels.schedules import schedule_loop
 
@@ -43,8 +43,7 @@ def templates() -> dict[str, tuple[Kernel, dict[str, Any]]]:
     for rule in activations.records():
         found |= {f"{use}_{rule.name}": (loop, {"rule": rule.function}) for use, loop in ACTIVATION_LOOPS.items()}
     for rule in optimizers.records():
-        names = {"rule": rule.function, "scalars": rule.scalars, "SETTINGS": len(rule.defaults)}
-        found[f"optimizer_{rule.name}"] = OPTIMIZER_LOOPS[len(rule.state)], names
+        found[f"optimizer_{rule.name}"] = elementwise_loop, linked_names(rule)
     return found | {f"clipping_{rule.name}": (kernel(rule.function), {}) for rule in clippings.records()}
 
 
@@ -54,7 +53,7 @@ def plain() -> dict[str, tuple[Kernel, dict[str, Any]]]:
     for module in pkgutil.walk_packages(kernels.__path__, "mlpjit.kernels."):
         members = vars(importlib.import_module(module.name)).values()
         found |= {member.name: member for member in members if isinstance(member, Kernel)}
-    linked = {loop.name for loop in (map_loop, schedule_loop, *ACTIVATION_LOOPS.values(), *OPTIMIZER_LOOPS.values())}
+    linked = {loop.name for loop in (map_loop, schedule_loop, *ACTIVATION_LOOPS.values(), elementwise_loop)}
     return {name: (record, {}) for name, record in found.items() if name not in linked}
 
 

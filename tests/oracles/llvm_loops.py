@@ -79,3 +79,14 @@ def double_arithmetic_in_float_loops(ir: str) -> list[str]:
 def narrowing_in_float_loops(ir: str) -> list[str]:
     """Return the conversions from double to float32 on such loops: where double comes back to the data."""
     return _matching(re.compile(r"= fptrunc "), _float_loops(ir))
+
+
+def vector_stores(ir: str) -> int:
+    """Return how many stores of whole vectors of float32 or float64 lie on loops."""
+    pattern = re.compile(r"^\s*store <\d+ x (?:float|double)>")
+    return len(_matching(pattern, [line for blocks in functions(ir) for loop in loops(blocks) for line in loop]))
+
+
+def overlap_checks(ir: str) -> int:
+    """Return how many instructions ask at run time whether arrays overlap, by the names that LLVM gives them."""
+    return len(re.findall(r"%(?:diff\.check|found\.conflict)[.\w]* = ", ir))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mlpjit.kernels.optimizers import stages
 from mlpjit.kernels.rules import Function, Stage, device, device_float64, fma, sqrt
 from mlpjit.registry import Registry
 
@@ -16,14 +15,18 @@ optimizers: Registry[Stage] = Registry("optimizer")
 
 
 def elementwise(
-    scalars: Function, formula: str, citation: str, state: tuple[str, ...] = (), **defaults: float | bool
-) -> Callable[[Function], Stage]:
-    """Register an elementwise optimizer; the defaults are its hyperparameters in the order `scalars` takes them."""
+    scalars: Function, formula: str, citation: str, state: tuple[str, ...] = (), uses_params: bool = False,
+    decays: bool = False, initial: dict[str, float | str] | None = None, **defaults: float | bool,
+) -> Callable[[Function], Stage]:  # fmt: skip
+    """Register an elementwise optimizer; the defaults are its hyperparameters in the order `scalars` takes them.
+
+    What uses_params, decays and initial mean stands at `Stage`.
+    """
 
     def register(function: Function) -> Stage:
         record = Stage(
             function.__name__, device(function), formula, citation, defaults, (device_float64(scalars),),
-            "elementwise", state, 0, scalars,
+            "elementwise", state, 0, scalars, uses_params, decays, initial or {},
         )  # fmt: skip
         return optimizers.register(record)
 
@@ -106,6 +109,3 @@ def adam(g, mu, nu, rate, b1, rest1, b2, rest2, correction, eps, eps_root):
     mu = fma(b1, mu, rest1 * g)
     nu = fma(b2, nu, rest2 * g * g)
     return rate * mu / (sqrt(fma(nu, correction, eps_root)) + eps), mu, nu
-
-
-LOOPS = stages.LOOPS

@@ -1,4 +1,4 @@
-"""What a stage of a training step is: its C signature, what it may ask for, and the loops of elementwise rules.
+"""What a stage of a training step is: its C signature, what it may ask for, and the loop of elementwise rules.
 
 A stage is called with phase 0, 1, 2, ... It returns DONE, or what it needs before the next phase: the gradient or
 the loss at the parameters as they now stand (same batch). The run serves it and counts it.
@@ -6,28 +6,39 @@ the loss at the parameters as they now stand (same batch). The run serves it and
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlpjit.kernels.rules import (
     Float64,
     Float64s,
     Int,
     Ints,
-    Kernel,
     Primitive,
     Reals,
+    Stage,
+    fma,
     kernel,
     load,
     offset,
     pointer,
-    store,
+    real,
 )
 
 DONE, NEED_GRADIENT, NEED_LOSS = 0, 1, 2
 # Columns of the table of tensors: where a tensor begins in the packed buffer, its shape, its kind.
 OFFSET, ROWS, COLUMNS, KIND, TENSOR_COLUMNS = 0, 1, 2, 3, 4
 WEIGHT, BIAS, GAMMA, BETA = 0, 1, 2, 3
+PARAMS_APART, GRADS_APART = 0, 1
 
 unpack = Primitive("unpack")
 rounded = Primitive("rounded")
+# The arrays of a step never overlap, and the loop says so (`state_arrays`): each has a place.
+load_apart = Primitive("load_apart")
+store_apart = Primitive("store_apart")
+load_states = Primitive("load_states")
+store_states = Primitive("store_states")
+update_of = Primitive("update_of")
+repeated = Primitive("repeated")
 
 
 @pointer
@@ -38,52 +49,37 @@ def call_stage(
     """Do one phase of a step (counted from 1) over `count` parameters; return DONE or what is needed."""
 
 
-# The three loops below differ in the number of state arrays only. `rule`, `scalars` and SETTINGS are filled in
-# when the loop is compiled: scalars(step, learning_rate, *settings) runs in float64 once a step, its results are
-# rounded once, and rule(g, *state, *scalars) returns the update and the new state.
-
-
 @kernel
-def stateless_loop(
+def elementwise_loop(
     phase: Int, step: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals, settings: Float64s,
     learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
 ) -> Int:  # fmt: skip
-    """theta -= rule(g)."""
+    """theta -= rule(g, [theta,] *states, *scalars), and the new states, in one pass over all arrays.
+
+    `rule`, `scalars`, SETTINGS, STATES, USES_PARAMS and DECAYS are filled in when the loop is compiled: `linked_names`.
+    scalars(step, learning_rate, *settings) runs in float64 once a step and its results are rounded once. Where DECAYS,
+    the last of them is the decay of weight matrices: W -= decay W before the update; biases, gamma, beta as they are.
+    """
     values = rounded(grads, scalars(step, learning_rate, *unpack(settings, SETTINGS)))  # noqa: F821
-    for i in range(count):
-        update = rule(load(grads, i), *values)  # noqa: F821
-        store(params, i, load(params, i) - update)
+    for t in range(tensor_count if DECAYS else 1):  # noqa: F821
+        tensor = offset(tensors, t * TENSOR_COLUMNS)
+        first = load(tensor, OFFSET) if DECAYS else 0  # noqa: F821
+        end = first + load(tensor, ROWS) * load(tensor, COLUMNS) if DECAYS else count  # noqa: F821
+        decay = values[-1] if load(tensor, KIND) == WEIGHT else real(0.0)
+        for i in range(first, end):
+            theta = load_apart(params, i, PARAMS_APART)
+            kept = load_states(state, count, i, STATES)  # noqa: F821
+            given = load_apart(grads, i, GRADS_APART)
+            result = rule(given, *repeated(theta, USES_PARAMS), *kept, *values)  # noqa: F821
+            store_states(state, count, i, result)
+            theta = fma(-decay, theta, theta) if DECAYS else theta  # noqa: F821
+            store_apart(params, i, theta - update_of(result), PARAMS_APART)
     return DONE
 
 
-@kernel
-def one_state_loop(
-    phase: Int, step: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals, settings: Float64s,
-    learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
-) -> Int:  # fmt: skip
-    """theta -= rule(g, a), with a kept from step to step."""
-    values = rounded(grads, scalars(step, learning_rate, *unpack(settings, SETTINGS)))  # noqa: F821
-    for i in range(count):
-        update, first = rule(load(grads, i), load(state, i), *values)  # noqa: F821
-        store(state, i, first)
-        store(params, i, load(params, i) - update)
-    return DONE
-
-
-@kernel
-def two_state_loop(
-    phase: Int, step: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals, settings: Float64s,
-    learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
-) -> Int:  # fmt: skip
-    """theta -= rule(g, a, b), with a and b kept from step to step."""
-    values = rounded(grads, scalars(step, learning_rate, *unpack(settings, SETTINGS)))  # noqa: F821
-    other = offset(state, count)
-    for i in range(count):
-        update, first, second = rule(load(grads, i), load(state, i), load(other, i), *values)  # noqa: F821
-        store(state, i, first)
-        store(other, i, second)
-        store(params, i, load(params, i) - update)
-    return DONE
-
-
-LOOPS: dict[int, Kernel] = {0: stateless_loop, 1: one_state_loop, 2: two_state_loop}
+def linked_names(record: Stage) -> dict[str, Any]:
+    """Return what `elementwise_loop` is filled in with for one optimizer."""
+    return {
+        "rule": record.function, "scalars": record.scalars, "SETTINGS": len(record.defaults),
+        "STATES": len(record.state), "USES_PARAMS": int(record.uses_params), "DECAYS": int(record.decays),
+    }  # fmt: skip

@@ -1,0 +1,65 @@
+"""Every elementwise optimizer is one vectorized loop without run-time checks for overlap, whatever its state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import pytest
+from oracles.llvm_loops import overlap_checks, vector_stores
+
+from mlpjit.kernels import jit
+from mlpjit.kernels.optimizers.elementwise import optimizers
+from mlpjit.kernels.optimizers.stages import elementwise_loop, linked_names
+from mlpjit.kernels.rules import Int, Kernel, Reals, Stage, device, device_float64, kernel, load, store
+
+ELEMENTWISE = [record for record in optimizers.records() if record.kind == "elementwise"]
+# Without an instruction for it LLVM calls fma number by number.
+pytestmark = pytest.mark.skipif("+fma" not in jit.target()[2] and "x86" in jit.target()[0], reason="no FMA instruction")
+
+
+def ir_of(record: Kernel, names: dict[str, Any], dtype: str) -> str:
+    made = numba.cfunc(jit._signature(record, dtype), **jit.OPTIONS)
+    return made(jit.link(record.function, dtype, names)).inspect_llvm()
+
+
+def rate_only(step, learning_rate):
+    return (learning_rate,)
+
+
+def seven_states(g, theta, a, b, c, d, e, f, h, rate):
+    return rate * (g + theta), a + g, b + a, c + b, d + c, e + d, f + e, h + f
+
+
+SEVEN = Stage(
+    "seven_states", device(seven_states), "-", "-", state=tuple("abcdefh"), scalars=device_float64(rate_only),
+    uses_params=True, decays=True,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("record", [*ELEMENTWISE, SEVEN], ids=lambda record: record.name)
+def test_the_loop_is_vectorized(record, dtype):
+    """Parameters and each state are written as vectors."""
+    ir = ir_of(elementwise_loop, linked_names(record), dtype)
+    assert vector_stores(ir) >= 1 + len(record.state)
+    assert overlap_checks(ir) == 0
+
+
+@kernel
+def recurrence(count: Int, x: Reals) -> None:
+    """Each entry needs the one before."""
+    for i in range(count):
+        store(x, i, load(x, i) * load(x, i - 1))
+
+
+@kernel
+def may_overlap(count: Int, x: Reals, y: Reals) -> None:
+    """Nothing says that x and y are apart."""
+    for i in range(count):
+        store(x, i, load(y, i) * load(y, i))
+
+
+def test_what_is_not_vectorized_or_checks_is_found():
+    assert vector_stores(ir_of(recurrence, {}, "float32")) == 0
+    assert overlap_checks(ir_of(may_overlap, {}, "float32")) > 0
