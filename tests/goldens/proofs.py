@@ -1,0 +1,71 @@
+"""The table of proofs, docs/proofs.md: for every entry who computed the same, at which settings, how close ours comes.
+
+`PYTHONPATH=tests:. python -m goldens.proofs` writes it from the golden files; a test keeps it current.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from goldens.ours import OURS
+from goldens.records import Golden, difference, load
+
+from mlpjit.registries import REGISTRIES
+
+PAGE = Path(__file__).parents[2] / "docs" / "proofs.md"
+HEAD = """# Proofs
+
+Every entry below equals an implementation that nobody here wrote. A case is one setting of an entry, computed by the
+oracle named beside it and stored in `tests/goldens/`; the difference is the largest one between ours and the oracle's,
+over max(1, largest value of the oracle's). `pytest tests/test_goldens.py` compares them all; `pytest -m peers` computes
+the oracles' side again. This page is written by `PYTHONPATH=tests:. python -m goldens.proofs`.
+"""
+COLUMNS = ("entry", "oracle", "version", "settings", "cases", "largest difference")
+# Entries that no outside code has: the derivation and the two independent checks, by kind and name.
+DERIVED: dict[str, dict[str, str]] = {}
+
+
+@cache
+def measured(kind: str) -> tuple[tuple[Golden, float], ...]:
+    """Return every case of a kind with the difference of ours from it."""
+    cases, shared = load(kind)
+    return tuple((case, difference(OURS[kind](case, shared), case.arrays)) for case in cases)
+
+
+def rows(kind: str) -> list[tuple[str, ...]]:
+    """Return the table of one kind: a row for each entry and oracle, in the order of the registry."""
+    found: list[tuple[str, ...]] = []
+    for entry in REGISTRIES[kind]:
+        groups: dict[tuple[str, str], list[tuple[Golden, float]]] = {}
+        for case, gap in measured(kind):
+            if case.entry == entry:
+                groups.setdefault((case.oracle.partition("(")[0], case.version), []).append((case, gap))
+        for (oracle, version), group in groups.items():
+            worst = max(gap for _, gap in group)
+            found.append((entry, oracle, version, _settings(group), str(len(group)), f"{worst:.1e}"))
+        if entry in DERIVED.get(kind, {}):
+            found.append((entry, DERIVED[kind][entry], "", "", "", ""))
+    return found
+
+
+def _settings(group: Iterable[tuple[Golden, float]]) -> str:
+    """Return the distinct settings of the cases, and their notes."""
+    shown = [", ".join(f"{name}={value}" for name, value in case.settings.items()) or "defaults" for case, _ in group]
+    notes = [case.note for case, _ in group if case.note]
+    return "; ".join(dict.fromkeys(shown + notes))
+
+
+def page() -> str:
+    """Return the page."""
+    parts = [HEAD]
+    for kind in OURS:
+        parts.append(f"\n## {kind.capitalize()}\n\n| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}\n")
+        parts += [f"| {' | '.join(row)} |\n" for row in rows(kind)]
+    return "".join(parts)
+
+
+if __name__ == "__main__":
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(page(), encoding="utf-8")
