@@ -21,7 +21,7 @@ def data(results: Results) -> pd.DataFrame:
     title=TITLE,
     caption="Norm of the loss gradient with respect to each layer's weights before the first step, one "
     "line a depth: a line that falls towards layer 1 is a vanishing gradient, one that rises an"
-    " exploding one. Median over seeds; triangles at the lower edge are exact zeros.",
+    " exploding one. " + signal.READING,
     data=data,
     order=53,
 )

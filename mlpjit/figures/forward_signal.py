@@ -21,7 +21,7 @@ def data(results: Results) -> pd.DataFrame:
     title=TITLE,
     caption="Standard deviation of each layer's activations before the first step, one line a depth: "
     "flat is healthy, a fall means that all samples look alike to later layers, a rise "
-    "overflows. Median over seeds; triangles at the lower edge are exact zeros.",
+    "overflows. " + signal.READING,
     data=data,
     order=52,
 )

@@ -41,8 +41,8 @@ def data(results: Results) -> pd.DataFrame:
     caption="Norm of the loss gradient with respect to each layer's weights at initialization, before "
     "the first step, in the deepest networks: median over seeds, band from quartile to "
     "quartile. Layer 1 is next to the input. A line that falls to the left is a vanishing "
-    "gradient, one that rises to the left an exploding one. Hollow triangles at the lower edge "
-    "mark gradients of exactly zero.",
+    "gradient, one that rises to the left an exploding one. Hollow triangles mark gradients of exactly "
+    "zero at the lower edge, and at the upper one those that are not finite.",
     data=data,
     order=50,
 )
@@ -73,7 +73,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     for panel, (normalization, init) in zip(sheet.panels, panels, strict=True):
         part = table[(table["normalization"] == normalization) & (table["init"] == init)]
         for name, line in part.groupby("activation", sort=False):
-            _line(panel, line, looks[name], low)
+            _line(panel, line, looks[name], (low, high))
         layout.log_axis(panel, "y", low, high)
         layout.fixed_ticks(panel.xaxis, layer_ticks(int(table["layer"].max())))
         panel.set_title(_title(init, normalization, several), loc="left", fontweight="bold")
@@ -86,14 +86,15 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     return sheet.figure
 
 
-def _line(panel: Any, line: pd.DataFrame, look: style.Look, low: float) -> None:
-    shown = line[line["median"] > 0]
+def _line(panel: Any, line: pd.DataFrame, look: style.Look, limits: tuple[float, float]) -> None:
+    shown = line[(line["median"] > 0) & np.isfinite(line["median"])]
     every = max(1, len(line) // 9)
     panel.plot(shown["layer"], shown["median"], markevery=every, **look.line())
-    positive = np.maximum(shown["low"].to_numpy(), low)
-    panel.fill_between(shown["layer"], positive, shown["high"], color=look.colour, alpha=0.14, linewidth=0)
-    zero = line[line["median"] <= 0]
-    panel.plot(zero["layer"], [low] * len(zero), "v", markerfacecolor="none", color=look.colour, clip_on=False)
+    positive = np.maximum(shown["low"].to_numpy(), limits[0])
+    panel.fill_between(
+        shown["layer"], positive, shown["high"].clip(upper=limits[1]), color=look.colour, alpha=0.14, linewidth=0
+    )
+    layout.edge_marks(panel, line["layer"], line["median"], limits, look.colour)
 
 
 def _title(init: str, normalization: str, several: bool) -> str:

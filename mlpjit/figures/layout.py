@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -157,6 +158,21 @@ def log_axis(panel: Axes, which: str, low: float, high: float, ticks: Sequence[f
     axis = getattr(panel, f"{which}axis")
     axis.set_minor_locator(NullLocator())
     fixed_ticks(axis, log_ticks(low, high) if ticks is None else ticks)
+
+
+def edge_marks(panel: Axes, x: Any, values: Any, limits: tuple[float, float], colour: Any, size: float = 4) -> None:
+    """Mark what a logarithmic axis cannot show: below zero hollow and too small filled, above what is not finite."""
+    places, numbers, (low, high) = np.asarray(x), np.asarray(values, dtype=float), limits
+    kinds = [
+        (numbers <= 0, low, "v", "none"), ((numbers > 0) & (numbers < low), low, "v", colour),
+        (~np.isfinite(numbers), high, "^", "none"),
+    ]  # fmt: skip
+    for chosen, edge, marker, fill in kinds:
+        if chosen.any():
+            panel.plot(
+                places[chosen], np.full(chosen.sum(), edge), marker, color=colour, markerfacecolor=fill,
+                markersize=size, clip_on=False,
+            )  # fmt: skip
 
 
 def fixed_ticks(axis: Any, ticks: Sequence[float], names: Sequence[str] | None = None) -> None:

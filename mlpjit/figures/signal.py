@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -16,6 +17,11 @@ GROUPS = ["activation", "init", "normalization", "depth"]
 NORMALIZATIONS = {"none": "plain", "batch": "batch norm"}
 ACROSS = 6  # panels in a row
 DEEP = 12  # hidden layers from which the signal through them is worth a figure
+SPAN = 1e30  # of the axis: what is smaller still is marked at its lower edge
+READING = (
+    "Median over seeds. Triangles at the lower edge are exact zeros where hollow, and where filled too small for the "
+    "axis, which spans 30 decades at most; hollow triangles at the upper edge are not finite."
+)
 
 
 def by_layer(results: Results, quantity: str) -> pd.DataFrame:
@@ -59,7 +65,7 @@ def panels(table: pd.DataFrame, title: str, subtitle: str, axis: str) -> Figure:
         title_lines=2,
     )
     low, high = layout.log_limits(table["median"])
-    low = max(low, high * 1e-30)
+    low = max(low, high / SPAN)
     for panel, (activation, place) in zip(sheet.panels, wanted, strict=True):
         if place is None:
             panel.set_visible(False)
@@ -67,7 +73,7 @@ def panels(table: pd.DataFrame, title: str, subtitle: str, axis: str) -> Figure:
         part = table[(table["activation"] == activation) & (table["init"] == place[0])]
         part = part[part["normalization"] == place[1]]
         for depth, line in part.groupby("depth"):
-            _line(panel, line, colours[depth], low)
+            _line(panel, line, colours[depth], (low, high))
         _axes(panel, sheet, (low, high), int(table["layer"].max()))
         if activation == wanted[0][0]:  # the column's name, once
             panel.set_title(_name(*place), loc="left", fontsize=8.5)
@@ -76,19 +82,10 @@ def panels(table: pd.DataFrame, title: str, subtitle: str, axis: str) -> Figure:
     return sheet.figure
 
 
-def _line(panel: Any, line: pd.DataFrame, colour: Any, low: float) -> None:
-    shown = line[line["median"] > 0]
+def _line(panel: Any, line: pd.DataFrame, colour: Any, limits: tuple[float, float]) -> None:
+    shown = line[(line["median"] >= limits[0]) & np.isfinite(line["median"])]
     panel.plot(shown["layer"], shown["median"], color=colour, linewidth=1.5)
-    zero = line[line["median"] <= 0]
-    panel.plot(
-        zero["layer"],
-        [low] * len(zero),
-        "v",
-        markerfacecolor="none",
-        color=colour,
-        markersize=3.5,
-        clip_on=False,
-    )
+    layout.edge_marks(panel, line["layer"], line["median"], limits, colour, 3.5)
 
 
 def _axes(panel: Any, sheet: layout.Sheet, limits: tuple[float, float], layers: int) -> None:

@@ -185,6 +185,23 @@ def test_signal_needs_depth_and_takes_every_depth() -> None:
     assert signal.by_layer(results_of(run(0.5, depth=2), run(0.5, depth=4)), "activation_std").empty
 
 
+def test_what_the_axis_cannot_show_is_marked_at_its_edges() -> None:
+    layers = [1, 2, 3, 4, 5]
+    store = recorded(run(0.5, depth=2), run(0.5, depth=signal.DEEP))
+    store.layer_rows = pd.DataFrame(
+        [{"run_id": run_id(1), "epoch": 0, "layer": layer, "activation_std": value}
+         for layer, value in zip(layers, [1.0, 1e-10, 1e-35, 0.0, INF], strict=True)]
+    )  # fmt: skip
+    results = Results.read(store)
+    (panel,) = signal.panels(signal.by_layer(results, "activation_std"), "", "", "std").axes
+    line, *marks = panel.get_lines()
+    assert line.get_xdata().tolist() == [1, 2]
+    low, high = panel.get_ylim()
+    found = [(mark.get_xdata().tolist(), mark.get_ydata().tolist(), mark.get_marker()) for mark in marks]
+    assert found == [([4], [low], "v"), ([3], [low], "v"), ([5], [high], "^")]
+    assert [mark.get_markerfacecolor() == "none" for mark in marks] == [True, False, True]
+
+
 def test_dead_units_first_and_last_epoch_of_hidden_layers() -> None:
     store = recorded(run(0.5, depth=2, activation="relu"), run(0.9, depth=2, activation="tanh"))
     rows = [
