@@ -9,15 +9,17 @@ import numpy as np
 
 from mlpjit import compiled
 from mlpjit.errors import ConfigError
+from mlpjit.forward import Forward
 from mlpjit.kernels import jit, layout
 from mlpjit.kernels.curvature import hessian_vector_product
 from mlpjit.kernels.pairs import plan_curvature
-from mlpjit.kernels.passes import backward, forward, output_delta, refresh_weights
+from mlpjit.kernels.passes import backward, output_delta
 from mlpjit.kernels.tangents import LOSS_TANGENTS
-from mlpjit.network import VECTOR, Layer, layers_of, padded, parameters_of, views
+from mlpjit.network import VECTOR, Layer, layers_of, parameters_of, views
 from mlpjit.parameters import initial_params
-from mlpjit.registries import activations, initializers, losses, normalizations
-from mlpjit.workspace import Workspace, aligned, plan_workspace
+from mlpjit.registries import activations, losses, normalizations
+from mlpjit.specs import parse_spec
+from mlpjit.workspace import aligned
 
 DTYPES = ("float32", "float64")
 
@@ -66,11 +68,15 @@ class Network:
         """Whether the output layer is a softmax."""
         return self.activations[-1] == "softmax"
 
-    def init(self, initializer: str | dict[str, Any] = "he_normal", seed: int = 0) -> np.ndarray:
-        """Return packed parameters (parameter_count,): W from the initializer, b and beta 0, gamma 1."""
-        spec = {"name": initializer} if isinstance(initializer, str) else dict(initializer)
-        initializers[spec["name"]]
-        return initial_params(self.layout, spec, seed, self.dtype)
+    def init(
+        self, initializer: str | dict[str, Any] = "he_normal", seed: int = 0, x: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return packed parameters (parameter_count,): W (and b, else 0) from the initializer, beta 0, gamma 1.
+
+        x: the samples (n, inputs) that a data-driven initializer looks at. Raises ConfigError where it lacks them.
+        """
+        spec = parse_spec("initializers", initializer)
+        return initial_params(self.layout, spec, seed, self.dtype, self.activations, x)
 
     def layers(self, params: np.ndarray) -> list[dict[str, np.ndarray]]:
         """Return named views of a packed array, a dict for each layer: W (fan_in, fan_out), b, gamma, beta."""
@@ -109,49 +115,16 @@ class Network:
         return made
 
 
-class _Passes:
+class _Passes(Forward):
     """The buffers of one forward and backward pass over all rows of x at once."""
 
     def __init__(self, net: Network, params: np.ndarray, x: np.ndarray) -> None:
-        self.net, self.x = net, np.ascontiguousarray(x, net.dtype)
-        if self.x.ndim != 2 or self.x.shape[1] != net.sizes[0] or not len(self.x):
-            raise ConfigError(f"x: got shape {self.x.shape}, need (n, {net.sizes[0]}) with n at least 1")
+        if np.ndim(x) != 2 or np.shape(x)[1] != net.sizes[0] or not len(x):
+            raise ConfigError(f"x: got shape {np.shape(x)}, need (n, {net.sizes[0]}) with n at least 1")
         if np.shape(params) != (net.parameter_count,):
             raise ConfigError(f"params: got shape {np.shape(params)}, need ({net.parameter_count},)")
-        self.params = aligned(net.parameter_count, net.dtype)
-        self.params[:] = params
-        self.space: Workspace = plan_workspace(net.layout, self._addresses(), len(self.x), net.dtype)
-        self.workspace = aligned(self.space.size, net.dtype)
-        self.moments = aligned(max(1, self.space.running_size), net.dtype)
-        stride = padded(net.sizes[0], net.dtype)
-        at = int(self.space.layers[0][layout.INPUT_AT])
-        self.workspace[at : at + len(self.x) * stride].reshape(len(self.x), stride)[:, : net.sizes[0]] = self.x
-
-    def _addresses(self) -> list[int]:
-        names = self.net.activations
-        hidden = [compiled.activation(name, self.net.dtype).address for name in names[:-1]]
-        linear = names[-1] in ("identity", "softmax")
-        return [*hidden, 0 if linear else compiled.activation(names[-1], self.net.dtype).address]
-
-    def _call(self, kernel: Any, *arguments: Any) -> Any:
-        passed = [a.ctypes.data if isinstance(a, np.ndarray) else a for a in arguments]
-        return jit.load(kernel, self.net.dtype).call(*passed)
-
-    def forward(self) -> None:
-        """Forward with the statistics of this batch."""
-        count, table = len(self.net.layout), self.space.layers
-        self._call(refresh_weights, count, table, self.params, self.workspace)
-        self._call(
-            forward, len(self.x), 1, int(self.net.softmax), count, table, self.params, self.moments, self.workspace
-        )
-
-    def outputs(self) -> np.ndarray:
-        """Return the view of the outputs, rows padded."""
-        last = self.space.layers[-1]
-        linear = last[layout.ACTIVATION] == 0 and not self.net.softmax
-        at = int(last[layout.SLOPE_AT if linear else layout.OUTPUT_AT])
-        stride = int(last[layout.STRIDE])
-        return self.workspace[at : at + len(self.x) * stride].reshape(len(self.x), stride)
+        super().__init__(net.layout, net.activations, params, x, net.dtype)
+        self.net = net
 
     def loss(self, targets: np.ndarray) -> float:
         """Return the mean loss; leave delta at the last layer."""
@@ -161,13 +134,13 @@ class _Passes:
         scale = float(np.dtype(self.net.dtype).type(1) / np.dtype(self.net.dtype).type(rows))
         total = call(rows, outputs, predicted.ctypes.data, predicted.shape[1], targets.ctypes.data, scale)
         if last[layout.ACTIVATION] != 0 or self.net.softmax:
-            self._call(output_delta, rows, int(self.net.softmax), last, self.workspace)
+            self.call(output_delta, rows, int(self.net.softmax), last, self.workspace)
         return float(total) / rows
 
     def backward(self) -> np.ndarray:
         """Return the packed gradient."""
         grads = aligned(self.net.parameter_count, self.net.dtype)
-        self._call(backward, len(self.x), len(self.net.layout), self.space.layers, self.params, grads, self.workspace)
+        self.call(backward, len(self.x), len(self.net.layout), self.space.layers, self.params, grads, self.workspace)
         return grads
 
     def hessian_vector_product(self, vector: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -184,7 +157,7 @@ class _Passes:
         table, size = plan_curvature(self.space.layers, derivatives, len(self.x), VECTOR[net.dtype])
         loss, tangent = compiled.loss(net.loss, net.dtype), jit.load(LOSS_TANGENTS[net.loss], net.dtype)
         x = self.workspace[int(self.space.layers[0][layout.INPUT_AT]) :]
-        self._call(
+        self.call(
             hessian_vector_product, len(self.x), len(net.layout), table, loss.address, tangent.address, self.params,
             moved, x, targets, product, aligned(size, net.dtype),
         )  # fmt: skip

@@ -3,27 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from mlpjit import network
-from mlpjit.initialization import Draw
+from mlpjit import compiled, network
+from mlpjit.errors import ConfigError
+from mlpjit.forward import preactivations
+from mlpjit.initialization import Draw, Initializer
 from mlpjit.kernels.rules import Stage
+from mlpjit.mean_field import Response
 from mlpjit.registries import initializers
 from mlpjit.workspace import aligned
 
 
-def initial_params(layers: Sequence[network.Layer], init: dict[str, Any], seed: int, dtype: str) -> np.ndarray:
-    """Return packed parameters: W from the initializer, b and beta 0, gamma 1."""
+@cache
+def response(activation: str) -> Response:
+    """Return z (n,) float64 -> f(z), f'(z) of an activation, by its own kernel."""
+    call = compiled.activation(activation, "float64", "evaluation").call
+
+    def evaluated(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        f, df, d2f = (np.empty_like(z) for _ in range(3))
+        call(z.size, z.ctypes.data, f.ctypes.data, df.ctypes.data, d2f.ctypes.data)
+        return f, df
+
+    return evaluated
+
+
+def _lazily(activation: str) -> Response:
+    """Return the response of an activation, compiled when it is first asked for."""
+    return lambda z: response(activation)(z)
+
+
+def initial_params(
+    layers: Sequence[network.Layer], init: dict[str, Any], seed: int, dtype: str, activations: Sequence[str],
+    samples: np.ndarray | None = None,
+) -> np.ndarray:  # fmt: skip
+    """Return packed parameters: W and perhaps b from the initializer, otherwise b 0; beta 0, gamma 1.
+
+    activations: the name for each layer. samples: (n, inputs), which a data-driven initializer looks at. Raises
+    ConfigError where it lacks them, or for an activation that the initializer has no numbers for.
+    """
     record = initializers[init["name"]]
     settings = {name: init.get(name, default) for name, default in record.defaults.items()}
     packed = aligned(network.parameters_of(layers), dtype)
-    for index, (layer, tensors) in enumerate(zip(layers, network.views(layers, packed), strict=True)):
-        tensors["W"][...] = record.function(Draw(seed, index, layer.fan_in, layer.fan_out), **settings)
+    for index, tensors in enumerate(network.views(layers, packed)):
+        made = record.function(_draw(layers, activations, index, seed), **settings)
+        weights, tensors["b"][...] = made if isinstance(made, tuple) else (made, 0.0)
+        tensors["W"][...] = weights
         if "gamma" in tensors:
             tensors["gamma"][...] = 1.0
+        if record.rescale:
+            z = _outputs(record, layers[: index + 1], activations, packed, samples, settings["samples"], dtype)
+            tensors["W"][...] = weights * record.rescale(z)
     return packed
+
+
+def _draw(layers: Sequence[network.Layer], activations: Sequence[str], index: int, seed: int) -> Draw:
+    layer, last = layers[index], index == len(layers) - 1
+    if index == 0:
+        return Draw(seed, index, layer.fan_in, layer.fan_out, last=last)
+    reads = activations[index - 1]
+    return Draw(seed, index, layer.fan_in, layer.fan_out, reads, _lazily(reads), last)
+
+
+def _outputs(
+    record: Initializer, layers: Sequence[network.Layer], activations: Sequence[str], packed: np.ndarray,
+    samples: np.ndarray | None, count: int, dtype: str,
+) -> np.ndarray:  # fmt: skip
+    """Return the pre-activations of the last of these layers on the first `count` samples."""
+    if samples is None:
+        raise ConfigError(f"initializer {record.name!r} looks at data: give x, the training samples")
+    used = network.parameters_of(layers)
+    return preactivations(layers, activations[: len(layers)], packed[:used], samples[:count], dtype)
 
 
 def initial_state(record: Stage, hyperparameters: Mapping[str, Any], params: np.ndarray) -> np.ndarray:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlpjit.errors import ConfigError
-from mlpjit.identity import SHAPE_FIELDS, Values, dataset_info, hidden, loss
+from mlpjit.identity import SHAPE_FIELDS, Values, activation, dataset_info, hidden, loss
+from mlpjit.initialization.gains import TORCH_GAINS
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,19 @@ def cross_entropy_needs_classes(values: Values) -> str | None:
     if dataset_info(values["dataset"]).task == "classification":
         return None
     return f"loss 'cross_entropy' on {values['dataset']['name']!r}, a regression dataset: need 'mse'"
+
+
+@rule("init", "activation", *SHAPE_FIELDS)
+def torch_gains_are_a_table(values: Values) -> str | None:
+    """PyTorch has gains for a few activations only."""
+    if values["init"].get("gain") != "torch" or ("hidden" not in values and "depth" not in values):
+        return None
+    names = activation(values)
+    missing = sorted(set([names] if isinstance(names, str) else names) - TORCH_GAINS.keys())
+    if not missing:
+        return None
+    known = ", ".join(TORCH_GAINS)
+    return f"init gain 'torch' with activation {missing[0]!r}: PyTorch has no gain for it (known: {known})"
 
 
 @rule("normalization", "batch_size")

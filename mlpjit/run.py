@@ -64,7 +64,8 @@ class Run:
 
     def _make_arrays(self) -> None:
         config, dtype = self.config, self.dtype
-        self.params = initial_params(self.layers, dict(config.init), config.init_seed or 0, dtype)
+        names, samples = network.layer_activations(config), self.data.x_train
+        self.params = initial_params(self.layers, dict(config.init), config.init_seed or 0, dtype, names, samples)
         count = len(self.params)
         from mlpjit.registries import optimizers
 

@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mlpjit import compiled, network
 from mlpjit.datasets import split
 from mlpjit.kernels import cache, jit
@@ -51,7 +53,7 @@ def satisfy(need: Need) -> None:
     if kind == "train":
         jit.load(train_kernel, dtype)
     elif kind == "init":
-        initial_params(network.layers_of([2, 2]), json.loads(name), 0, dtype)
+        initial_params(network.layers_of([2, 2]), json.loads(name), 0, dtype, ["identity"], np.eye(2))
     elif kind == "schedule":
         compiled.schedule(name)
     else:

@@ -14,8 +14,8 @@ PACKAGE = Path(__file__).parents[1] / "mlpjit"
 ROOMS = [
     ["errors", "limits", "registry"],
     ["kernels"],
-    ["initialization", "registries", "datasets", "specs"],
-    ["network", "compiled", "workspace", "parameters"],
+    ["initialization", "mean_field", "registries", "datasets", "specs"],
+    ["network", "compiled", "workspace", "forward", "parameters"],
     ["identity", "rules", "config", "grid", "studyfile", "signals", "progress", "provenance"],
     ["warm", "result", "run", "model", "single_step", "executors", "outcome", "store"],
     ["selection", "statistics", "estimate", "plan", "study", "sweep", "export"],

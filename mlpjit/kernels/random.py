@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 # What a number is drawn for. A new use gets a new number; an old one never changes.
-STREAMS = {"split": 1, "init": 2, "order": 3, "dropout": 4, "optimizer": 5, "noise": 6, "data": 7, "labels": 8}
+STREAMS = {
+    "split": 1, "init": 2, "order": 3, "dropout": 4, "optimizer": 5, "noise": 6, "data": 7, "labels": 8,
+    "bias": 9, "mask": 10, "redraw": 11,
+}  # fmt: skip
 ORDER_STREAM = STREAMS["order"]
 TWO_PI = 6.283185307179586
 UNIT = 1.1102230246251565e-16  # 2^-53

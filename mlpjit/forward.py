@@ -1,0 +1,65 @@
+"""A forward pass over all rows of a batch at once, by the kernels that runs use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mlpjit import compiled
+from mlpjit.kernels import jit, layout
+from mlpjit.kernels.passes import forward, refresh_weights
+from mlpjit.network import Layer, padded
+from mlpjit.workspace import Workspace, aligned, plan_workspace
+
+
+class Forward:
+    """The buffers of one pass. x: (n, inputs); names: the activation of each layer; params: packed."""
+
+    def __init__(
+        self, layers: Sequence[Layer], names: Sequence[str], params: np.ndarray, x: np.ndarray, dtype: str
+    ) -> None:
+        self.layers, self.dtype, self.softmax = layers, dtype, names[-1] == "softmax"
+        self.x, self.params = np.ascontiguousarray(x, dtype), aligned(len(params), dtype)
+        self.params[:] = params
+        last = len(names) - 1
+        addresses = [compiled.activation_address(name, dtype, i == last) for i, name in enumerate(names)]
+        self.space: Workspace = plan_workspace(layers, addresses, len(self.x), dtype)
+        self.workspace = aligned(self.space.size, dtype)
+        self.moments = aligned(max(1, self.space.running_size), dtype)
+        stride = padded(layers[0].fan_in, dtype)
+        self._rows(int(self.space.layers[0][layout.INPUT_AT]), stride)[:, : layers[0].fan_in] = self.x
+
+    def _rows(self, at: int, stride: int) -> np.ndarray:
+        return self.workspace[at : at + len(self.x) * stride].reshape(len(self.x), stride)
+
+    def call(self, kernel: Any, *arguments: Any) -> Any:
+        """Call a kernel, arrays passed by address."""
+        passed = [a.ctypes.data if isinstance(a, np.ndarray) else a for a in arguments]
+        return jit.load(kernel, self.dtype).call(*passed)
+
+    def forward(self) -> None:
+        """Forward with the statistics of this batch."""
+        count, table = len(self.layers), self.space.layers
+        self.call(refresh_weights, count, table, self.params, self.workspace)
+        self.call(
+            forward, len(self.x), 1, int(self.softmax), count, table, self.params, self.moments, self.workspace
+        )  # fmt: skip
+
+    def outputs(self) -> np.ndarray:
+        """Return the view of the outputs, rows padded."""
+        last = self.space.layers[-1]
+        linear = last[layout.ACTIVATION] == 0 and not self.softmax
+        return self._rows(int(last[layout.SLOPE_AT if linear else layout.OUTPUT_AT]), int(last[layout.STRIDE]))
+
+
+def preactivations(
+    layers: Sequence[Layer], names: Sequence[str], params: np.ndarray, x: np.ndarray, dtype: str
+) -> np.ndarray:
+    """Return z = W a + b of the last of these layers (n, fan_out), before any normalization of it."""
+    last = replace(layers[-1], gamma_at=None, beta_at=None)
+    work = Forward([*layers[:-1], last], [*names[: len(layers) - 1], "identity"], params, x, dtype)
+    work.forward()
+    return work.outputs()[:, : last.fan_out].copy()
