@@ -14,7 +14,9 @@ from mlpjit.figures import figure, layout, style
 from mlpjit.figures.results import Results
 
 TITLE = "Is the cost of a training step linear in the number of parameters?"
-COLUMNS = ["optimizer", "hidden", "parameters", "step_seconds", "low_seconds", "high_seconds"]
+COLUMNS = [
+    "optimizer", "hidden", "activation", "batch_size", "parameters", "step_seconds", "low_seconds", "high_seconds",
+]  # fmt: skip
 
 
 def data(results: Results) -> pd.DataFrame:
@@ -42,8 +44,8 @@ def _fitted(part: pd.DataFrame) -> pd.DataFrame:
     "step_time",
     title=TITLE,
     caption="Time of one training step against the number of parameters, measured one run at a time at "
-    "the end of the study: median with its spread, and the least-squares line. The legend gives"
-    " the line's slope and R².",
+    "the end of the study, at the activation and batch size named below the title: median and range (thin vertical "
+    "line) of a few repeats, and the least-squares line. The legend gives the line's slope and R².",
     data=data,
     order=60,
 )
@@ -56,7 +58,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     legend = [layout.handle(_entry(table, name), **looks[name].line()) for name in optimizers]
     sheet = layout.sheet(
         TITLE,
-        "Median time of one step, one run at a time",
+        f"Median time of one step, one run at a time, {_networks(table)}",
         len(groups),
         layout.grid_columns(len(groups)) if many else 1,
         1.4 if many else 3.2,
@@ -79,6 +81,12 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         if sheet.is_left(panel):
             panel.set_ylabel("step time (µs)")
     return sheet.figure
+
+
+def _networks(table: pd.DataFrame) -> str:
+    activations, sizes = table["activation"].unique(), table["batch_size"].unique()
+    names = str(activations[0]) if len(activations) == 1 else f"{len(activations)} activations"
+    return f"{names}, {f'batch size {sizes[0]}' if len(sizes) == 1 else f'{len(sizes)} batch sizes'}"
 
 
 def _entry(table: pd.DataFrame, name: Any) -> str:

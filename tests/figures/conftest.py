@@ -172,7 +172,8 @@ def timing(optimizers: Sequence[str]) -> pd.DataFrame:
             parameters = depth * 65 * 64 + 650
             seconds = 4e-6 + slope * 4e-10 * parameters * (1 + 0.02 * (depth % 3))
             spread = {"low_seconds": seconds * 0.97, "high_seconds": seconds * 1.05}
-            row = {"hidden": "-".join(["64"] * depth), "depth": depth, "width": 64, "optimizer": optimizer}
+            row = {"hidden": "-".join(["64"] * depth), "depth": depth, "width": 64, "optimizer": optimizer,
+                   "activation": "tanh", "batch_size": 64}  # fmt: skip
             rows.append(row | {"parameters": parameters, "step_seconds": seconds, **spread})
     return pd.DataFrame(rows)
 

@@ -221,6 +221,7 @@ def test_step_time_line_by_hand() -> None:
     store = store_of("tiny", [run(0.5)])
     store.times = pd.DataFrame(
         {"optimizer": ["adam"] * 3 + ["sgd"] * 2, "hidden": list("abcab"), "parameters": [100, 200, 300, 100, 200],
+         "activation": "tanh", "batch_size": 64,
          "step_seconds": [3e-6, 5e-6, 7e-6, 1e-6, 2e-6], "low_seconds": 0.0, "high_seconds": 1.0}
     )  # fmt: skip
     table = step_time.data(Results.read(store)).set_index("optimizer")
@@ -228,6 +229,18 @@ def test_step_time_line_by_hand() -> None:
     assert table.loc["adam", "intercept_seconds"].tolist() == pytest.approx([1e-6] * 3)
     assert table.loc["adam", "r_squared"].tolist() == pytest.approx([1.0] * 3)
     assert table.loc["sgd", "slope_seconds"].isna().all()  # two sizes make no line
+
+
+@pytest.mark.parametrize(
+    ("columns", "named"),
+    [({}, "tanh, batch size 64"), ({"batch_size": [8, "full"] * 8, "activation": ["relu", "tanh"] * 8},
+                                   "2 activations, 2 batch sizes")],
+)  # fmt: skip
+def test_step_time_names_activation_and_batch_size(quick_store: SyntheticStore, columns: Any, named: str) -> None:
+    store = SyntheticStore(quick_store.runs, quick_store.plan, quick_store.times.assign(**columns))
+    results = Results.read(store)
+    subtitle = step_time.draw(step_time.data(results), results).texts[1].get_text()
+    assert subtitle.endswith(f", {named}")
 
 
 def test_time_shares_by_hand() -> None:
