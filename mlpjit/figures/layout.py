@@ -37,6 +37,12 @@ class Sheet:
         """Return the panel at a row and a column."""
         return self.panels[row * self.columns + column]
 
+    def panel_inches(self) -> tuple[float, float]:
+        """Return how wide and how high a panel is."""
+        width, height = self.figure.get_size_inches()
+        place = self.panels[0].get_position()
+        return place.width * width, place.height * height
+
     def is_left(self, panel: Axes) -> bool:
         """Whether the panel stands in the first column."""
         return self.panels.index(panel) % self.columns == 0
@@ -171,7 +177,7 @@ def edge_marks(panel: Axes, x: Any, values: Any, limits: tuple[float, float], co
         if chosen.any():
             panel.plot(
                 places[chosen], np.full(chosen.sum(), edge), marker, color=colour, markerfacecolor=fill,
-                markersize=size, clip_on=False,
+                markersize=size, markevery=max(1, len(places) // 9), clip_on=False,
             )  # fmt: skip
 
 

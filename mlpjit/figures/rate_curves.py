@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,9 @@ from mlpjit.figures import figure, layout, style
 from mlpjit.figures.results import Results
 from mlpjit.selection import combination
 
-GOOD = "#dfeee6"
+GOOD = "#cfe6da"
+SMALL = 7  # points
+MARGIN = 1.15  # a band reaches this factor beyond its rates, at most a quarter of the way to the next
 REACH = 50  # the loss axis ends at this many times the best: what blew up must not flatten the curves
 TITLE = "Which learning rates work, and how wide is the good range?"
 
@@ -55,10 +59,11 @@ def data(results: Results) -> pd.DataFrame:
     "rate_curves",
     title=TITLE,
     caption="Final validation loss against learning rate, each with its best other settings: median over "
-    "the tuning seeds, bars from quartile to quartile. The star is the best rate, the shaded band the good "
-    "range (medians within 10 % of the best's). Crosses at the upper edge: the median run diverged; hollow "
-    "triangles: it ended above the scale. Percentages on top: how many of all tuning runs at that rate, over "
-    "every setting, diverged. The thin grey line is the best that any settings reach at that rate.",
+    "the tuning seeds, bars from quartile to quartile, cut off at the scale's end. The star is the best rate; good "
+    "rates (medians within 10 % of the best's) are shaded, as one band where they are neighbours. Crosses at the "
+    "upper edge: the median run was lost; hollow triangles: it ended above the scale. Percentages on top, where "
+    "they fit: how many of all tuning runs at that rate, over every setting, diverged. The thin grey line is the "
+    "best that any settings reach at that rate.",
     data=data,
     order=10,
 )
@@ -68,7 +73,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     looks = style.looks(labels)
     legend = [
         layout.handle("best rate", color=style.BLACK, marker="*", markersize=11, linestyle="None"),
-        layout.handle("good range", color=GOOD, linewidth=8),
+        layout.handle("good rates", color=GOOD, linewidth=8),
         layout.handle("best of all settings at that rate", color=style.GREY, linewidth=0.9),
         layout.handle("median run diverged", color=style.VERMILLION, marker="x", linestyle="None", mew=2),
         layout.handle("above the scale", color=style.GREY, marker="^", fillstyle="none", linestyle="None"),
@@ -80,11 +85,14 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     finite = table[["median", "low", "high", "envelope"]].to_numpy()
     finite = finite[np.isfinite(finite)]
     low, high = layout.log_limits(np.minimum(finite, REACH * finite.min()) if finite.size else finite)
-    top = high * (high / low) ** 0.22  # room for crosses and numbers
+    top = high * (high / low) ** 0.3  # room for crosses and two rows of numbers
     rates = layout.log_limits(table["learning_rate"])
+    decade = sheet.panel_inches()[0] / math.log10(rates[1] / rates[0])
     for panel, label in zip(sheet.panels, labels, strict=True):
-        _panel(panel, table[table["label"] == label], looks[label], high, high * (high / low) ** 0.1)
-        layout.log_axis(panel, "y", low, top)
+        part = table[table["label"] == label]
+        _panel(panel, part, looks[label], high, high * (high / low) ** 0.08)
+        _shares(panel, part[part["diverged_share"] > 0], decade)
+        layout.log_axis(panel, "y", low, top, layout.log_ticks(low, high))  # above `high` there is no scale
         layout.log_axis(panel, "x", *rates, _decades(*rates, 12 // columns + 1))
         panel.set_title(str(label), loc="left", fontweight="bold")
         if sheet.is_low(panel):
@@ -98,8 +106,8 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
 
 def _panel(panel: Any, part: pd.DataFrame, look: style.Look, high: float, edge: float) -> None:
     """Curves up to `high`; what lies above it, or diverged, is marked at `edge`."""
-    for rate in part["learning_rate"][part["good"]]:
-        panel.axvspan(*_cell(rate, part["learning_rate"].to_numpy()), color=GOOD, linewidth=0, zorder=0)
+    for band in good_bands(part["learning_rate"].tolist(), part["good"].tolist()):
+        panel.axvspan(*band, color=GOOD, linewidth=0, zorder=0)
     shown = part[np.isfinite(part["envelope"])]
     panel.plot(shown["learning_rate"], shown["envelope"], color=style.GREY, linewidth=0.9)
     kept = part[part["median"] <= high]
@@ -109,9 +117,20 @@ def _panel(panel: Any, part: pd.DataFrame, look: style.Look, high: float, edge: 
     star = {"color": style.BLACK, "markersize": 12, "markeredgecolor": "white", "zorder": 5}
     panel.plot(best["learning_rate"], best["median"], "*", **star)
     _at_edge(panel, part[part["median"] > high], look, edge)
-    for row in part[part["diverged_share"] > 0].itertuples():
-        panel.annotate(f"{row.diverged_share:.0%}", (row.learning_rate, 1), xycoords=("data", "axes fraction"),
-                       xytext=(0, -1), textcoords="offset points", ha="center", va="top", fontsize=7,
+
+
+def _shares(panel: Any, lost: pd.DataFrame, decade: float) -> None:
+    """Write the share of runs lost above each rate, in the first of two rows where it fits; `decade` is inches."""
+    ends = [-math.inf, -math.inf]
+    for rate, share in zip(lost["learning_rate"], lost["diverged_share"], strict=True):
+        text, place = f"{share:.0%}", math.log10(rate) * decade
+        half = (0.64 * len(text) + 0.5) * SMALL / 72 / 2  # a digit is 0.64 of the size wide, the sign 0.95
+        row = next((number for number, end in enumerate(ends) if end < place - half), None)
+        if row is None:
+            continue
+        ends[row] = place + half
+        panel.annotate(text, (rate, 1), xycoords=("data", "axes fraction"), xytext=(0, -1 - (SMALL + 1.5) * row),
+                       textcoords="offset points", ha="center", va="top", fontsize=SMALL,
                        color=style.VERMILLION)  # fmt: skip
 
 
@@ -122,13 +141,16 @@ def _at_edge(panel: Any, above: pd.DataFrame, look: style.Look, edge: float) -> 
     panel.plot(blown["learning_rate"], [edge] * len(blown), "^", color=look.colour, fillstyle="none", markersize=6)
 
 
-def _cell(rate: float, grid: Any) -> tuple[float, float]:
-    """The stretch of the axis that belongs to a rate: half way to its neighbours, on the log scale."""
-    below, above = grid[grid < rate], grid[grid > rate]
-    half = [math.sqrt(rate / below.max())] if below.size else []
-    half_up = [math.sqrt(above.min() / rate)] if above.size else []
-    down, up = (half or half_up or [1.3])[0], (half_up or half or [1.3])[0]
-    return rate / down, rate * up
+def good_bands(rates: Sequence[float], good: Sequence[bool]) -> list[tuple[float, float]]:
+    """Return a band for each run of neighbouring good rates, from the first to the last: between rates is a guess."""
+    margin = min([MARGIN, *((above / below) ** 0.25 for below, above in itertools.pairwise(rates))])
+    bands, start = [], 0
+    for verdict, group in itertools.groupby(good):
+        end = start + len(list(group))
+        if verdict:
+            bands.append((rates[start] / margin, rates[end - 1] * margin))
+        start = end
+    return bands
 
 
 def _decades(low: float, high: float, most: int) -> list[float]:

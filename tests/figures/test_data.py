@@ -67,6 +67,18 @@ def test_rate_curve_by_hand(three_rates: Results) -> None:
     assert sgd["envelope"].tolist() == pytest.approx([0.26, 0.25, INF])  # tanh is better at 0.1
 
 
+@pytest.mark.parametrize(
+    ("good", "bands"),
+    [([0, 0, 1, 0], [(1 / 1.15, 1.15)]), ([0, 1, 1, 0], [(0.1 / 1.15, 1.15)]),
+     ([1, 0, 0, 1], [(0.01 / 1.15, 0.01 * 1.15), (10 / 1.15, 11.5)]), ([0, 0, 0, 0], [])],
+)  # fmt: skip
+def test_good_rates_are_shaded_and_nothing_else(good: list[int], bands: list[tuple[float, float]]) -> None:
+    found = rate_curves.good_bands([0.01, 0.1, 1.0, 10.0], [bool(each) for each in good])
+    assert found == [pytest.approx(band) for band in bands]
+    assert rate_curves.good_bands([1.0], [True]) == [pytest.approx((1 / 1.15, 1.15))]
+    assert rate_curves.good_bands([1.0, 1.1], [False, True]) == [pytest.approx((1.1 / 1.1**0.25, 1.1 * 1.1**0.25))]
+
+
 def test_depth_rate_keeps_the_best_other_settings() -> None:
     results = results_of(
         *(run(loss, depth=d, learning_rate=r) for (d, r), loss in

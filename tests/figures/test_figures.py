@@ -9,13 +9,14 @@ from typing import Any
 
 import matplotlib as mpl
 import pytest
+from conftest import make_run, store_of
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from mlpjit.figures import FigureRecord, figures, style
+from mlpjit.figures import FigureRecord, figures, rate_curves, style
 from mlpjit.figures.results import Results
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -74,6 +75,24 @@ def tick_texts(axis: Axis) -> list[Text]:
     low, high = sorted(axis.get_view_interval())
     shown = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
     return [label for tick in shown for label in (tick.label1, tick.label2)]
+
+
+@pytest.mark.parametrize("rates", [4, 9, 40])
+def test_percentages_on_top_do_not_touch(rates: int) -> None:
+    """Four optimizers side by side: narrow panels, and more of a decade in each the more rates there are."""
+    grid = [10 ** (-4 + 4 * k / rates) for k in range(rates)]
+    runs = [
+        make_run("tune", optimizer=name, learning_rate=rate, seed=seed) | {"state": "diverged" if seed else "done"}
+        for name, rate, seed in itertools.product(("sgd", "adam", "momentum", "rmsprop"), grid, range(4))
+    ]
+    with mpl.rc_context(style.RC):
+        results = Results.read(store_of("tight", runs))
+        figure = rate_curves.draw(rate_curves.data(results), results)
+        figure.draw_without_rendering()
+        for panel in figure.axes:
+            boxes = [text.get_window_extent() for text in panel.texts]
+            assert 4 <= len(boxes) <= rates
+            assert not any(overlap(one, two, 0.0) for one, two in itertools.combinations(boxes, 2))
 
 
 def test_each_figure_is_drawn_from_some_study(studies: dict[str, Any]) -> None:
