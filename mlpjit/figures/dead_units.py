@@ -14,7 +14,7 @@ from mlpjit.figures.results import Results
 
 TITLE = "Which units are dead or saturated?"
 QUANTITIES = {"dead_fraction": "dead units (%)", "saturated_fraction": "saturated (%)"}
-MOMENTS = ("start", "end")  # before and after training
+MOMENTS = {"start": "before training", "end": "after training"}
 GROUPS = ["init", "activation"]
 
 
@@ -54,9 +54,9 @@ def _best_deep(results: Results) -> pd.DataFrame:
     "dead_units",
     title=TITLE,
     caption="Share of a hidden layer's units that are dead (slope zero on every sample seen) and share "
-    "of activations that are saturated (slope below 1 % of its maximum), in the deepest "
-    "networks at each one's best setting without normalization or clipping, before and after "
-    "training; median over seeds.",
+    "of activations that are saturated (slope below 1 % of its maximum; of relu this is every one that is off), in "
+    "the deepest networks at each one's best setting, before and after training; median over seeds. Without "
+    "normalization and clipping where the study has such networks.",
     data=data,
     order=55,
 )
@@ -91,16 +91,16 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
             continue
         part = table[(table["init"] == place[0]) & (table["moment"] == place[1])]
         for name, line in part.groupby("activation", sort=False):
-            _line(panel, line, quantity, looks[name])
+            _line(panel, line, quantity, looks[name].nested(activations.index(name)))
         _axes(panel, sheet, depth, QUANTITIES[quantity])
         if quantity == wanted[0][0]:  # the column's name, once
-            panel.set_title(f"{place[0]}\n{place[1]}", loc="left", fontsize=8.5)
+            panel.set_title(f"{place[0]}\n{MOMENTS[place[1]]}", loc="left", fontsize=8.5)
     return sheet.figure
 
 
-def _line(panel: Any, line: pd.DataFrame, quantity: str, look: style.Look) -> None:
+def _line(panel: Any, line: pd.DataFrame, quantity: str, look: dict[str, Any]) -> None:
     every = max(1, len(line) // 6)
-    panel.plot(line["layer"], line[quantity] * 100, markevery=every, markersize=4, **look.line())
+    panel.plot(line["layer"], line[quantity] * 100, markevery=every, **look)
 
 
 def _axes(panel: Any, sheet: layout.Sheet, depth: int, name: str) -> None:

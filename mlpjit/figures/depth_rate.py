@@ -12,7 +12,7 @@ TITLE = "Which learning rates still work when the network gets deeper?"
 
 
 def data(results: Results) -> pd.DataFrame:
-    """Return label, depth, learning_rate, runs, median, lost at the label's best other settings."""
+    """Return label, depth, learning_rate, runs, median, lost at the other settings of the label's best."""
     if "depth" not in results.varying or "learning_rate" not in results.varying or results.label == "depth":
         return pd.DataFrame()
     rows = []
@@ -39,10 +39,10 @@ def _others(factors: dict[str, object]) -> dict[str, object]:
 @figure(
     "depth_rate",
     title=TITLE,
-    caption="Median final validation loss over the tuning seeds, each with its best initialization, "
-    "activation and other settings. One colour scale for all panels. Hatched grey: the median "
-    "run diverged; the numbers say how many of the cell's runs were lost. The frame marks the "
-    "best cell of a panel.",
+    caption="Median final validation loss over the tuning seeds. All cells of a panel share their other settings "
+    "(initialization, activation and so on): those of its best cell, which is framed and stands in the answer's table; "
+    "at another depth, others may be better. One colour scale for all panels. Hatched grey: the median run was lost; "
+    "the numbers say how many of the cell's runs were.",
     data=data,
     order=30,
 )
@@ -55,7 +55,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     most = int(table.groupby("label")["learning_rate"].nunique().max())
     sheet = layout.sheet(
         TITLE,
-        "Median final validation loss, each at its best other settings",
+        "Median final validation loss; in each panel all other settings are those of its best cell",
         len(labels),
         columns,
         max(0.34 * len(depths), 0.9),

@@ -73,7 +73,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     for panel, (normalization, init) in zip(sheet.panels, panels, strict=True):
         part = table[(table["normalization"] == normalization) & (table["init"] == init)]
         for name, line in part.groupby("activation", sort=False):
-            _line(panel, line, looks[name], (low, high))
+            _line(panel, line, looks[name], (low, high), activations.index(name))
         layout.log_axis(panel, "y", low, high)
         layout.fixed_ticks(panel.xaxis, layer_ticks(int(table["layer"].max())))
         panel.set_title(_title(init, normalization, several), loc="left", fontweight="bold")
@@ -86,10 +86,10 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     return sheet.figure
 
 
-def _line(panel: Any, line: pd.DataFrame, look: style.Look, limits: tuple[float, float]) -> None:
+def _line(panel: Any, line: pd.DataFrame, look: style.Look, limits: tuple[float, float], position: int) -> None:
     shown = line[(line["median"] > 0) & np.isfinite(line["median"])]
     every = max(1, len(line) // 9)
-    panel.plot(shown["layer"], shown["median"], markevery=every, **look.line())
+    panel.plot(shown["layer"], shown["median"], markevery=every, **look.nested(position, 8))
     positive = np.maximum(shown["low"].to_numpy(), limits[0])
     panel.fill_between(
         shown["layer"], positive, shown["high"].clip(upper=limits[1]), color=look.colour, alpha=0.14, linewidth=0

@@ -106,14 +106,8 @@ def _plain_first(kind: tuple[str, str]) -> tuple[bool, str, bool, str]:
 
 
 def _line(panel: Any, line: pd.DataFrame, look: style.Look, top: float, position: int) -> None:
-    """Later lines are thinner, so that one that hides another lets it be seen."""
     kept = line[np.isfinite(line["median"])]
-    panel.plot(
-        kept["depth"],
-        kept["median"],
-        markersize=7 - 1.4 * min(position, 3),
-        **look.line() | {"linewidth": 2.6 - 0.5 * min(position, 3)},
-    )
+    panel.plot(kept["depth"], kept["median"], **look.nested(position))
     lost = line[~np.isfinite(line["median"])]
     panel.plot(lost["depth"], [top] * len(lost), "x", color=look.colour, mew=1.6, markersize=5)
 

@@ -32,7 +32,7 @@ def data(results: Results) -> pd.DataFrame:
     "time_shares",
     title=TITLE,
     caption="Seconds of one thread spent compiling kernels, training and evaluating, summed over all "
-    "runs of the study, with the share of each. Compilation serves all runs, so it counts in "
+    "runs of the study, with the share of each part that has room for it. Compilation serves all runs, so it counts in "
     "the last bar; it happens once and is loaded from disk afterwards.",
     data=data,
     order=70,
