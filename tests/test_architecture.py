@@ -20,6 +20,7 @@ ROOMS = [
     ["warm", "result", "run", "model", "single_step", "executors", "outcome", "store"],
     ["selection", "statistics", "estimate", "plan", "study", "sweep", "export"],
     ["figures", "report"],
+    ["measure"],
     ["doctor"],
     ["cli"],
     ["__init__"],

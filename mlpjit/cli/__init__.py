@@ -14,7 +14,7 @@ from typing import Any
 
 import typer
 
-from mlpjit.cli import doctor, export, listing, plan, report, run
+from mlpjit.cli import bench, doctor, export, listing, plan, report, run, warm
 from mlpjit.errors import MlpjitError
 
 app = typer.Typer(
@@ -55,6 +55,8 @@ app.command("list")(guarded(listing.list_records))
 app.command("report")(guarded(report.report))
 app.command("export")(guarded(export.export))
 app.command("doctor")(guarded(doctor.doctor))
+app.command("bench")(guarded(bench.bench))
+app.command("warm")(guarded(warm.warm))
 
 
 def main() -> None:

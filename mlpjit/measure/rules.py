@@ -1,0 +1,79 @@
+"""The loops of registered rules: activations, losses, optimizers and clipping."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mlpjit import compiled, registries
+from mlpjit.kernels import jit
+from mlpjit.kernels.activations import activation_loop
+from mlpjit.kernels.losses import LOOPS as LOSS_KERNELS
+from mlpjit.kernels.optimizers.stages import elementwise_loop
+from mlpjit.kernels.rules import Stage
+from mlpjit.measure.work import Work, by_name, filled, repeated, size
+from mlpjit.network import layers_of, padded, parameters_of
+from mlpjit.workspace import tensor_table
+
+ROWS, OUTPUTS = 64, 10
+# z and a together are half of a first-level cache of 32 KiB in float32.
+ELEMENTS = 2048
+# Digits through 4 hidden layers of 64: 17,290 parameters, which with their state lie in the second-level cache.
+SIZES = (64, 64, 64, 64, 64, 10)
+REFILLS = 64
+
+
+def activation(name: str, dtype: str) -> Work:
+    """f and df of numbers in -4..4; df overwrites z, so z is filled again every now and then."""
+    given, z, a = (filled(dtype, ELEMENTS, low=-4.0, high=4.0) for _ in range(3))
+    step = repeated(compiled.activation(name, dtype), activation_loop, [ELEMENTS, a, z], dtype)
+
+    def run(repeats: int) -> None:
+        for done in range(0, repeats, REFILLS):
+            z[:] = given
+            step(min(REFILLS, repeats - done))
+
+    return Work(run, 0.0, size(z, z, a), size(z, a))
+
+
+def loss(name: str, dtype: str) -> Work:
+    """A batch of 64 with 10 outputs; the gradient overwrites the outputs."""
+    stride = padded(OUTPUTS, dtype)
+    predicted, targets = filled(dtype, ROWS, stride), filled(dtype, ROWS, OUTPUTS)
+    targets[:] = np.arange(OUTPUTS) == (np.arange(ROWS) % OUTPUTS)[:, None]
+    record = LOSS_KERNELS[name]
+    arguments = [ROWS, OUTPUTS, predicted, stride, targets, 1.0 / ROWS]
+    run = repeated(compiled.loss(name, dtype), record, arguments, dtype)
+    return Work(run, 0.0, size(predicted, predicted, targets), size(predicted, targets))
+
+
+def optimizer(name: str, dtype: str) -> Work:
+    """One update of 17,290 parameters."""
+    record = registries.optimizers[name]
+    return _stage(record, compiled.optimizer(name, dtype), dtype)
+
+
+def clipping(name: str, dtype: str) -> Work:
+    """One clipping of 17,290 gradients, too small to be cut, as most are."""
+    record = registries.clippings[name]
+    return _stage(record, compiled.clipping(name, dtype), dtype)
+
+
+def _stage(record: Stage, made: jit.Compiled, dtype: str) -> Work:
+    layers = layers_of(SIZES)
+    count, slots = parameters_of(layers), len(record.state)
+    params, grads = filled(dtype, count), filled(dtype, count, low=-1e-4, high=1e-4)
+    # Accumulated squares must not be negative, and nothing may be so small that it is subnormal.
+    state = filled(dtype, max(1, slots) * count, low=1e-4, high=1e-3)
+    scratch, tensors = filled(dtype, 4 * count), tensor_table(layers)
+    settings = np.array([*(float(v) for v in record.defaults.values()), 0.0])
+    values: dict[str, Any] = {
+        "phase": 0, "step": 10, "count": count, "params": params, "grads": grads, "state": state, "scratch": scratch,
+        "settings": settings, "learning_rate": 1e-6, "loss": 1.0, "tensors": tensors, "tensor_count": len(tensors),
+    }  # fmt: skip
+    arguments = by_name(elementwise_loop.function, values)
+    run = repeated(made, elementwise_loop, arguments, dtype)
+    # An optimizer reads and writes parameters and state and reads the gradient; clipping reads (and writes) the latter.
+    passes = 3 + 2 * slots if record.kind == "elementwise" else 2
+    return Work(run, 0.0, passes * size(params), (2 + slots) * size(params))
