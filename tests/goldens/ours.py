@@ -8,6 +8,7 @@ import numpy as np
 from goldens.records import Arrays, Golden
 
 import mlpjit as mj
+from mlpjit.run import rates as step_rates
 
 STEPS = (1, 2, 5, 50)
 
@@ -29,4 +30,10 @@ def optimizer(case: Golden, shared: Arrays) -> Arrays:
     return {"path": np.stack([path[step - 1] for step in STEPS])}
 
 
-OURS: dict[str, Callable[[Golden, Arrays], Arrays]] = {"optimizers": optimizer}
+def schedule(case: Golden, shared: Arrays) -> Arrays:
+    """The rates of the first steps at base rate 1; a run has given["steps"] of them."""
+    config = mj.RunConfig(schedule={"name": case.entry, **case.settings}, learning_rate=1.0)
+    return {"rates": step_rates(config, case.given["steps"])}
+
+
+OURS: dict[str, Callable[[Golden, Arrays], Arrays]] = {"optimizers": optimizer, "schedules": schedule}
