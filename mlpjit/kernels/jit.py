@@ -31,7 +31,8 @@ from mlpjit.kernels.rules import ByDtype, DtypeConstant, InFloat64, Kernel, Poin
 from mlpjit.kernels.sources import all_kernels_hash, referenced_names
 
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False, "fastmath": False, "nogil": True}
-DEVICE_OPTIONS = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+# LLVM leaves a long device function as a call, and the loop around it is no vector loop: gelu in float64 took 19 ns.
+DEVICE_OPTIONS = {**OPTIONS, "forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 DTYPES: dict[str, Any] = {"float32": types.float32, "float64": types.float64}
 SCALARS = {"float32": np.float32, "float64": np.float64}
 _lock = threading.RLock()
