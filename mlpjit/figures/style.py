@@ -89,6 +89,22 @@ KNOWN = {
     "elu": Look(GREEN, "P", DASHES[2]),
     "gelu": Look(BLUE, "v", DASHES[0]),
     "identity": Look(SKY, "X", DASHES[3]),
+    "silu": Look(SKY, "o", DASHES[0]),
+    "hard_swish": Look(SKY, "D", DASHES[2]),
+    "mish": Look(PURPLE, "s", DASHES[2]),
+    "erf": Look(PURPLE, "^", DASHES[0]),
+    "softplus": Look(VERMILLION, "v", DASHES[3]),
+    "hard_sigmoid": Look(VERMILLION, "P", DASHES[2]),
+    "selu": Look(GREEN, "o", DASHES[1]),
+    "celu": Look(GREEN, "<", DASHES[3]),
+    "gelu_tanh": Look(BLUE, "<", DASHES[1]),
+    "sine": Look(BLUE, "X", DASHES[2]),
+    "snake": Look(BLUE, "D", DASHES[3]),
+    "lecun_tanh": Look(ORANGE, "o", DASHES[0]),
+    "hard_tanh": Look(ORANGE, "v", DASHES[1]),
+    "softsign": Look(ORANGE, "X", DASHES[2]),
+    "relu6": Look(BLACK, "s", DASHES[1]),
+    "relu_squared": Look(BLACK, "^", DASHES[2]),
 }
 
 

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from mlpjit.figures import layout, style
+from mlpjit.registries import activations
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,11 @@ def test_known_labels_look_the_same_whatever_stands_beside_them(label: str, colo
     for others in ([], ["adam", "sgd"], [f"other_{k}" for k in range(20)]):
         look = style.looks([*others, label])[label]
         assert (look.colour, look.marker) == (colour, marker)
+
+
+def test_every_activation_has_a_look_of_its_own() -> None:
+    looks = {style.KNOWN[name] for name in activations}
+    assert len(looks) == len(activations)
 
 
 def test_unknown_labels_do_not_depend_on_their_order() -> None:

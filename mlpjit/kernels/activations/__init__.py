@@ -1,0 +1,16 @@
+"""Activations: each rule returns (f, df, d2f) at a pre-activation z; the loops are made from it.
+
+A new one is one function in the module of its family; NaN passes through every rule, and where f has a limit at
++-inf the rule has it too.
+"""
+
+from __future__ import annotations
+
+from mlpjit.kernels.activations import gates, periodic, rectifiers, saturating
+from mlpjit.kernels.activations.loops import LOOPS, call_activation, call_derivatives
+from mlpjit.kernels.activations.records import activation, activations
+
+__all__ = [
+    "LOOPS", "activation", "activations", "call_activation", "call_derivatives", "gates", "periodic", "rectifiers",
+    "saturating",
+]  # fmt: skip
