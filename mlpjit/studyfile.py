@@ -163,8 +163,10 @@ def read_final(table: Mapping[str, Any], blocks: tuple[Block, ...], mistakes: Mi
         return None
     per, seeds = final.get("per", "optimizer"), final.get("seeds")
     columns = [name for name in FACTORS if name not in SEED_FIELDS]
-    if per not in columns:
-        mistakes.add("[final], per", f"unknown column {per!r}{suggestion(str(per), columns)}")
+    if not isinstance(per, str):
+        mistakes.add("[final], per", f"got {per!r}, need the name of one column, as 'optimizer'")
+    elif per not in columns:
+        mistakes.add("[final], per", f"unknown column {per!r}{suggestion(per, columns)}")
     if not isinstance(seeds, list) or not seeds:
         mistakes.add("[final], seeds", f"got {seeds!r}, need a list of fresh seeds")
         return None

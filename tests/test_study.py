@@ -62,6 +62,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"name": "a/b"}, "name: got 'a/b', need letters"),
     ({"title": 3}, "title: got 3, need a text"),
     ({"final": {"seeds": [100], "per": "optimiser"}}, "[final], per: unknown column 'optimiser': did you mean"),
+    (
+        {"final": {"seeds": [100], "per": ["optimizer"]}},
+        "[final], per: got ['optimizer'], need the name of one column, as 'optimizer'",
+    ),
     ({"final": {"sedes": [1]}}, "[final]: unknown key 'sedes': did you mean 'seeds'?"),
     ({"final": 1}, "final: got 1, need a [final] table"),
     ({"seed": 5, "final": {"seeds": [4, 5]}}, "[final], seeds[1]: 5 is a tuning seed; reporting needs fresh ones"),

@@ -53,8 +53,7 @@ def headline(summary: Summary) -> str:
 def _answer(directory: Path) -> list[dict[str, Any]]:
     from mlpjit.report import answer
 
-    print("writing figures and page", file=sys.stderr)
-    return answer(directory)
+    return answer(directory, lambda: print("writing figures and page", file=sys.stderr))
 
 
 def _json(summary: Summary, directory: Path, answer: list[dict[str, Any]]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,15 @@ PACKAGE = Path(__file__).parents[1]
 SOURCES = ("report/*.py", "selection.py", "statistics.py", "figures/*.py", "templates/*")
 
 
-def write(directory: Path | str, pdf: bool = False, force: bool = False) -> list[Path]:
+def write(
+    directory: Path | str, pdf: bool = False, force: bool = False, announce: Callable[[], object] | None = None
+) -> list[Path]:
     """Write figures (SVG, PNG, with `pdf` PDF too), tables and report.html of the store in `directory`.
 
     Returns the files, the page first. Nothing is written when store, report sources and files are unchanged,
-    unless `force`. Raises StoreError when there is no store, no run in it, or no room to write.
+    unless `force`; `announce` is called when something will be.
+
+    Raises StoreError when there is no store, no run in it, or no room to write.
     """
     from mlpjit.errors import writing
     from mlpjit.store import Store
@@ -33,13 +37,15 @@ def write(directory: Path | str, pdf: bool = False, force: bool = False) -> list
         known = read_stamp(directory)
         if not force and is_current(directory, known, version, pdf):
             return [directory / name for name in known["files"]]
+        if announce:
+            announce()
         with writing(directory):
             return render(store, directory, pdf, version)
 
 
-def answer(directory: Path | str) -> list[dict[str, Any]]:
+def answer(directory: Path | str, announce: Callable[[], object] | None = None) -> list[dict[str, Any]]:
     """Return the answer table's rows as plain data, best first, writing the report if it is not current."""
-    write(directory)
+    write(directory, announce=announce)
     rows: list[dict[str, Any]] = read_stamp(Path(directory))["answer"]
     return rows
 

@@ -64,6 +64,12 @@ def test_run_makes_a_study_and_again_does_nothing(study: Path, tmp_path: Path, f
     assert len(fake.made) == 4
 
 
+def test_writing_is_announced_only_when_something_is_written(study: Path, tmp_path: Path, fake: Fake) -> None:
+    arguments = ["run", str(study), "--out", str(tmp_path / "out")]
+    said = ["writing figures and page" in mlpjit(*arguments).stderr for _ in range(2)]
+    assert said == [True, False]
+
+
 def test_run_with_failures_ends_with_1_and_says_why(study: Path, tmp_path: Path, fake: Fake) -> None:
     fake.fails = ("relu",)
     result = mlpjit("run", str(study), "--out", str(tmp_path / "out"), "--no-report")
