@@ -7,10 +7,10 @@ A new one is one function in the module of its family; NaN passes through every 
 from __future__ import annotations
 
 from mlpjit.kernels.activations import gates, periodic, rectifiers, saturating
-from mlpjit.kernels.activations.loops import LOOPS, call_activation, call_derivatives
+from mlpjit.kernels.activations.loops import LOOPS, activation_loop, call_activation, call_derivatives
 from mlpjit.kernels.activations.records import activation, activations
 
 __all__ = [
-    "LOOPS", "activation", "activations", "call_activation", "call_derivatives", "gates", "periodic", "rectifiers",
-    "saturating",
+    "LOOPS", "activation", "activation_loop", "activations", "call_activation", "call_derivatives", "gates", "periodic",
+    "rectifiers", "saturating",
 ]  # fmt: skip
