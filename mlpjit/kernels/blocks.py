@@ -76,7 +76,7 @@ def _store_first(builder: Any, vectors: list[Any], target: Any, count: Any) -> N
             for number, vector in enumerate(vectors):
                 simd.store_vector(builder, vector, builder.gep(target, [INT64(number * lanes)]))
         with part:
-            kept = builder.alloca(ir.ArrayType(vectors[0].type, lanes))
+            kept = simd.local(builder, ir.ArrayType(vectors[0].type, lanes))
             for number, vector in enumerate(vectors):
                 builder.store(vector, builder.gep(kept, [INT64(0), INT64(number)]))
             loop = simd.Loop(builder, count, [])

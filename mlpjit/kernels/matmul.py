@@ -26,8 +26,8 @@ def forward_product(
 ) -> None:  # fmt: skip
     """z = a W + bias. a (rows, inner), W (inner, columns); z's rows are padded to whole vectors.
 
-    W lies in panels (panel_step = inner, w_stride = LANES) or, where columns is a multiple of LANES, packed as it
-    is in the parameters (panel_step = 1, w_stride = columns).
+    W lies in panels (panel_step = inner, w_stride = LANES) or packed as it is in the parameters (panel_step = 1,
+    w_stride = columns); what pads z's rows is then whatever follows in memory, and nothing reads it.
     """
     for j in range(0, columns, LANES):
         panel = offset(w, j * panel_step)

@@ -74,6 +74,12 @@ def store_vector(builder: ir.IRBuilder, value: ir.Value, pointer: ir.Value) -> N
     )
 
 
+def local(builder: ir.IRBuilder, kind: ir.Type) -> ir.Value:
+    """Return room on the stack, taken once on entry: inside a loop it would grow with every turn."""
+    with builder.goto_entry_block():
+        return builder.alloca(kind)
+
+
 def splat(builder: ir.IRBuilder, scalar: ir.Value, lanes: int) -> ir.Value:
     """Return a vector with the scalar in every lane."""
     vector = ir.VectorType(scalar.type, lanes)

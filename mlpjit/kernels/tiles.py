@@ -69,7 +69,7 @@ def _store_valid(builder: Any, vector: Any, pointer: Any, valid: Any) -> None:
         with whole:
             simd.store_vector(builder, vector, pointer)
         with part:
-            kept = builder.alloca(vector.type)
+            kept = simd.local(builder, vector.type)
             builder.store(vector, kept)
             first = builder.bitcast(kept, pointer.type)
             loop = simd.Loop(builder, valid, [])
@@ -121,7 +121,7 @@ def _panel(name: str, epilogue: Epilogue) -> None:
 
 def _remainder(builder: Any, panel: _Panel, done: Any, heights: list[int]) -> None:
     """Emit the rows that the tallest tile leaves over: one tile of each height that still fits."""
-    at = builder.alloca(done.type)
+    at = simd.local(builder, done.type)
     builder.store(done, at)
     for height in heights:
         first = builder.load(at)
