@@ -9,19 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import matplotlib as mpl
 import pandas as pd
-from matplotlib.figure import Figure
 
 from mlpjit.errors import StoreError
 from mlpjit.figures import figures, style
 from mlpjit.figures.results import Results, Source
 from mlpjit.report import verdict
+from mlpjit.report.drawing import Drawing, save_all
 from mlpjit.report.provenance import facts, rerun, toml
 from mlpjit.report.section import Section, Shown
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
-DOTS_PER_INCH = 130
 MOST_FAILURES = 50
 
 
@@ -33,7 +31,15 @@ def write(source: Source, directory: Path, pdf: bool = False) -> tuple[list[str]
     for name in ("figures", "tables"):
         (directory / name).mkdir(parents=True, exist_ok=True)
     files: list[str] = []
-    sections = [_section(part, directory, pdf, files) for part in results.sections()]
+    parts = [(part, _drawings(part, directory)) for part in results.sections()]
+    drawings = [drawing for _, some in parts for drawing in some]
+    for drawing in drawings:
+        _save_table(drawing.table, directory, drawing.path.name, files)
+        files += [f"figures/{file.name}" for file in drawing.files(pdf)]
+    widths = iter(save_all(drawings, pdf))
+    sections = [
+        Section(part, verdict.rows(part), [_shown(drawing, next(widths)) for drawing in some]) for part, some in parts
+    ]
     rows = [row for section in sections for row in section.rows]
     _save_table(pd.DataFrame(rows), directory, "answer", files)
     text = _page(results, sections)
@@ -43,41 +49,26 @@ def write(source: Source, directory: Path, pdf: bool = False) -> tuple[list[str]
     return ["report.html", *files], [_plain(row) for row in rows]
 
 
-def _section(results: Results, directory: Path, pdf: bool, files: list[str]) -> Section:
-    shown = []
-    for record in figures():
-        table = record.data(results)
-        if table.empty:
-            continue
-        name = f"{_file_name(results.section)}-{record.name}" if results.section else record.name
-        _save_table(table, directory, name, files)
-        with mpl.rc_context(style.RC):
-            drawn = record.draw(table, results)
-            svg = _save(drawn, directory / "figures" / name, pdf, files)
-        shown.append(Shown(record, name, _data_uri(svg), round(drawn.get_figwidth() * 96)))
-    return Section(results, verdict.rows(results), shown)
+def _drawings(results: Results, directory: Path) -> list[Drawing]:
+    """Return the figures that one section has data for."""
+    tables = [(record, record.data(results)) for record in figures()]
+    before = f"{_file_name(results.section)}-" if results.section else ""
+    return [
+        Drawing(record, table, results, directory / "figures" / f"{before}{record.name}")
+        for record, table in tables
+        if not table.empty
+    ]
+
+
+def _shown(drawing: Drawing, width: float) -> Shown:
+    """Return a saved drawing as the page shows it."""
+    uri = _data_uri(drawing.files(pdf=False)[0])
+    return Shown(drawing.record, drawing.path.name, uri, round(width * 96))
 
 
 def _save_table(table: pd.DataFrame, directory: Path, name: str, files: list[str]) -> None:
     table.to_csv(directory / "tables" / f"{name}.csv", index=False, lineterminator="\n")
     files.append(f"tables/{name}.csv")
-
-
-def _save(drawn: Figure, path: Path, pdf: bool, files: list[str]) -> Path:
-    """Save without dates or versions, so that the same results give the same bytes."""
-    metadata: dict[str, dict[str, Any]] = {
-        "svg": {"Date": None, "Creator": "mlpjit"},
-        "png": {"Software": None},
-        "pdf": {"CreationDate": None, "Producer": None, "Creator": "mlpjit"},
-    }
-    for suffix in ("svg", "png", "pdf")[: 3 if pdf else 2]:
-        target = path.with_name(f"{path.name}.{suffix}")
-        quick: dict[str, Any] = (
-            {"pil_kwargs": {"compress_level": 3}} if suffix == "png" else {}
-        )  # the default takes 4 times as long
-        drawn.savefig(target, format=suffix, dpi=DOTS_PER_INCH, metadata=metadata[suffix], **quick)
-        files.append(f"figures/{target.name}")
-    return path.with_name(f"{path.name}.svg")
 
 
 def _data_uri(svg: Path) -> str:

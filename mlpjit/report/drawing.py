@@ -1,0 +1,99 @@
+"""Drawing figures into files: each alone, so that a second process can take its share of them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from mlpjit.executors import available_threads
+from mlpjit.figures import FigureRecord, style
+from mlpjit.figures.results import Results
+
+DOTS_PER_INCH = 130
+SUFFIXES = ("svg", "png", "pdf")
+# Without dates or versions, so that the same results give the same bytes.
+METADATA: dict[str, dict[str, Any]] = {
+    "svg": {"Date": None, "Creator": "mlpjit"},
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Producer": None, "Creator": "mlpjit"},
+}
+# The default compression takes 4 times as long.
+OPTIONS: dict[str, dict[str, Any]] = {"png": {"pil_kwargs": {"compress_level": 3}}}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure to be drawn: its data and the path of its files, less their suffixes."""
+
+    record: FigureRecord
+    table: pd.DataFrame
+    results: Results
+    path: Path
+
+    def files(self, pdf: bool) -> list[Path]:
+        """Return the files it is saved to."""
+        return [self.path.with_name(f"{self.path.name}.{suffix}") for suffix in SUFFIXES[: 3 if pdf else 2]]
+
+    def save(self, pdf: bool) -> float:
+        """Draw and save; return the width in inches."""
+        with mpl.rc_context(style.RC):
+            drawn: Figure = self.record.draw(self.table, self.results)
+            for file, suffix in zip(self.files(pdf), SUFFIXES, strict=False):
+                options = OPTIONS.get(suffix, {})
+                drawn.savefig(file, format=suffix, dpi=DOTS_PER_INCH, metadata=METADATA[suffix], **options)
+        return float(drawn.get_figwidth())
+
+
+def save_all(drawings: Sequence[Drawing], pdf: bool, processes: int | None = None) -> list[float]:
+    """Save all drawings and return their widths in inches; every other one in a second process where there is room.
+
+    Measured on two cores: the figures of `quick` take 1.5 s instead of 2.8 s.
+    """
+    if (processes or _processes()) < 2 or len(drawings) < 2:
+        return [drawing.save(pdf) for drawing in drawings]
+    context: Any = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_save_share, args=(drawings[1::2], pdf, sender), daemon=True)
+    child.start()
+    sender.close()
+    widths = [0.0] * len(drawings)
+    widths[::2] = [drawing.save(pdf) for drawing in drawings[::2]]
+    widths[1::2] = _share(receiver) or [drawing.save(pdf) for drawing in drawings[1::2]]
+    child.join()
+    return widths
+
+
+def _processes() -> int:
+    """A fork copies this thread alone and is sound where no other runs; elsewhere than on Linux it is not."""
+    return 2 if sys.platform == "linux" and available_threads() > 1 and threading.active_count() == 1 else 1
+
+
+def _save_share(drawings: Sequence[Drawing], pdf: bool, sender: Connection) -> None:
+    """In the second process: save some drawings and send their widths, or the error of the first that fails."""
+    try:
+        sender.send([drawing.save(pdf) for drawing in drawings])
+    except Exception as error:
+        sender.send(error)
+
+
+def _share(receiver: Connection) -> list[float] | None:
+    """Wait for the second process; None when it was killed. Raises its error."""
+    try:
+        answer = receiver.recv()
+    except EOFError:
+        return None
+    finally:
+        receiver.close()
+    if isinstance(answer, Exception):
+        raise answer
+    return list(answer)
