@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from unittest.mock import patch
 
 import numpy as np
 from goldens.records import Arrays, Golden
@@ -36,4 +37,24 @@ def schedule(case: Golden, shared: Arrays) -> Arrays:
     return {"rates": step_rates(config, case.given["steps"])}
 
 
-OURS: dict[str, Callable[[Golden, Arrays], Arrays]] = {"optimizers": optimizer, "schedules": schedule}
+# The rows of the stored standard numbers that a stream reads: times the number of layers, plus the layer.
+STREAM_ROWS = {"init": 0, "bias": 1, "mask": 2}
+
+
+def initializer(case: Golden, shared: Arrays) -> Arrays:
+    """The tensors W0, b0, W1, ... that the golden case has, drawn from the stored standard numbers."""
+
+    def stored(kind: str) -> Callable[..., np.ndarray]:
+        layers = len(shared[kind]) // len(STREAM_ROWS)
+        return lambda seed, stream, size, place: shared[kind][STREAM_ROWS[stream] * layers + place][:size]
+
+    net = mj.Network(case.given["sizes"], case.given["activation"], dtype="float64")
+    draws = {"normals": stored("normals"), "uniforms": stored("uniforms")}
+    with patch.multiple("mlpjit.kernels.random", **draws):
+        layers = net.layers(net.init({"name": case.entry, **case.settings}, x=shared["x"]))
+    return {name: layers[int(name[1:])][name[0]] for name in case.arrays}
+
+
+OURS: dict[str, Callable[[Golden, Arrays], Arrays]] = {
+    "optimizers": optimizer, "schedules": schedule, "initializers": initializer,
+}  # fmt: skip
