@@ -18,7 +18,7 @@ from mlpjit.selection import combination
 
 GOOD = "#cfe6da"
 SMALL = 7  # points
-MARGIN = 1.15  # a band reaches this factor beyond its rates, at most a quarter of the way to the next
+MARGIN = 0.015  # of the axis: so far a band reaches beyond its rates, at most a quarter of the way to the next
 REACH = 50  # the loss axis ends at this many times the best: what blew up must not flatten the curves
 TITLE = "Which learning rates work, and how wide is the good range?"
 
@@ -85,11 +85,14 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     finite = table[["median", "low", "high", "envelope"]].to_numpy()
     finite = finite[np.isfinite(finite)]
     low, high = layout.log_limits(np.minimum(finite, REACH * finite.min()) if finite.size else finite)
-    top = high * (high / low) ** 0.3  # room for crosses and two rows of numbers
+    marked = (table["median"] > high).any() or (table["diverged_share"] > 0).any()
+    top = high * (high / low) ** (0.3 if marked else 0.03)  # room for crosses and two rows of numbers
     rates = layout.log_limits(table["learning_rate"])
     decade = sheet.panel_inches()[0] / math.log10(rates[1] / rates[0])
     for panel, label in zip(sheet.panels, labels, strict=True):
         part = table[table["label"] == label]
+        for band in good_bands(part["learning_rate"].tolist(), part["good"].tolist(), rates[1] / rates[0]):
+            panel.axvspan(*band, color=GOOD, linewidth=0, zorder=0)
         _panel(panel, part, looks[label], high, high * (high / low) ** 0.08)
         _shares(panel, part[part["diverged_share"] > 0], decade)
         layout.log_axis(panel, "y", low, top, layout.log_ticks(low, high))  # above `high` there is no scale
@@ -106,8 +109,6 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
 
 def _panel(panel: Any, part: pd.DataFrame, look: style.Look, high: float, edge: float) -> None:
     """Curves up to `high`; what lies above it, or diverged, is marked at `edge`."""
-    for band in good_bands(part["learning_rate"].tolist(), part["good"].tolist()):
-        panel.axvspan(*band, color=GOOD, linewidth=0, zorder=0)
     shown = part[np.isfinite(part["envelope"])]
     panel.plot(shown["learning_rate"], shown["envelope"], color=style.GREY, linewidth=0.9)
     kept = part[part["median"] <= high]
@@ -141,9 +142,9 @@ def _at_edge(panel: Any, above: pd.DataFrame, look: style.Look, edge: float) -> 
     panel.plot(blown["learning_rate"], [edge] * len(blown), "^", color=look.colour, fillstyle="none", markersize=6)
 
 
-def good_bands(rates: Sequence[float], good: Sequence[bool]) -> list[tuple[float, float]]:
-    """Return a band for each run of neighbouring good rates, from the first to the last: between rates is a guess."""
-    margin = min([MARGIN, *((above / below) ** 0.25 for below, above in itertools.pairwise(rates))])
+def good_bands(rates: Sequence[float], good: Sequence[bool], span: float) -> list[tuple[float, float]]:
+    """Return a band for each run of neighbouring good rates, from the first to the last; `span` is the axis' ratio."""
+    margin = min([span**MARGIN, *((above / below) ** 0.25 for below, above in itertools.pairwise(rates))])
     bands, start = [], 0
     for verdict, group in itertools.groupby(good):
         end = start + len(list(group))

@@ -73,10 +73,12 @@ def test_rate_curve_by_hand(three_rates: Results) -> None:
      ([1, 0, 0, 1], [(0.01 / 1.15, 0.01 * 1.15), (10 / 1.15, 11.5)]), ([0, 0, 0, 0], [])],
 )  # fmt: skip
 def test_good_rates_are_shaded_and_nothing_else(good: list[int], bands: list[tuple[float, float]]) -> None:
-    found = rate_curves.good_bands([0.01, 0.1, 1.0, 10.0], [bool(each) for each in good])
+    span = 1.15 ** (1 / rate_curves.MARGIN)
+    found = rate_curves.good_bands([0.01, 0.1, 1.0, 10.0], [bool(each) for each in good], span)
     assert found == [pytest.approx(band) for band in bands]
-    assert rate_curves.good_bands([1.0], [True]) == [pytest.approx((1 / 1.15, 1.15))]
-    assert rate_curves.good_bands([1.0, 1.1], [False, True]) == [pytest.approx((1.1 / 1.1**0.25, 1.1 * 1.1**0.25))]
+    assert rate_curves.good_bands([1.0], [True], span) == [pytest.approx((1 / 1.15, 1.15))]
+    near = rate_curves.good_bands([1.0, 1.1], [False, True], span)
+    assert near == [pytest.approx((1.1 / 1.1**0.25, 1.1 * 1.1**0.25))]
 
 
 def test_depth_rate_keeps_the_best_other_settings() -> None:
