@@ -1,135 +1,197 @@
 """Golden trajectories of optimizers, from torch, optax and, where only they have it, other public codes.
 
-Run in an environment that has them: `PYTHONPATH=tests:. python -m goldens.make_optimizers`. Gradients are random, their
-scale changes from step to step and entry to entry, some are zero; the parameters are a vector, a square and a
-non-square matrix, packed one behind the other, (fan_in, fan_out) row-major.
+Run in an environment that has them: `PYTHONPATH=tests:. python -m goldens.make_optimizers`. Beside torch and optax that
+is adabound (the paper's own code), madgrad (the authors'), pytorch_optimizer and timm, the latter without torchvision.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-from goldens import ours
-from goldens.records import Arrays, Golden, golden, save
+from goldens.records import Golden, save
+from goldens.trajectories import INPUTS, case, found_alone
 
-SHAPES = ((5,), (4, 4), (3, 5))
-RATE = 0.03
-
-
-def inputs() -> Arrays:
-    """Return theta (n,) and gradients (50, n), float64; the same ones on every call."""
-    rng = np.random.default_rng(2026)
-    count, steps = sum(int(np.prod(shape)) for shape in SHAPES), max(ours.STEPS)
-    scale = 10.0 ** (rng.uniform(-3, 1, (steps, 1)) + rng.uniform(-2, 1, (1, count)))
-    drawn = rng.normal(size=(steps, count)) * scale
-    drawn[rng.random((steps, count)) < 0.15] = 0.0
-    return {"theta": rng.normal(size=count), "gradients": drawn, "shapes": np.array(repr(SHAPES))}
+Settings = dict[str, Any]
+BETAS: list[tuple[Settings, float]] = [
+    ({"b1": 0.9, "b2": 0.999}, 1e-8), ({"b1": 0.5, "b2": 0.9}, 1e-3), ({"b1": 0.0, "b2": 0.99}, 1e-8),
+]  # fmt: skip
 
 
-INPUTS = inputs()
-
-
-def split(packed: np.ndarray) -> list[np.ndarray]:
-    """Return the tensors of a packed vector."""
-    ends = np.cumsum([int(np.prod(shape)) for shape in SHAPES])[:-1]
-    return [part.reshape(shape) for part, shape in zip(np.split(packed, ends), SHAPES, strict=True)]
-
-
-def packed(tensors: Any) -> np.ndarray:
-    """Return tensors one behind the other."""
-    return np.concatenate([np.ravel(np.asarray(tensor)) for tensor in tensors])
-
-
-def torch_path(make: Callable[..., Any], rates: list[float]) -> np.ndarray:
-    """Return theta after the kept steps of a torch optimizer; make(parameters, lr)."""
-    import torch
-
-    tensors = [torch.nn.Parameter(torch.tensor(part)) for part in split(INPUTS["theta"])]
-    made, path = make(tensors, rates[0]), []
-    for g, rate in zip(INPUTS["gradients"], rates, strict=True):
-        for tensor, part in zip(tensors, split(g), strict=True):
-            tensor.grad = torch.tensor(part)
-        for group in made.param_groups:
-            group["lr"] = rate
-        made.step()
-        path.append(packed(tensor.detach().numpy() for tensor in tensors))
-    return np.stack([path[step - 1] for step in ours.STEPS])
-
-
-def optax_path(make: Callable[..., Any], rates: list[float]) -> np.ndarray:
-    """Return theta after the kept steps of an optax transformation; make(schedule)."""
-    import jax
-    import jax.numpy as jnp
-    import optax
-
-    with jax.enable_x64(True):
-        table = jnp.array([*rates, rates[-1]])
-        made = make((lambda count: table[count]) if len(set(rates)) > 1 else rates[0])
-        tensors = [jnp.array(part) for part in split(INPUTS["theta"])]
-        state, path = made.init(tensors), []
-        for g in INPUTS["gradients"]:
-            updates, state = made.update([jnp.array(part) for part in split(g)], state, tensors)
-            tensors = optax.apply_updates(tensors, updates)
-            path.append(packed(tensors))
-    return np.stack([path[step - 1] for step in ours.STEPS])
-
-
-def found(name: str) -> Any:
-    """Return what a dotted name stands for, the module imported."""
-    module, _, attribute = name.rpartition(".")
-    return getattr(importlib.import_module(module), attribute)
-
-
-def case(entry: str, settings: dict[str, Any], oracle: str, theirs: dict[str, Any], **given: Any) -> Golden:
-    """Return a case: ours at `settings` against the oracle at `theirs`; given: learning_rate, decay."""
-    make = found(oracle)
-    given = {"learning_rate": RATE} | given
-    blank = Golden(entry, settings, oracle, "", "", {}, given)
-    if oracle.startswith("optax."):
-        path = optax_path(lambda rate: make(rate, **theirs), ours.rates(blank))
-    else:
-        path = torch_path(lambda tensors, lr: make(tensors, lr=lr, **theirs), ours.rates(blank))
-    shown = ", ".join(f"{name}={value}" for name, value in theirs.items())
-    return golden(entry, settings, f"{oracle}({shown})", {"path": path}, given=given)
-
-
-def basic() -> Iterator[Golden]:
-    """The rules of source.txt: sgd, momentum, nesterov, rmsprop, adam."""
-    yield case("sgd", {}, "torch.optim.SGD", {})
-    yield case("sgd", {}, "optax.sgd", {}, decay=0.1)
-    for b in ({"momentum": 0.9}, {"momentum": 0.5}):
-        yield case("momentum", b, "torch.optim.SGD", b)
-        yield case("momentum", b, "optax.sgd", b, decay=0.1)
-        yield case("nesterov", b, "torch.optim.SGD", {**b, "nesterov": True})
-        yield case("nesterov", b, "optax.sgd", {**b, "nesterov": True}, decay=0.1)
-    for rho, eps in ((0.9, 1e-8), (0.99, 1e-3)):
-        yield case("rmsprop", {"rho": rho, **outside(eps)}, "torch.optim.RMSprop", {"alpha": rho, "eps": eps})
-        yield case("rmsprop", {"rho": rho, **inside(eps)}, "optax.rmsprop", {"decay": rho, "eps": eps}, decay=0.1)
-    for b, eps in BETAS:
-        yield case("adam", {**b, **outside(eps)}, "torch.optim.Adam", {"betas": tuple(b.values()), "eps": eps})
-        both = {**b, "eps": eps, "eps_root": eps}
-        yield case("adam", both, "optax.adam", both, decay=0.1)
-
-
-def outside(eps: float) -> dict[str, float]:
+def outside(eps: float) -> Settings:
     """Return epsilon outside the root."""
     return {"eps": eps, "eps_root": 0.0}
 
 
-def inside(eps: float) -> dict[str, float]:
+def inside(eps: float) -> Settings:
     """Return epsilon inside the root."""
     return {"eps": 0.0, "eps_root": eps}
 
 
-BETAS = [({"b1": 0.9, "b2": 0.999}, 1e-8), ({"b1": 0.5, "b2": 0.9}, 1e-3), ({"b1": 0.0, "b2": 0.99}, 1e-8)]
+def as_torch(betas: Settings, eps: float) -> Settings:
+    """Return Adam's settings as torch takes them."""
+    return {"betas": tuple(betas.values()), "eps": eps}
+
+
+def optax_chain(*makers: Any) -> Any:
+    """Return a maker of a chain of optax transformations, each from the rate."""
+    import optax
+
+    return lambda rate: optax.chain(*(make(rate) for make in makers))
+
+
+def accelerated() -> Iterator[Golden]:
+    """Gradient descent and both momenta, in every form."""
+    import optax
+
+    yield case("sgd", {}, "torch.optim.SGD", {})
+    yield case("sgd", {}, "optax.sgd", {}, decay=0.1)
+    scaled = optax.scale_by_learning_rate
+    for b in (0.9, 0.5):
+        ours = {"momentum": b}
+        yield case("momentum", ours, "torch.optim.SGD", ours)
+        yield case("momentum", ours, "optax.sgd", ours, decay=0.1)
+        yield case("momentum", {**ours, "dampening": 0.3}, "torch.optim.SGD", {**ours, "dampening": 0.3}, decay=0.1)
+        ema = optax_chain(lambda rate, b=b: optax.ema(b, debias=False), scaled)
+        yield case("momentum", {**ours, "ema": True}, "optax.ema, scale_by_learning_rate", {}, ema, decay=0.1)
+        trace = optax_chain(scaled, lambda rate, b=b: optax.trace(b))
+        yield case(
+            "momentum", {**ours, "rate_inside": True}, "optax.scale_by_learning_rate, trace", {}, trace, decay=0.1
+        )
+        yield case("nesterov", ours, "torch.optim.SGD", {**ours, "nesterov": True})
+        yield case("nesterov", ours, "optax.sgd", {**ours, "nesterov": True}, decay=0.1)
+        trace = optax_chain(scaled, lambda rate, b=b: optax.trace(b, nesterov=True))
+        yield case(
+            "nesterov", {**ours, "rate_inside": True}, "optax.scale_by_learning_rate, trace", {}, trace, decay=0.1
+        )
+        trace = optax_chain(
+            lambda rate, b=b: optax.scale(1 - b), lambda rate, b=b: optax.trace(b, nesterov=True), scaled
+        )
+        yield case(
+            "nesterov", {**ours, "ema": True}, "optax.scale, trace, scale_by_learning_rate", {}, trace, decay=0.1
+        )
+
+
+def adagrads() -> Iterator[Golden]:
+    """Rules over summed or averaged squares."""
+    for eps in (1e-10, 1e-3):
+        yield case("adagrad", outside(eps), "torch.optim.Adagrad", {"eps": eps})
+        ours = {**inside(eps), "initial_accumulator": 0.1}
+        yield case("adagrad", ours, "optax.adagrad", {"initial_accumulator_value": 0.1, "eps": eps}, decay=0.1)
+    for rho, eps in ((0.95, 1e-6), (0.5, 1e-2)):
+        ours = {"rho": rho, "eps": eps}
+        yield case("adadelta", ours, "torch.optim.Adadelta", ours, learning_rate=1.0)
+        yield case("adadelta", ours, "optax.adadelta", ours, learning_rate=1.0, decay=0.1)
+    for rho, eps in ((0.9, 1e-8), (0.99, 1e-3)):
+        yield case("rmsprop", {"rho": rho, **outside(eps)}, "torch.optim.RMSprop", {"alpha": rho, "eps": eps})
+        theirs = {"decay": rho, "eps": eps}
+        yield case("rmsprop", {"rho": rho, **inside(eps)}, "optax.rmsprop", theirs, decay=0.1)
+        for centered, b in ((True, 0.9), (True, 0.0), (False, 0.5)):
+            ours = {"rho": rho, "momentum": b, "centered": centered}
+            theirs = {"alpha": rho, "eps": eps, "momentum": b, "centered": centered}
+            torch = {**ours, **outside(eps), "rate_inside": False}
+            yield case("centered_rmsprop", torch, "torch.optim.RMSprop", theirs, decay=0.1)
+            theirs = {"decay": rho, "eps": eps, "momentum": b, "centered": centered}
+            yield case("centered_rmsprop", {**ours, **inside(eps)}, "optax.rmsprop", theirs, decay=0.1)
+    for b, eps in ((0.9, 1e-6), (0.5, 1e-2)):
+        ours = {"momentum": b, "eps": eps, "eps_in_rate": True}
+        yield case("madgrad", ours, "madgrad.MADGRAD", {"momentum": b, "eps": eps})
+        single = {"note": "it takes the root of the step in float32", "tolerance": 1e-7}
+        yield case("madgrad", ours, "optax.contrib.madgrad", {"momentum": b, "eps": eps}, decay=0.1, **single)
+
+
+def adams() -> Iterator[Golden]:
+    """Adam and its nearest."""
+    for b, eps in BETAS:
+        out, both, torch = {**b, **outside(eps)}, {**b, "eps": eps, "eps_root": eps}, as_torch(b, eps)
+        yield case("adam", out, "torch.optim.Adam", torch)
+        yield case("adam", both, "optax.adam", both, decay=0.1)
+        decay = {"weight_decay": 0.3}
+        yield case("adamw", {**out, **decay}, "torch.optim.AdamW", {**torch, **decay}, decay=0.1)
+        yield case("adamw", {**both, **decay}, "optax.adamw", {**both, **decay}, decay=0.1)
+        yield case("amsgrad", {**out, "corrected": True}, "torch.optim.Adam", {**torch, "amsgrad": True})
+        yield case("amsgrad", {**both, "maximum_of_corrected": True}, "optax.amsgrad", both, decay=0.1)
+        uncorrected = {"bias_correction_mu": False, "bias_correction_nu": False}
+        yield case("amsgrad", both, "optax.amsgrad", {**both, **uncorrected}, decay=0.1)
+        yield case("adamax", {**b, "eps": eps}, "torch.optim.Adamax", torch)
+        yield case("adamax", {**b, "eps": eps}, "optax.adamax", {**b, "eps": eps}, decay=0.1)
+        yield case("nadam", both, "optax.nadam", both, decay=0.1)
+        for momentum_decay in (0.004, 1.0):
+            more = {"momentum_decay": momentum_decay}
+            yield case("nadam", {**out, "scheduled": True, **more}, "torch.optim.NAdam", {**torch, **more}, decay=0.1)
+        yield case("radam", {**out, "threshold": 5.0, "eps_uncorrected": True}, "torch.optim.RAdam", torch)
+        for threshold in (4.0, 5.0):
+            more = {"threshold": threshold}
+            yield case("radam", {**both, **more}, "optax.radam", {**both, **more}, decay=0.1)
+    yield case("adamw", {}, "torch.optim.AdamW", {})
+
+
+def relatives() -> Iterator[Golden]:
+    """Other moments, or another order."""
+    for b, eps in BETAS:
+        both = {**b, "eps": eps, "eps_root": eps}
+        yield case("adabelief", both, "optax.adabelief", both, decay=0.1)
+        begun = {"corrected": True, "initial_nu": 1e-6, "initial_mu": 1e-6}
+        yield case("yogi", {**b, "eps": eps, **begun}, "optax.yogi", {**b, "eps": eps}, decay=0.1)
+        for gamma in (1e-3, 0.1):
+            theirs = {**as_torch(b, eps), "final_lr": 0.05, "gamma": gamma}
+            ours = {**b, "eps": eps, "final_rate": 0.05, "gamma": gamma, "corrected": True}
+            yield case("adabound", ours, "adabound.AdaBound", theirs)
+            yield case("amsbound", ours, "adabound.AdaBound", {**theirs, "amsbound": True})
+        note = "gradients times 1e6: it adds 1e-15 to v"
+        torch = {**as_torch(b, 1e-15), "foreach": False}
+        yield case("laprop", b, "pytorch_optimizer.LaProp", torch, note=note, scale=1e6)
+        alone = found_alone("timm.optim.laprop.LaProp")
+        yield case("laprop", {**b, "eps": eps}, "timm.optim.laprop.LaProp", as_torch(b, eps), alone)
+        for clipping in (True, False):
+            ours = {**b, "eps": eps, "clipping": clipping}
+            yield case("adopt", ours, "optax.contrib.adopt", {**b, "eps": eps, "use_clipping": clipping}, decay=0.1)
+        slow = {"b3": 0.99, "alpha": 8.0}
+        yield case("ademamix", {**both, **slow}, "optax.contrib.ademamix", {**both, **slow}, decay=0.1)
+    for b, eps in (({"b1": 0.98, "b2": 0.92, "b3": 0.99}, 1e-8), ({"b1": 0.5, "b2": 0.7, "b3": 0.9}, 1e-3)):
+        yield case("adan", {**b, **outside(eps)}, "pytorch_optimizer.Adan", as_torch(b, eps))
+        both = {**b, "eps": eps, "eps_root": eps}
+        yield case("adan", {**both, "complement": True}, "optax.adan", both, decay=0.1)
+    yield warmed_ademamix()
+
+
+def warmed_ademamix() -> Golden:
+    """AdEMAMix with the paper's warm-up of alpha and b3, given to optax as functions of the count."""
+    import jax.numpy as jnp
+
+    last, first, steps = math.log(0.999), math.log(0.9), 30.0
+
+    def b3(count: Any) -> Any:
+        share = jnp.minimum((count + 1) / steps, 1.0)
+        return jnp.minimum(jnp.exp(first * last / ((1 - share) * last + share * first)), 0.999)
+
+    def make(rate: Any) -> Any:
+        import optax
+
+        alpha = lambda count: 8.0 * jnp.minimum((count + 1) / steps, 1.0)  # noqa: E731
+        return optax.contrib.ademamix(rate, b3=b3, alpha=alpha)
+
+    return case("ademamix", {"b3": 0.999, "alpha": 8.0, "warmup": steps}, "optax.contrib.ademamix", {}, make)
+
+
+def signs() -> Iterator[Golden]:
+    """Rules of the sign."""
+    yield case("sign_sgd", {}, "optax.sign_sgd", {}, decay=0.1)
+    for b in (0.9, 0.5):
+        yield case("signum", {"momentum": b}, "optax.signum", {"beta": b}, decay=0.1)
+    for ours in ({"b1": 0.9, "b2": 0.99}, {"b1": 0.5, "b2": 0.7}):
+        yield case("lion", ours, "optax.lion", {**ours, "weight_decay": 0.0}, decay=0.1)
+    for factors, limits in (((0.5, 1.2), (1e-6, 50.0)), ((0.7, 1.5), (0.01, 0.05))):
+        ours = dict(zip(("eta_minus", "eta_plus", "min_step", "max_step"), (*factors, *limits), strict=True))
+        theirs = {"etas": factors, "step_sizes": limits}
+        yield case("rprop", {**ours, "backtracking": False}, "torch.optim.Rprop", theirs)
 
 
 def make() -> Iterator[Golden]:
     """Compute every case afresh."""
-    yield from basic()
+    for family in (accelerated, adagrads, adams, relatives, signs):
+        yield from family()
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ def optimizer(case: Golden, shared: Arrays) -> Arrays:
     made = mj.optimizers[case.entry](**case.settings)
     theta = shared["theta"]
     state, path = made.init(theta), []
-    for g, rate in zip(shared["gradients"], rates(case), strict=True):
+    gradients = shared["gradients"] * case.given.get("scale", 1.0)
+    for g, rate in zip(gradients, rates(case), strict=True):
         theta, state = made.update(theta, g, state, learning_rate=rate)
         path.append(theta)
     return {"path": np.stack([path[step - 1] for step in STEPS])}

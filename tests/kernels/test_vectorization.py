@@ -40,9 +40,9 @@ SEVEN = Stage(
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("record", [*ELEMENTWISE, SEVEN], ids=lambda record: record.name)
 def test_the_loop_is_vectorized(record, dtype):
-    """Parameters and each state are written as vectors."""
+    """Parameters and each state are written as vectors; a state that keeps where it began is not written at all."""
     ir = ir_of(elementwise_loop, linked_names(record), dtype)
-    assert vector_stores(ir) >= 1 + len(record.state)
+    assert vector_stores(ir) >= 1 + len(record.state) - list(record.initial.values()).count("params")
     assert overlap_checks(ir) == 0
 
 

@@ -1,0 +1,130 @@
+"""AdaGrad and what came of it: steps over the root of summed or averaged squares, no bias correction."""
+
+from __future__ import annotations
+
+from mlpjit.kernels.optimizers.registration import elementwise
+from mlpjit.kernels.rules import (
+    DtypeConstant,
+    device,
+    float64,
+    fma,
+    from_bits,
+    iadd,
+    iashr,
+    isub,
+    sqrt,
+    to_bits,
+)
+
+
+def adagrad_scalars(step, learning_rate, eps, eps_root, initial_accumulator):
+    """The rate and both epsilons."""
+    return learning_rate, eps, eps_root
+
+
+@elementwise(
+    adagrad_scalars, "s += g^2; theta -= eta g / (sqrt(s + eps_root) + eps)",
+    "Duchi, Hazan & Singer 2011, JMLR 12, figure 1 (diagonal)", state=("sum",),
+    initial={"sum": "initial_accumulator"}, eps=1e-10, eps_root=0.0, initial_accumulator=0.0,
+)  # fmt: skip
+def adagrad(g, sum, rate, eps, eps_root):
+    """Steps over the root of all squares so far; the paper's delta is eps, its sum starts at 0 (in optax at 0.1)."""
+    sum = fma(g, g, sum)
+    return rate * g / (sqrt(sum + eps_root) + eps), sum
+
+
+def adadelta_scalars(step, learning_rate, rho, eps):
+    """The rate, both weights of the averages, epsilon."""
+    return learning_rate, rho, 1.0 - rho, eps
+
+
+@elementwise(
+    adadelta_scalars, "v = rho v + (1 - rho) g^2; d = sqrt(u + eps) / sqrt(v + eps) g; u = rho u + (1 - rho) d^2; "
+    "theta -= eta d", "Zeiler 2012, arXiv:1212.5701, algorithm 1", state=("nu", "delta"), rho=0.95, eps=1e-6,
+)  # fmt: skip
+def adadelta(g, nu, delta, rate, rho, rest, eps):
+    """Steps in the parameters' own units; the paper has no rate: eta = 1."""
+    nu = fma(rho, nu, rest * g * g)
+    change = sqrt((delta + eps) / (nu + eps)) * g
+    return rate * change, nu, fma(rho, delta, rest * change * change)
+
+
+def rmsprop_scalars(step, learning_rate, rho, eps, eps_root):
+    """The rate, both weights of the average, both epsilons."""
+    return learning_rate, rho, 1.0 - rho, eps, eps_root
+
+
+@elementwise(
+    rmsprop_scalars, "v = rho v + (1 - rho) g^2; theta -= eta g / (sqrt(v + eps_root) + eps)",
+    "source 6.1; Hinton 2012, lecture 6e", state=("nu",), rho=0.9, eps=0.0, eps_root=1e-16,
+)  # fmt: skip
+def rmsprop(g, nu, rate, rho, rest, eps, eps_root):
+    """Gradients over their running root mean square; the source's epsilon is eps_root."""
+    nu = fma(rho, nu, rest * g * g)
+    return rate * g / (sqrt(nu + eps_root) + eps), nu
+
+
+def centered_rmsprop_scalars(step, learning_rate, rho, momentum, eps, eps_root, centered, rate_inside):
+    """The rate outside and inside the velocity, the weights, how much of the squared mean is taken off, epsilons."""
+    inside, outside = (learning_rate, 1.0) if rate_inside != 0.0 else (1.0, learning_rate)
+    return outside, inside, rho, 1.0 - rho, momentum, -centered, eps, eps_root
+
+
+@elementwise(
+    centered_rmsprop_scalars, "v, m = EMA(g^2), EMA(g); u = b u + eta g / (sqrt(v - m^2 + eps_root) + eps); theta -= u",
+    "Graves 2013, arXiv:1308.0850, eq. 38-45", state=("nu", "mean", "velocity"), rho=0.95, momentum=0.9, eps=0.0,
+    eps_root=1e-4, centered=True, rate_inside=True,
+)  # fmt: skip
+def centered_rmsprop(g, nu, mean, velocity, outside, inside, rho, rest, b, minus, eps, eps_root):
+    """RMSProp over the running standard deviation, with momentum; centered=False leaves the mean in.
+
+    rate_inside=False: u = b u + g / ..., theta -= eta u, as in torch.
+    """
+    nu, mean = fma(rho, nu, rest * g * g), fma(rho, mean, rest * g)
+    deviation = sqrt(fma(minus * mean, mean, nu) + eps_root) + eps
+    velocity = fma(b, velocity, inside * g / deviation)
+    return outside * velocity, nu, mean, velocity
+
+
+# Its bits less a third of the bits of x are a guess of x^(-1/3) within 4 %.
+CUBE_ROOT_GUESS = DtypeConstant("CUBE_ROOT_GUESS", 5567193546752.0, 4.317107990547738e102)
+THIRD = 1.0 / 3.0
+
+
+@device
+def _refined(x, r):
+    """One step of Newton's iteration for x^(-1/3), without a division: the error e becomes 2 e^2."""
+    return fma(r * THIRD, fma(-(x * r), r * r, 1.0), r)
+
+
+@device
+def cube_root(x):
+    """x^(1/3) for x >= 0, within 1 ulp where x is normal; NaN at inf."""
+    bits = to_bits(x)
+    third = iadd(iashr(bits, 2), iashr(bits, 4))
+    third = iadd(third, iashr(third, 4))
+    third = iadd(third, iashr(third, 8))
+    r = from_bits(isub(to_bits(CUBE_ROOT_GUESS), third))
+    r = _refined(x, _refined(x, _refined(x, _refined(x, r))))
+    square = r * r
+    root = x * square
+    return fma(fma(-(root * root), root, x), square * THIRD, root)
+
+
+def madgrad_scalars(step, learning_rate, momentum, eps, eps_in_rate):
+    """lambda_k = eta sqrt(k), the weight of z, epsilon."""
+    rate = learning_rate + eps if eps_in_rate != 0.0 else learning_rate
+    return rate * sqrt(float64(step)), 1.0 - momentum, eps
+
+
+@elementwise(
+    madgrad_scalars, "l = eta sqrt(k); s += l g; v += l g^2; z = theta_0 - s / (v^(1/3) + eps); "
+    "theta = b theta + (1 - b) z", "Defazio & Jelassi 2021, arXiv:2101.11075, algorithm 1",
+    state=("sum", "sum_squares", "start"), uses_params=True, initial={"start": "params"}, momentum=0.9, eps=1e-6,
+    eps_in_rate=False,
+)  # fmt: skip
+def madgrad(g, theta, sum, squares, start, rate, weight, eps):
+    """Dual averaging with a cube root. eps_in_rate adds eps to eta, as the authors' code and optax do."""
+    scaled = rate * g
+    sum, squares = sum + scaled, fma(scaled, g, squares)
+    return weight * ((theta - start) + sum / (cube_root(squares) + eps)), sum, squares, start

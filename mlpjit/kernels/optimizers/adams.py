@@ -1,0 +1,173 @@
+"""Adam and those that change one part of it: decay, the second moment's maximum or norm, the momentum, the warm-up.
+
+mu = EMA(g; b1) and nu = EMA(g^2; b2) throughout; a hat is a bias correction, 1 - b^t in the denominator. Every rule
+divides by sqrt(nu + eps_root) + eps.
+"""
+
+from __future__ import annotations
+
+from mlpjit.kernels.elementary import power
+from mlpjit.kernels.optimizers.registration import elementwise, larger, one_minus_power
+from mlpjit.kernels.rules import absolute, device_float64, float64, fma, sqrt
+
+MOMENTS = "m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; "
+
+
+def adam_scalars(step, learning_rate, b1, b2, eps, eps_root):
+    """The rate over the first bias correction, the weights, one over the second bias correction, both epsilons."""
+    rate = learning_rate / one_minus_power(b1, step)
+    return rate, b1, 1.0 - b1, b2, 1.0 - b2, 1.0 / one_minus_power(b2, step), eps, eps_root
+
+
+@elementwise(
+    adam_scalars, MOMENTS + "theta -= eta m^ / (sqrt(v^ + eps_root) + eps)",
+    "source 6.2; Kingma & Ba 2015, arXiv:1412.6980, algorithm 1", state=("mu", "nu"),
+    b1=0.9, b2=0.999, eps=0.0, eps_root=1e-16,
+)  # fmt: skip
+def adam(g, mu, nu, rate, b1, rest1, b2, rest2, correction, eps, eps_root):
+    """Adam with both bias corrections; the source's epsilon is eps_root, the paper's is eps = 1e-8."""
+    mu = fma(b1, mu, rest1 * g)
+    nu = fma(b2, nu, rest2 * g * g)
+    return rate * mu / (sqrt(fma(nu, correction, eps_root)) + eps), mu, nu
+
+
+def adamw_scalars(step, learning_rate, b1, b2, eps, eps_root, weight_decay):
+    """As for Adam, and the decay of this step last."""
+    rate = learning_rate / one_minus_power(b1, step)
+    decay = learning_rate * weight_decay
+    return rate, b1, 1.0 - b1, b2, 1.0 - b2, 1.0 / one_minus_power(b2, step), eps, eps_root, decay
+
+
+@elementwise(
+    adamw_scalars, MOMENTS + "theta -= eta (m^ / (sqrt(v^ + eps_root) + eps) + lambda theta)",
+    "Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 2", state=("mu", "nu"), decays=True,
+    b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0, weight_decay=0.01,
+)  # fmt: skip
+def adamw(g, mu, nu, rate, b1, rest1, b2, rest2, correction, eps, eps_root, decay):
+    """Adam with decoupled weight decay, which is multiplied by the rate as in torch and optax.
+
+    The paper multiplies it by the schedule alone: its lambda is eta times ours. In a run only weight matrices decay,
+    and the run's own weight_decay adds to this one; a single step decays all it is given.
+    """
+    mu = fma(b1, mu, rest1 * g)
+    nu = fma(b2, nu, rest2 * g * g)
+    return rate * mu / (sqrt(fma(nu, correction, eps_root)) + eps), mu, nu
+
+
+def amsgrad_scalars(step, learning_rate, b1, b2, eps, eps_root, corrected, maximum_of_corrected):
+    """The rate, the weights, the correction inside the maximum and the one outside, both epsilons."""
+    rate, inside, outside = learning_rate, 1.0, 1.0
+    if corrected != 0.0 or maximum_of_corrected != 0.0:
+        rate = learning_rate / one_minus_power(b1, step)
+        outside = 1.0 / one_minus_power(b2, step)
+    if maximum_of_corrected != 0.0:
+        inside, outside = outside, 1.0
+    return rate, b1, 1.0 - b1, b2, 1.0 - b2, inside, outside, eps, eps_root
+
+
+@elementwise(
+    amsgrad_scalars, MOMENTS + "w = max(w, v); theta -= eta m / (sqrt(w + eps_root) + eps)",
+    "Reddi, Kale & Kumar 2018, arXiv:1904.09237, algorithm 2", state=("mu", "nu", "nu_max"),
+    b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0, corrected=False, maximum_of_corrected=False,
+)  # fmt: skip
+def amsgrad(g, mu, nu, nu_max, rate, b1, rest1, b2, rest2, inside, outside, eps, eps_root):
+    """Adam with the largest second moment so far, uncorrected as in the paper (which has no eps).
+
+    corrected: m^ and w^, the maximum's correction applied afterwards, as in torch. maximum_of_corrected: m^ and
+    w = max(w, v^), as in optax.
+    """
+    mu = fma(b1, mu, rest1 * g)
+    nu = fma(b2, nu, rest2 * g * g)
+    nu_max = larger(inside * nu, nu_max)
+    return rate * mu / (sqrt(fma(nu_max, outside, eps_root)) + eps), mu, nu, nu_max
+
+
+def adamax_scalars(step, learning_rate, b1, b2, eps):
+    """The rate over the first bias correction, the weights, epsilon."""
+    return learning_rate / one_minus_power(b1, step), b1, 1.0 - b1, b2, eps
+
+
+@elementwise(
+    adamax_scalars, "m = b1 m + (1 - b1) g; u = max(b2 u, |g| + eps); theta -= eta m^ / u",
+    "Kingma & Ba 2015, arXiv:1412.6980, algorithm 2", state=("mu", "norm"), b1=0.9, b2=0.999, eps=1e-8,
+)  # fmt: skip
+def adamax(g, mu, norm, rate, b1, rest1, b2, eps):
+    """Adam with the infinity norm. The paper has no eps; it stands where torch and optax have it."""
+    mu = fma(b1, mu, rest1 * g)
+    norm = larger(absolute(g) + eps, b2 * norm)
+    return rate * mu / norm, mu, norm
+
+
+@device_float64
+def _momentum_at(step, b1, momentum_decay):
+    """Dozat's schedule: from b1 / 2 up to b1."""
+    return b1 * (1.0 - 0.5 * power(0.96, step * momentum_decay))
+
+
+@device_float64
+def _momentum_product(step, b1, momentum_decay):
+    """The product of the schedule over all steps so far. Below 1e-20 it is 0: it is only taken from 1."""
+    product = 1.0
+    for earlier in range(1, step + 1):
+        product *= _momentum_at(float64(earlier), b1, momentum_decay)
+        if product < 1e-20:
+            return 0.0
+    return product
+
+
+def nadam_scalars(step, learning_rate, b1, b2, eps, eps_root, scheduled, momentum_decay):
+    """The rates of gradient and momentum with their corrections, the weights, the second correction, epsilons."""
+    now, following, product = b1, b1, 1.0 - one_minus_power(b1, step)
+    if scheduled != 0.0:
+        now = _momentum_at(float64(step), b1, momentum_decay)
+        following = _momentum_at(float64(step + 1), b1, momentum_decay)
+        product = _momentum_product(step, b1, momentum_decay)
+    of_g = learning_rate * (1.0 - now) / (1.0 - product)
+    of_mu = learning_rate * following / (1.0 - product * following)
+    return of_g, of_mu, b1, 1.0 - b1, b2, 1.0 - b2, 1.0 / one_minus_power(b2, step), eps, eps_root
+
+
+@elementwise(
+    nadam_scalars, MOMENTS + "theta -= eta (b1 m / (1 - b1^(t+1)) + (1 - b1) g / (1 - b1^t)) / "
+    "(sqrt(v^ + eps_root) + eps)", "Dozat 2016, ICLR workshop, algorithm 2", state=("mu", "nu"),
+    b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0, scheduled=False, momentum_decay=0.004,
+)  # fmt: skip
+def nadam(g, mu, nu, of_g, of_mu, b1, rest1, b2, rest2, correction, eps, eps_root):
+    """Adam with Nesterov's momentum; the paper's further factor b2 on v^ is left out, as in every code.
+
+    scheduled: b1 (1 - 0.5 0.96^(t momentum_decay)) in place of b1 where g and m are combined, as in torch; m itself
+    keeps b1.
+    """
+    mu = fma(b1, mu, rest1 * g)
+    nu = fma(b2, nu, rest2 * g * g)
+    return fma(of_mu, mu, of_g * g) / (sqrt(fma(nu, correction, eps_root)) + eps), mu, nu
+
+
+def radam_scalars(step, learning_rate, b1, b2, eps, eps_root, threshold, eps_uncorrected):
+    """As for Adam, the rate rectified; at or below the threshold a denominator of sqrt(0 v + 1) + 0."""
+    missing = one_minus_power(b2, step)
+    rate = learning_rate / one_minus_power(b1, step)
+    longest = 2.0 / (1.0 - b2) - 1.0
+    length = longest - 2.0 * step * (1.0 - missing) / missing
+    if length <= threshold:
+        return rate, b1, 1.0 - b1, b2, 1.0 - b2, 0.0, 0.0, 1.0
+    known = (length - 4.0) * (length - 2.0) * longest
+    rate *= sqrt(known / ((longest - 4.0) * (longest - 2.0) * length))
+    outside = eps / sqrt(missing) if eps_uncorrected != 0.0 else eps
+    return rate, b1, 1.0 - b1, b2, 1.0 - b2, 1.0 / missing, outside, eps_root
+
+
+@elementwise(
+    radam_scalars, MOMENTS + "theta -= eta r_t m^ / (sqrt(v^ + eps_root) + eps) if rho_t > 4 else eta m^",
+    "Liu et al. 2020, arXiv:1908.03265, algorithm 2", state=("mu", "nu"), b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0,
+    threshold=4.0, eps_uncorrected=False,
+)  # fmt: skip
+def radam(g, mu, nu, rate, b1, rest1, b2, rest2, correction, eps, eps_root):
+    """Adam whose rate is rectified for the variance of v, and momentum alone while that has too few samples.
+
+    The paper's threshold is 4, that of torch and optax 5. eps_uncorrected: sqrt(v) + eps is corrected as a whole, as
+    in torch. The paper has no eps.
+    """
+    mu = fma(b1, mu, rest1 * g)
+    nu = fma(b2, nu, rest2 * g * g)
+    return rate * mu / (sqrt(fma(nu, correction, eps_root)) + eps), mu, nu
