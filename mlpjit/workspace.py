@@ -14,7 +14,7 @@ from mlpjit.network import ITEM_BYTES, VECTOR, Layer, padded, parameters_of
 
 KINDS = {"W": WEIGHT, "b": BIAS, "gamma": GAMMA, "beta": BETA}
 # The widest layer whose W the forward product reads in place. Copying to panels first pays above it only: batch 64,
-# AMD Zen 4, in place against panels and their copy: 256 wide 73 against 77 us, 512 291 against 325, 1024 1605 against 1411.
+# AMD Zen 4, in place against panels and their copy, us: 256 wide 73 and 77, 512 291 and 325, 1024 1605 and 1411.
 DIRECT_WIDTH = 512
 
 
