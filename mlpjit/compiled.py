@@ -6,12 +6,12 @@ from typing import Any
 
 from mlpjit.kernels import jit
 from mlpjit.kernels.activations import LOOPS as ACTIVATION_LOOPS
-from mlpjit.kernels.losses import LOOPS as LOSS_KERNELS
+from mlpjit.kernels.losses import parts as loss_parts
 from mlpjit.kernels.optimizers.stages import elementwise_loop, linked_names
 from mlpjit.kernels.rules import Activation, Kernel, Stage, kernel
 from mlpjit.kernels.schedules import loop as schedule_loop
 from mlpjit.kernels.sources import function_hash
-from mlpjit.registries import activations, clippings, optimizers, schedules
+from mlpjit.registries import activations, clippings, losses, optimizers, schedules
 
 # An output layer of these has no activation loop: the outputs are z, or a softmax over it.
 LINEAR_OUTPUTS = ("identity", "softmax")
@@ -57,8 +57,19 @@ def schedule(name: str) -> jit.Compiled:
 
 
 def loss(name: str, dtype: str) -> jit.Compiled:
-    """Return a loss kernel."""
-    return jit.load(LOSS_KERNELS[name], dtype)
+    """Return the kernel of a loss."""
+    return _loss("loss", name, dtype, tangent=False)
+
+
+def loss_tangent(name: str, dtype: str) -> jit.Compiled:
+    """Return the kernel of a loss's directional derivative."""
+    return _loss("loss_tangent", name, dtype, tangent=True)
+
+
+def _loss(kind: str, name: str, dtype: str, tangent: bool) -> jit.Compiled:
+    record = losses[name]
+    made, names = _linked(kind, record, *loss_parts(record, tangent))
+    return jit.load(made, dtype, names, record.source_hash())
 
 
 def clipping(name: str, dtype: str) -> jit.Compiled:

@@ -92,7 +92,7 @@ class RunConfig(BaseModel):
     output_activation: Annotated[str, _checked(_output_activation)] = _field("identity")
     init: Annotated[Spec, _spec("initializers")] = _field("he_normal")
     normalization: Annotated[str, _name("normalizations")] = _field("none")
-    loss: Annotated[str | None, _optional(_name("losses"))] = _field(None)
+    loss: Annotated[Spec | None, _optional(_spec("losses"))] = _field(None)
     optimizer: Annotated[Spec, _spec("optimizers")] = _field("sgd")
     learning_rate: Positive = _field(1e-2, POSITIVE)
     schedule: Annotated[Spec, _spec("schedules")] = _field("constant")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from mlpjit.specs import Spec, label
+from mlpjit.specs import Spec, label, parse_spec
 
 if TYPE_CHECKING:
     from mlpjit.datasets import DatasetInfo
@@ -66,11 +66,15 @@ def activation(values: Values) -> Any:
     return (names[0] if names else "identity") if len(set(names)) <= 1 else list(names)
 
 
-def loss(values: Values) -> str:
+def loss(values: Values) -> Spec:
     """Return the loss: cross_entropy for classification and mse for regression unless one is given."""
-    if values["loss"] is not None:
-        return str(values["loss"])
-    return "cross_entropy" if dataset_info(values["dataset"]).task == "classification" else "mse"
+    given: Spec | None = values["loss"]
+    return _default_loss(dataset_info(values["dataset"]).task) if given is None else given
+
+
+@lru_cache
+def _default_loss(task: str) -> Spec:
+    return parse_spec("losses", "cross_entropy" if task == "classification" else "mse")
 
 
 def _field(name: str) -> Part:
@@ -121,7 +125,7 @@ FACTORS: dict[str, Part] = {
     "schedule": _label("schedules", "schedule"),
     "clip": _label("clippings", "clip"),
     "normalization": PARTS["normalization"],
-    "loss": PARTS["loss"],
+    "loss": Part(PARTS["loss"].fields, lambda values: label("losses", loss(values))),
     **{name: PARTS[name] for name in (
         "batch_size", "epochs", "evaluate_every", "shuffle", "dtype", "l2", "weight_decay", "output_activation",
         "seed", "split_seed", "init_seed", "order_seed",
@@ -145,7 +149,7 @@ def records_used(values: Values) -> list[tuple[str, str]]:
     used = [("activations", name) for name in ([names] if isinstance(names, str) else names)]
     if values["output_activation"] != "softmax":  # which is part of the losses, hashed with every run
         used.append(("activations", values["output_activation"]))
-    used.append(("losses", loss(values)))
+    used.append(("losses", loss(values).name))
     used += [("normalizations", values["normalization"])]
     kinds = {"initializers": "init", "optimizers": "optimizer", "schedules": "schedule", "clippings": "clip"}
     used += [(kind, values[name]["name"]) for kind, name in kinds.items() if values[name] is not None]

@@ -10,11 +10,10 @@ import numpy as np
 from mlpjit import compiled
 from mlpjit.errors import ConfigError
 from mlpjit.forward import Forward
-from mlpjit.kernels import jit, layout
+from mlpjit.kernels import layout
 from mlpjit.kernels.curvature import hessian_vector_product
 from mlpjit.kernels.pairs import plan_curvature
 from mlpjit.kernels.passes import backward, output_delta
-from mlpjit.kernels.tangents import LOSS_TANGENTS
 from mlpjit.network import VECTOR, Layer, layers_of, parameters_of, views
 from mlpjit.parameters import initial_params
 from mlpjit.registries import activations, losses, normalizations
@@ -38,23 +37,24 @@ def _names(activation: str | Sequence[str], output: str, hidden: int) -> list[st
 class Network:
     """A multi-layer perceptron (source section 2) with parameters in one packed array.
 
-    sizes: inputs, hidden widths, outputs. activation: one name, or one for each hidden layer. loss: "cross_entropy"
-    (from logits; it owns its softmax) or "mse". normalization: "none" or "batch". dtype: "float32" or "float64".
-    Raises ConfigError for unknown names and impossible combinations.
+    sizes: inputs, hidden widths, outputs. activation: one name, or one for each hidden layer. loss: a name, or a table
+    with a name and parameters; those from logits own the output's function. normalization: "none" or "batch". dtype:
+    "float32" or "float64". Raises ConfigError for unknown names and impossible combinations.
     """
 
     def __init__(
         self, sizes: Sequence[int], activation: str | Sequence[str] = "relu", *, output_activation: str = "identity",
-        loss: str = "cross_entropy", normalization: str = "none", dtype: str = "float32",
+        loss: str | dict[str, Any] = "cross_entropy", normalization: str = "none", dtype: str = "float32",
     ) -> None:  # fmt: skip
         if len(sizes) < 2 or min(sizes) < 1:
             raise ConfigError(f"sizes: got {list(sizes)}, need inputs, hidden widths and outputs, each at least 1")
         if dtype not in DTYPES:
             raise ConfigError(f"dtype: got {dtype!r}, need 'float32' or 'float64'")
-        if loss == "cross_entropy" and output_activation != "identity":
-            raise ConfigError("cross_entropy owns its softmax: output_activation must be 'identity'")
-        losses[loss], normalizations[normalization]
-        self.sizes, self.loss, self.dtype = list(sizes), loss, dtype
+        self.loss = parse_spec("losses", loss)
+        if losses[self.loss.name].logits and output_activation != "identity":
+            raise ConfigError(f"{self.loss.name} works on logits: output_activation must be 'identity'")
+        normalizations[normalization]
+        self.sizes, self.dtype = list(sizes), dtype
         self.activations = _names(activation, output_activation, len(sizes) - 2)
         self.layout: tuple[Layer, ...] = layers_of(sizes, normalization == "batch")
 
@@ -67,6 +67,11 @@ class Network:
     def softmax(self) -> bool:
         """Whether the output layer is a softmax."""
         return self.activations[-1] == "softmax"
+
+    @property
+    def loss_settings(self) -> np.ndarray:
+        """The parameters of the loss in their order, and a 0 behind them."""
+        return np.array([*(float(self.loss[name]) for name in losses[self.loss.name].defaults), 0.0])
 
     def init(
         self, initializer: str | dict[str, Any] = "he_normal", seed: int = 0, x: np.ndarray | None = None
@@ -130,9 +135,11 @@ class _Passes(Forward):
         """Return the mean loss; leave delta at the last layer."""
         rows, outputs = targets.shape
         predicted, last = self.outputs(), self.space.layers[-1]
-        call = compiled.loss(self.net.loss, self.net.dtype).call
+        call, settings = compiled.loss(self.net.loss.name, self.net.dtype).call, self.net.loss_settings
         scale = float(np.dtype(self.net.dtype).type(1) / np.dtype(self.net.dtype).type(rows))
-        total = call(rows, outputs, predicted.ctypes.data, predicted.shape[1], targets.ctypes.data, scale)
+        total = call(
+            rows, outputs, predicted.ctypes.data, predicted.shape[1], targets.ctypes.data, settings.ctypes.data, scale
+        )
         if last[layout.ACTIVATION] != 0 or self.net.softmax:
             self.call(output_delta, rows, int(self.net.softmax), last, self.workspace)
         return float(total) / rows
@@ -155,10 +162,10 @@ class _Passes(Forward):
             for name in net.activations
         ]
         table, size = plan_curvature(self.space.layers, derivatives, len(self.x), VECTOR[net.dtype])
-        loss, tangent = compiled.loss(net.loss, net.dtype), jit.load(LOSS_TANGENTS[net.loss], net.dtype)
+        loss, tangent = (made(net.loss.name, net.dtype) for made in (compiled.loss, compiled.loss_tangent))
         x = self.workspace[int(self.space.layers[0][layout.INPUT_AT]) :]
         self.call(
             hessian_vector_product, len(self.x), len(net.layout), table, loss.address, tangent.address, self.params,
-            moved, x, targets, product, aligned(size, net.dtype),
+            moved, x, targets, net.loss_settings, product, aligned(size, net.dtype),
         )  # fmt: skip
         return product

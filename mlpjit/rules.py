@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from mlpjit.errors import ConfigError
 from mlpjit.identity import SHAPE_FIELDS, Values, activation, dataset_info, hidden, loss
 from mlpjit.initialization.gains import TORCH_GAINS
+from mlpjit.registries import losses
 
 
 @dataclass(frozen=True)
@@ -74,22 +75,24 @@ def one_activation_per_hidden_layer(values: Values) -> str | None:
 
 
 @rule("loss", "dataset", "output_activation")
-def cross_entropy_owns_its_softmax(values: Values) -> str | None:
-    """Cross-entropy works on logits."""
+def logits_are_outputs_as_they_are(values: Values) -> str | None:
+    """A loss from logits holds the softmax, the sigmoid or the margin itself."""
     output = values["output_activation"]
-    if not _usable(values) or loss(values) != "cross_entropy" or output == "identity":
+    if output == "identity" or not _usable(values) or not losses[loss(values).name].logits:
         return None
-    return f"output_activation {output!r} with loss 'cross_entropy': it has its own softmax; need 'identity'"
+    return f"output_activation {output!r} with loss {loss(values).name!r}: it works on logits; need 'identity'"
 
 
 @rule("loss", "dataset")
-def cross_entropy_needs_classes(values: Values) -> str | None:
-    """Cross-entropy compares distributions over classes."""
-    if values["loss"] != "cross_entropy" or not _usable(values):
+def some_losses_need_classes(values: Values) -> str | None:
+    """They compare with classes, or with distributions over them."""
+    given = values["loss"]
+    if given is None or not losses[given.name].classes or not _usable(values):
         return None
     if dataset_info(values["dataset"]).task == "classification":
         return None
-    return f"loss 'cross_entropy' on {values['dataset']['name']!r}, a regression dataset: need 'mse'"
+    others = ", ".join(repr(record.name) for record in losses.records() if not record.classes)
+    return f"loss {given.name!r} on {values['dataset']['name']!r}, a regression dataset: need one of {others}"
 
 
 @rule("init", "activation", *SHAPE_FIELDS)

@@ -107,6 +107,7 @@ class Run:
         numbers[layout.L2], numbers[layout.DECAY] = config.l2, config.weight_decay
         if config.clip is not None:
             _fill(numbers, layout.CLIP_SETTINGS, "clippings", dict(config.clip))
+        _fill(numbers, layout.LOSS_SETTINGS, "losses", config.canonical()["loss"])
         _fill(numbers, layout.OPTIMIZER_SETTINGS, "optimizers", dict(config.optimizer))
         limits = [1.0 if n == "softmax" else activations[n].slope_limit for n in names]
         numbers[layout.NUMBERS_SIZE :] = limits
@@ -125,7 +126,7 @@ class Run:
             layout.STEPS_PER_EPOCH: network.steps_per_epoch(config), layout.EVALUATE_EVERY: config.evaluate_every,
             layout.SHUFFLE: config.shuffle, layout.ORDER_SEED: config.order_seed,
             layout.CLASSIFICATION: network._info(config).task == "classification",
-            layout.LOSS: compiled.loss(config.canonical()["loss"], dtype).address,
+            layout.LOSS: compiled.loss(config.canonical()["loss"]["name"], dtype).address,
             layout.CLIP: 0 if config.clip is None else compiled.clipping(config.clip["name"], dtype).address,
             layout.OPTIMIZER: compiled.optimizer(config.optimizer["name"], dtype).address,
             layout.CLOCK: clock, layout.CLOCK_ID: clock_id, layout.SCRATCH_AT: space.scratch_at,

@@ -40,7 +40,7 @@ def needs(config: RunConfig) -> list[Need]:
     found = [("train", "", dtype), *(("activation", name, dtype) for name in hidden)]
     if last not in compiled.LINEAR_OUTPUTS:
         found.append(("activation", last, dtype))
-    found += [("optimizer", config.optimizer["name"], dtype), ("loss", canonical["loss"], dtype)]
+    found += [("optimizer", config.optimizer["name"], dtype), ("loss", canonical["loss"]["name"], dtype)]
     found += [("schedule", config.schedule["name"], dtype), ("init", json.dumps(dict(config.init)), dtype)]
     return found + ([("clipping", config.clip["name"], dtype)] if config.clip else [])
 

@@ -33,7 +33,14 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"batch_size": "all"}, "batch_size: got 'all', need a whole number from 1 up, or 'full'"),
     ({"batch_size": 1, "normalization": "batch"}, "normalization 'batch' with batch_size 1"),
     ({"loss": "cross_entropy", "dataset": "diabetes"}, "loss 'cross_entropy' on 'diabetes', a regression dataset"),
+    ({"loss": "hinge", "dataset": "diabetes"}, "loss 'hinge' on 'diabetes', a regression dataset: need one of 'mse'"),
     ({"output_activation": "softmax"}, "output_activation 'softmax' with loss 'cross_entropy'"),
+    (
+        {"loss": "binary_cross_entropy", "output_activation": "sigmoid"},
+        "output_activation 'sigmoid' with loss 'binary_cross_entropy': it works on logits; need 'identity'",
+    ),
+    ({"loss": {"name": "huber", "delta": 0}}, "loss: delta: got 0.0, need above 0"),
+    ({"loss": {"name": "cross_entropy", "label_smoothing": 2}}, "loss: label_smoothing: got 2.0, need 0 or more"),
     ({"dataset": "digit"}, "dataset: unknown dataset 'digit': did you mean 'digits'?"),
     ({"clip": "global"}, "clip: unknown clipping 'global': did you mean 'global_norm'?"),
 ]
@@ -69,6 +76,7 @@ SAME = [
     ({"learning_rate": 1}, {"learning_rate": 1.0}),
     ({"seed": 3}, {"seed": 3, "split_seed": 3, "init_seed": 3, "order_seed": 3}),
     ({}, {"loss": "cross_entropy"}),
+    ({"loss": "huber"}, {"loss": {"name": "huber", "delta": 1}}),
     ({}, {"timeout": 5.0}),
     ({"clip": None}, {"clip": "none"}),
     ({"seed": 2, "learning_rate": 0.1}, {"seed": np.int64(2), "learning_rate": np.float64(0.1)}),
@@ -87,6 +95,7 @@ OTHER: list[dict[str, Any]] = [
     {"clip": "value"}, {"l2": 0.1}, {"weight_decay": 0.1}, {"batch_size": "full"}, {"epochs": 3},
     {"evaluate_every": 2}, {"shuffle": False}, {"dtype": "float64"}, {"seed": 1}, {"split_seed": 1},
     {"init_seed": 1}, {"order_seed": 1}, {"loss": "mse", "output_activation": "softmax"},
+    {"loss": {"name": "cross_entropy", "label_smoothing": 0.1}},
 ]  # fmt: skip
 
 
@@ -105,6 +114,11 @@ def test_every_optimizer_gets_its_defaults(name: str) -> None:
     config = RunConfig(optimizer=name)
     assert config.optimizer.params == dict(REGISTRIES["optimizers"][name].defaults)
     assert config.factors()["optimizer"] == name
+
+
+def test_a_loss_is_a_column_of_its_own() -> None:
+    assert RunConfig().factors()["loss"] == "cross_entropy"
+    assert RunConfig(loss={"name": "huber", "delta": 0.5}).factors()["loss"] == "huber(delta=0.5)"
 
 
 def test_parameters_that_are_not_defaults_show_in_the_label() -> None:

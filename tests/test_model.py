@@ -104,7 +104,7 @@ def test_arguments_are_left_as_they_are():
         (lambda: mj.Network([3, 2, 1], "rleu"), "did you mean 'relu'"),
         (lambda: mj.Network([3, 2, 1], ["relu", "tanh"]), "2 names for 1 hidden"),
         (lambda: mj.Network([3, 2, 1], loss="mes"), "did you mean 'mse'"),
-        (lambda: mj.Network([3, 2, 1], output_activation="tanh"), "owns its softmax"),
+        (lambda: mj.Network([3, 2, 1], output_activation="tanh"), "works on logits"),
         (lambda: mj.Network([3, 2, 1]).predict(np.zeros(11), np.zeros((2, 4))), r"x: got shape \(2, 4\)"),
         (lambda: mj.Network([3, 2, 1]).predict(np.zeros(11), np.zeros((0, 3))), "n at least 1"),
         (lambda: mj.Network([3, 2, 1]).predict(np.zeros(10), np.zeros((2, 3))), r"got shape \(10,\), need \(11,\)"),

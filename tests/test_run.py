@@ -12,7 +12,8 @@ from mlpjit import network
 from mlpjit.config import RunConfig
 from mlpjit.kernels import layout
 from mlpjit.kernels.random import permutation
-from mlpjit.registries import optimizers
+from mlpjit.model import Network
+from mlpjit.registries import losses, optimizers
 from mlpjit.result import Control
 from mlpjit.run import Run, execute, measure_step
 
@@ -39,6 +40,25 @@ def test_a_run_in_pieces_has_the_bits_of_the_whole(optimizer, normalization):
         assert pieces.advance(to_step) == "running"
     assert pieces.advance() == "done"
     assert everything(pieces) == everything(whole)
+
+
+@pytest.mark.parametrize("loss", [*losses, {"name": "cross_entropy", "label_smoothing": 0.1}], ids=str)
+def test_every_loss_is_descended_and_separates_the_moons(loss):
+    result = execute(config(loss=loss, optimizer="adam", learning_rate=0.02, activation="tanh", epochs=15))
+    validation = result.history["validation_loss"]
+    assert validation[-1] < validation[0]
+    assert result.metrics["test_score"] > 0.8
+
+
+@pytest.mark.parametrize("loss", [{"name": "huber", "delta": 0.5}, {"name": "cross_entropy", "label_smoothing": 0.2}])
+def test_a_run_uses_the_parameters_of_its_loss(loss):
+    """The loss before the first step is that of the network, with the same parameters, on the validation data."""
+    run = Run(config(loss=loss, dtype="float64", epochs=1))
+    params = run.params.copy()
+    run.advance()
+    net = Network([2, 9, 7, 2], "relu", loss=loss, dtype="float64")
+    expected, _ = net.loss_and_grad(params, run.data.x_validation, run.data.y_validation)
+    assert run.result().history["validation_loss"][0] == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_state_of_a_run_moves_to_another_process_of_it():

@@ -160,10 +160,12 @@ class Results:
         return "accuracy" if self._classifies() else "R²"
 
     def _classifies(self) -> bool:
-        if "cross_entropy" in set(self.runs["loss"].dropna()):
-            return True
         from mlpjit.datasets import datasets
+        from mlpjit.registries import losses
 
+        used = {str(text).partition("(")[0] for text in self.runs["loss"].dropna()}
+        if any(losses[name].classes for name in used if name in losses):
+            return True
         name = str(self.runs["dataset"].iloc[0]).split("(")[0] if len(self.runs) else ""
         return name in datasets and getattr(datasets[name], "task", "") == "classification"
 

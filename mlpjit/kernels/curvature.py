@@ -24,16 +24,15 @@ from mlpjit.kernels.layout import (
     TRANSPOSED_AT,
     WEIGHT_AT,
 )
-from mlpjit.kernels.losses import call_loss, softmax_rows
+from mlpjit.kernels.losses import call_loss, call_loss_tangent, softmax_rows
 from mlpjit.kernels.matmul import LANES, forward_product, panel_plain, weight_gradient
 from mlpjit.kernels.normalization_tangents import normalize_backward_tangent, normalize_pair
 from mlpjit.kernels.pairs import inputs_of, panels_of, part, scratch_of, second_part
 from mlpjit.kernels.passes import column_sums, refresh_weights
-from mlpjit.kernels.rules import Int, Ints, Reals, kernel, load, offset, real
+from mlpjit.kernels.rules import Float64s, Int, Ints, Reals, kernel, load, offset, real
 from mlpjit.kernels.tangents import (
     activation_tangent,
     add_matrix,
-    call_loss_tangent,
     delta_tangent,
     softmax_gradient_tangent,
     softmax_tangent,
@@ -114,15 +113,17 @@ def forward_pairs(
 
 
 @kernel
-def output_pair(rows: Int, layer: Ints, loss: Int, loss_tangent: Int, targets: Reals, workspace: Reals) -> None:
+def output_pair(
+    rows: Int, layer: Ints, loss: Int, loss_tangent: Int, targets: Reals, settings: Float64s, workspace: Reals
+) -> None:
     """[a; Ra] of the last layer become the loss's [g; Rg], and these [delta; R delta]."""
     stride, outputs = load(layer, STRIDE), load(layer, FAN_OUT)
     g, g_moved = part(workspace, layer, OUTPUT_AT), second_part(rows, workspace, layer, OUTPUT_AT)
     delta, delta_moved = part(workspace, layer, SLOPE_AT), second_part(rows, workspace, layer, SLOPE_AT)
     p, spare = scratch_of(rows, layer, workspace, 0), scratch_of(rows, layer, workspace, 1)
     scale = real(1.0) / real(rows)
-    call_loss_tangent(loss_tangent, rows, outputs, g, g_moved, stride, targets, spare, scale)
-    call_loss(loss, rows, outputs, g, stride, targets, scale)
+    call_loss_tangent(loss_tangent, rows, outputs, g, g_moved, stride, targets, settings, spare, scale)
+    call_loss(loss, rows, outputs, g, stride, targets, settings, scale)
     if load(layer, ACTIVATION) != 0:
         delta_tangent(rows * stride, g, g_moved, delta, delta_moved)
     else:
@@ -176,17 +177,18 @@ def backward_pairs(
 @kernel
 def hessian_vector_product(
     rows: Int, layer_count: Int, layers: Ints, loss: Int, loss_tangent: Int, params: Reals, vector: Reals, x: Reals,
-    targets: Reals, result: Reals, workspace: Reals,
+    targets: Reals, settings: Float64s, result: Reals, workspace: Reals,
 ) -> None:  # fmt: skip
     """result = H vector, H the Hessian of the mean loss over `rows` samples at `params`.
 
     layers, workspace: of `plan_curvature`. loss, loss_tangent: addresses of `call_loss` and `call_loss_tangent`.
-    x: rows INPUT_STRIDE apart; targets: dense (rows, outputs). params and vector have a vector to spare behind them.
+    x: rows INPUT_STRIDE apart; targets: dense (rows, outputs); settings: the loss's parameters. params and vector have
+    a vector to spare behind them.
     """
     moved = offset(layers, layer_count * LAYER_COLUMNS)
     refresh_weights(layer_count, layers, params, workspace)
     refresh_weights(layer_count, moved, vector, workspace)
     forward_pairs(rows, layer_count, layers, params, vector, x, workspace)
     last = offset(layers, (layer_count - 1) * LAYER_COLUMNS)
-    output_pair(rows, last, loss, loss_tangent, targets, workspace)
+    output_pair(rows, last, loss, loss_tangent, targets, settings, workspace)
     backward_pairs(rows, layer_count, layers, params, vector, x, result, workspace)

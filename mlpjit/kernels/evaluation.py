@@ -55,6 +55,7 @@ from mlpjit.kernels.rules import (
 )
 
 LAYERS, NUMBERS, SUMS, LOSS = layout.LAYERS, layout.NUMBERS, layout.SUMS, layout.LOSS
+LOSS_SETTINGS = layout.LOSS_SETTINGS
 
 
 @device
@@ -206,6 +207,7 @@ def evaluate(
     layers, workspace, sums = ints(arrays, LAYERS), reals(arrays, WORKSPACE), float64s(arrays, SUMS)
     inputs, outputs, softmax = load(plan, INPUTS), load(plan, OUTPUTS), load(plan, SOFTMAX_OUTPUT)
     count, chunk = load(plan, LAYER_COUNT), load(plan, CHUNK)
+    settings = offset(float64s(arrays, NUMBERS), LOSS_SETTINGS)
     last = offset(layers, (count - 1) * LAYER_COLUMNS)
     for j in range(outputs):
         store(sums, j, float64(0))
@@ -224,7 +226,7 @@ def evaluate(
             hits += count_hits(some, outputs, predicted, stride, wanted)
         else:
             add_residuals(some, outputs, predicted, stride, wanted, sums)
-        total += call_loss(load(plan, LOSS), some, outputs, predicted, stride, wanted, real(1.0))
+        total += call_loss(load(plan, LOSS), some, outputs, predicted, stride, wanted, settings, real(1.0))
     if observe != 0:
         observe_layers(plan, arrays, -1, rows, record)
     if load(plan, CLASSIFICATION) != 0:

@@ -23,8 +23,9 @@ NONE_AT = -1
     BEST_PARAMS, BEST_MOMENTS, ORDER, LAYERS, TENSORS, NUMBERS, RATES, CARRY, RECORDS, CONTROL, SUMS, ARRAY_COUNT,
 ) = range(23)  # fmt: skip
 
-# Numbers of a run (float64): penalty, decay, settings of the clip and of the optimizer, each layer's slope limit.
-L2, DECAY, CLIP_SETTINGS, OPTIMIZER_SETTINGS, NUMBERS_SIZE = 0, 1, 2, 6, 24
+# Numbers of a run (float64): penalty, decay, settings of the clip, of the loss and of the optimizer, each layer's
+# slope limit.
+L2, DECAY, CLIP_SETTINGS, LOSS_SETTINGS, OPTIMIZER_SETTINGS, NUMBERS_SIZE = 0, 1, 2, 6, 10, 28
 
 # The state that a run carries from piece to piece (float64).
 (

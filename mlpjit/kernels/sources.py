@@ -15,9 +15,9 @@ from typing import Any
 FOLDER = Path(__file__).parent
 # Every run goes through these modules; a change in one makes all stored runs old.
 RUN_MODULES = (
-    "layout", "simd", "state_arrays", "tiles", "blocks", "matmul", "elementary", "polynomials", "random", "losses",
-    "normalization", "linear_algebra", "passes", "evaluation", "steps", "outcomes", "training", "mapping",
-    "optimizers/stages",
+    "layout", "simd", "state_arrays", "tiles", "blocks", "matmul", "elementary", "polynomials", "random",
+    "losses/records", "losses/softmax", "normalization", "linear_algebra", "passes", "evaluation", "steps", "outcomes",
+    "training", "mapping", "optimizers/stages",
 )  # fmt: skip
 
 

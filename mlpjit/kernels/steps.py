@@ -30,6 +30,7 @@ from mlpjit.kernels.layout import (
     LAYER_COUNT,
     LAYERS,
     LOSS,
+    LOSS_SETTINGS,
     MOMENTS,
     NUMBERS,
     OPTIMIZER,
@@ -142,8 +143,9 @@ def batch_loss(plan: Ints, arrays: Ints, rows: Int) -> Float64:
     predicted = outputs_of(last, softmax, workspace)
     scale = real(1.0) / real(rows)
     total = call_loss(
-        load(plan, LOSS), rows, load(plan, OUTPUTS), predicted, load(last, STRIDE), targets_of(plan, arrays), scale
-    )
+        load(plan, LOSS), rows, load(plan, OUTPUTS), predicted, load(last, STRIDE), targets_of(plan, arrays),
+        offset(float64s(arrays, NUMBERS), LOSS_SETTINGS), scale,
+    )  # fmt: skip
     if load(last, ACTIVATION) != 0 or softmax != 0:
         output_delta(rows, softmax, last, workspace)
     return total / rows

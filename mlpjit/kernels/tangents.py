@@ -1,4 +1,4 @@
-"""Directional derivatives R{.} of activations, losses and softmax, forward and back (Pearlmutter 1994).
+"""Directional derivatives R{.} of activations and softmax, forward and back (Pearlmutter 1994).
 
 R{f(theta)} is d/dr f(theta + r v) at r = 0. Every kernel here is the derivative of one in `losses` or
 `passes`, and its sums run in the same order. In names, `moved` is R of what it stands beside.
@@ -6,70 +6,16 @@ R{f(theta)} is d/dr f(theta + r v) at r = 0. Every kernel here is the derivative
 
 from __future__ import annotations
 
-from mlpjit.kernels import elementary
 from mlpjit.kernels.rules import (
     Int,
-    Kernel,
-    Real,
     Reals,
     fma,
     kernel,
     load,
     offset,
-    pointer,
     real,
-    select,
     store,
 )
-
-exp = elementary.exp
-
-
-@pointer
-def call_loss_tangent(
-    rows: Int, outputs: Int, predicted: Reals, moved: Reals, stride: Int, targets: Reals, scratch: Reals, scale: Real
-) -> None:  # fmt: skip
-    """`moved`, R of the outputs, becomes R of `call_loss`'s gradient. Reads `predicted` as it was before that call.
-
-    scratch: `outputs` numbers.
-    """
-
-
-@kernel
-def mse_tangent(
-    rows: Int, outputs: Int, predicted: Reals, moved: Reals, stride: Int, targets: Reals, scratch: Reals, scale: Real
-) -> None:  # fmt: skip
-    """g = 2 (yhat - y) / n, so R g = 2 R yhat / n."""
-    for i in range(rows):
-        row = offset(moved, i * stride)
-        for j in range(outputs):
-            store(row, j, (load(row, j) + load(row, j)) * scale)
-
-
-@kernel
-def cross_entropy_tangent(
-    rows: Int, outputs: Int, predicted: Reals, moved: Reals, stride: Int, targets: Reals, scratch: Reals, scale: Real
-) -> None:  # fmt: skip
-    """g = (w p - y) / n with p = softmax(z) and w = sum y, so R g = w p (Rz - sum p Rz) / n."""
-    for i in range(rows):
-        z, row, wanted = offset(predicted, i * stride), offset(moved, i * stride), offset(targets, i * outputs)
-        largest = load(z, 0)
-        for j in range(1, outputs):
-            largest = select(load(z, j) > largest, load(z, j), largest)
-        mass, weight, mean = real(0.0), real(0.0), real(0.0)
-        for j in range(outputs):
-            grown = exp(load(z, j) - largest)
-            mass += grown
-            weight += load(wanted, j)
-            mean = fma(grown, load(row, j), mean)
-            store(scratch, j, grown)
-        mean, share = mean / mass, weight / mass * scale
-        for j in range(outputs):
-            store(row, j, load(scratch, j) * share * (load(row, j) - mean))
-
-
-# One for each registered loss.
-LOSS_TANGENTS: dict[str, Kernel] = {"mse": mse_tangent, "cross_entropy": cross_entropy_tangent}
 
 
 @kernel

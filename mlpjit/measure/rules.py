@@ -9,7 +9,7 @@ import numpy as np
 from mlpjit import compiled, registries
 from mlpjit.kernels import jit
 from mlpjit.kernels.activations import activation_loop
-from mlpjit.kernels.losses import LOOPS as LOSS_KERNELS
+from mlpjit.kernels.losses import call_loss
 from mlpjit.kernels.optimizers.stages import elementwise_loop
 from mlpjit.kernels.rules import Stage
 from mlpjit.measure.work import Work, by_name, filled, repeated, size
@@ -42,9 +42,9 @@ def loss(name: str, dtype: str) -> Work:
     stride = padded(OUTPUTS, dtype)
     predicted, targets = filled(dtype, ROWS, stride), filled(dtype, ROWS, OUTPUTS)
     targets[:] = np.arange(OUTPUTS) == (np.arange(ROWS) % OUTPUTS)[:, None]
-    record = LOSS_KERNELS[name]
-    arguments = [ROWS, OUTPUTS, predicted, stride, targets, 1.0 / ROWS]
-    run = repeated(compiled.loss(name, dtype), record, arguments, dtype)
+    settings = np.array([*(float(v) for v in registries.losses[name].defaults.values()), 0.0])
+    arguments = [ROWS, OUTPUTS, predicted, stride, targets, settings, 1.0 / ROWS]
+    run = repeated(compiled.loss(name, dtype), call_loss, arguments, dtype)
     return Work(run, 0.0, size(predicted, predicted, targets), size(predicted, targets))
 
 

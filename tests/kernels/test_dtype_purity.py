@@ -20,6 +20,8 @@ from mlpjit.kernels import jit
 from mlpjit.kernels.activations import LOOPS as ACTIVATION_LOOPS
 from mlpjit.kernels.activations import activations
 from mlpjit.kernels.elementary import FUNCTIONS
+from mlpjit.kernels.losses import losses, parts
+from mlpjit.kernels.losses.records import pointwise_loop, pointwise_tangent_loop
 from mlpjit.kernels.mapping import map_loop
 from mlpjit.kernels.optimizers.clipping import clippings
 from mlpjit.kernels.optimizers.elementwise import optimizers
@@ -31,10 +33,11 @@ from mlpjit.kernels.schedules import schedule_loop
 SCALARS = {
     "add_residuals", "batch_gradient", "batch_loss", "determination", "end_epoch", "evaluate", "evaluate_epoch",
     "fill_normal", "fill_uniform", "finish", "observe_layers", "orthonormalize_rows", "record_gradients", "take_step",
-    "train", *(f"clipping_{name}" for name in clippings), *(f"optimizer_{name}" for name in optimizers),
+    "train", "cross_entropy_tangent", "loss_tangent_cross_entropy",
+    *(f"clipping_{name}" for name in clippings), *(f"optimizer_{name}" for name in optimizers),
 }  # fmt: skip
 # Sums in double beside float32 data, on one loop: losses, and `dot`. Nothing of them may come back to the data.
-SUMS = {"mse", "cross_entropy", "observe_units", "penalty", "record_updates"}
+SUMS = {*(f"loss_{name}" for name in losses), "cross_entropy", "observe_units", "penalty", "record_updates"}
 
 
 def templates() -> dict[str, tuple[Kernel, dict[str, Any]]]:
@@ -42,6 +45,8 @@ def templates() -> dict[str, tuple[Kernel, dict[str, Any]]]:
     found: dict[str, tuple[Kernel, dict[str, Any]]] = {n: (map_loop, {"function": f}) for n, f in FUNCTIONS.items()}
     for rule in activations.records():
         found |= {f"{use}_{rule.name}": (loop, {"rule": rule.function}) for use, loop in ACTIVATION_LOOPS.items()}
+    for each in losses.records():
+        found |= {f"loss_{each.name}": parts(each), f"loss_tangent_{each.name}": parts(each, tangent=True)}
     for rule in optimizers.records():
         found[f"optimizer_{rule.name}"] = elementwise_loop, linked_names(rule)
     return found | {f"clipping_{rule.name}": (kernel(rule.function), {}) for rule in clippings.records()}
@@ -53,7 +58,8 @@ def plain() -> dict[str, tuple[Kernel, dict[str, Any]]]:
     for module in pkgutil.walk_packages(kernels.__path__, "mlpjit.kernels."):
         members = vars(importlib.import_module(module.name)).values()
         found |= {member.name: member for member in members if isinstance(member, Kernel)}
-    linked = {loop.name for loop in (map_loop, schedule_loop, *ACTIVATION_LOOPS.values(), elementwise_loop)}
+    alone = (pointwise_loop, pointwise_tangent_loop)
+    linked = {loop.name for loop in (map_loop, schedule_loop, *ACTIVATION_LOOPS.values(), *alone, elementwise_loop)}
     return {name: (record, {}) for name, record in found.items() if name not in linked}
 
 

@@ -1,73 +1,35 @@
-"""Losses over rows of outputs: the sum of the rows' losses, and the delta left where the outputs were.
-
-Targets are one dense (rows, outputs) array. Deltas are divided by the number of samples, so gradients are of the
-mean over samples (source section 3; MSE sums over outputs and has no 1/2).
-"""
+"""Softmax over rows, and the cross-entropy that goes with it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from mlpjit.kernels import elementary
+from mlpjit.kernels.losses.records import Loss, losses
 from mlpjit.kernels.rules import (
     Float64,
-    Function,
+    Float64s,
     Int,
-    Kernel,
     Real,
     Reals,
-    Rule,
     float64,
+    fma,
     kernel,
     load,
     offset,
-    pointer,
     real,
     select,
     store,
 )
-from mlpjit.registry import Registry
+from mlpjit.limits import at_least
 
 exp, log = elementary.exp, elementary.log
 
 
-@pointer
-def call_loss(rows: Int, outputs: Int, predicted: Reals, stride: Int, targets: Reals, scale: Real) -> Float64:
-    """Return the sum of the rows' losses; `predicted` becomes `scale` times its gradient."""
-
-
-losses: Registry[Rule] = Registry("loss")
-LOOPS: dict[str, Kernel] = {}
-
-
-def loss(formula: str, citation: str) -> Callable[[Function], Kernel]:
-    """Register a kernel with the signature of `call_loss`."""
-
-    def register(function: Function) -> Kernel:
-        made = kernel(function)
-        LOOPS[made.name] = made
-        losses.register(Rule(made.name, function, formula, citation))
-        return made
-
-    return register
-
-
-@loss("L = (1/n) sum_i |yhat_i - y_i|^2", "source 3.1")
-def mse(rows: Int, outputs: Int, predicted: Reals, stride: Int, targets: Reals, scale: Real) -> Float64:
-    """Mean squared error: mean over samples, sum over outputs."""
-    total = 0.0
-    for i in range(rows):
-        row, wanted = offset(predicted, i * stride), offset(targets, i * outputs)
-        for j in range(outputs):
-            difference = load(row, j) - load(wanted, j)
-            total += float64(difference) * float64(difference)
-            store(row, j, (difference + difference) * scale)
-    return float64(total)
-
-
-@loss("L = -(1/n) sum_i sum_k y_ik log softmax(z_i)_k", "source 3.2")
-def cross_entropy(rows: Int, outputs: Int, predicted: Reals, stride: Int, targets: Reals, scale: Real) -> Float64:
-    """Softmax cross-entropy from logits, by log-sum-exp."""
+@kernel
+def cross_entropy(
+    rows: Int, outputs: Int, predicted: Reals, stride: Int, targets: Reals, settings: Float64s, scale: Real
+) -> Float64:  # fmt: skip
+    """Softmax cross-entropy from logits, by log-sum-exp; smoothing s moves targets to (1 - s) y + s / outputs."""
+    kept, spread = real(1.0 - load(settings, 0)), real(load(settings, 0) / outputs)
     total = 0.0
     for i in range(rows):
         row, wanted = offset(predicted, i * stride), offset(targets, i * outputs)
@@ -77,7 +39,7 @@ def cross_entropy(rows: Int, outputs: Int, predicted: Reals, stride: Int, target
             largest = select(z > largest, z, largest)
         linear = real(0.0)
         for j in range(outputs):
-            shifted, y = load(row, j) - largest, load(wanted, j)
+            shifted, y = load(row, j) - largest, fma(kept, load(wanted, j), spread)
             # 0 times an infinite logit is 0: a class that is not wanted does not count.
             linear += select(y == 0.0, y, y * shifted)
             store(row, j, shifted)
@@ -91,12 +53,46 @@ def cross_entropy(rows: Int, outputs: Int, predicted: Reals, stride: Int, target
         weight = mass
         for j in range(outputs):
             mass += load(row, j)
-            weight += load(wanted, j)
+            weight += fma(kept, load(wanted, j), spread)
         total += float64(weight * log(mass))
         share = weight / mass
         for j in range(outputs):
-            store(row, j, (load(row, j) * share - load(wanted, j)) * scale)
+            y = fma(kept, load(wanted, j), spread)
+            store(row, j, (load(row, j) * share - y) * scale)
     return float64(total)
+
+
+@kernel
+def cross_entropy_tangent(
+    rows: Int, outputs: Int, predicted: Reals, moved: Reals, stride: Int, targets: Reals, settings: Float64s,
+    scratch: Reals, scale: Real,
+) -> None:  # fmt: skip
+    """g = (w p - y) / n with p = softmax(z) and w = sum y, so R g = w p (Rz - sum p Rz) / n."""
+    kept, spread = real(1.0 - load(settings, 0)), real(load(settings, 0) / outputs)
+    for i in range(rows):
+        z, row, wanted = offset(predicted, i * stride), offset(moved, i * stride), offset(targets, i * outputs)
+        largest = load(z, 0)
+        for j in range(1, outputs):
+            largest = select(load(z, j) > largest, load(z, j), largest)
+        mass, weight, mean = real(0.0), real(0.0), real(0.0)
+        for j in range(outputs):
+            grown = exp(load(z, j) - largest)
+            mass += grown
+            weight += fma(kept, load(wanted, j), spread)
+            mean = fma(grown, load(row, j), mean)
+            store(scratch, j, grown)
+        mean, share = mean / mass, weight / mass * scale
+        for j in range(outputs):
+            store(row, j, load(scratch, j) * share * (load(row, j) - mean))
+
+
+losses.register(
+    Loss(
+        "cross_entropy", cross_entropy.function, "L = -(1/n) sum_i sum_k y_ik log softmax(z_i)_k", "source 3.2",
+        {"label_smoothing": 0.0}, limits={"label_smoothing": at_least(0, 1)}, kernel=cross_entropy,
+        tangent=cross_entropy_tangent, logits=True, classes=True,
+    )
+)  # fmt: skip
 
 
 @kernel
