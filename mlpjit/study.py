@@ -33,6 +33,14 @@ def built_in() -> dict[str, Path]:
     return {path.stem: path for path in sorted(FOLDER.glob("*.toml"))}
 
 
+def _not_found(name: str) -> str:
+    """A path is a file that is missing, anything else a built-in study misspelt."""
+    if Path(name).suffix or Path(name).name != name:
+        return f"{name}: there is no such study file (looked in {Path.cwd()})"
+    hint = suggestion(name, built_in())
+    return f"unknown study {name!r}{hint}" + ("" if hint.endswith("?") else f"; one of your own is a file: {name}.toml")
+
+
 @dataclass(frozen=True)
 class Study:
     """A checked study. `blocks` hold the grid; `final` is {per, seeds} or None; `timing` {repeats, width} or None.
@@ -53,13 +61,15 @@ class Study:
         """Read a built-in study or a TOML file. Raises ConfigError with every mistake in it, one line each."""
         path = built_in().get(str(name)) or Path(name)
         if not path.exists():
-            raise ConfigError(f"unknown study {str(name)!r}{suggestion(str(name), built_in())}; or give a TOML file")
+            raise ConfigError(_not_found(str(name)))
         try:
             table = tomllib.loads(path.read_text(encoding="utf-8"))
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{path.name}: not valid TOML: {error}") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: cannot be read: {error}") from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"{path}: not a study file: it is not text in UTF-8") from None
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
         return replace(cls.from_table(table, default_name=path.stem, file=path.name), source=str(name))
 
     @classmethod

@@ -87,7 +87,7 @@ def read_blocks(table: Mapping[str, Any], mistakes: Mistakes) -> tuple[Block, ..
     sweep = table.get("sweep", {})
     if isinstance(sweep, Mapping):
         return (_block(sweep, fixed, given, "[sweep]" if sweep else "", mistakes),)
-    if not isinstance(sweep, list) or not all(isinstance(block, Mapping) for block in sweep):
+    if not isinstance(sweep, list) or not sweep or not all(isinstance(block, Mapping) for block in sweep):
         mistakes.add("sweep", f"got {sweep!r}, need a [sweep] table or several [[sweep]] blocks")
         return ()
     places = [f"[[sweep]] block {number}" for number in range(1, len(sweep) + 1)]
@@ -168,7 +168,8 @@ def read_final(table: Mapping[str, Any], blocks: tuple[Block, ...], mistakes: Mi
     elif per not in columns:
         mistakes.add("[final], per", f"unknown column {per!r}{suggestion(per, columns)}")
     if not isinstance(seeds, list) or not seeds:
-        mistakes.add("[final], seeds", f"got {seeds!r}, need a list of fresh seeds")
+        got = f"got {seeds!r}" if "seeds" in final else "not given"
+        mistakes.add("[final], seeds", f"{got}, need a list of fresh seeds, as [100, 101, 102]")
         return None
     tuning = _tuning_seeds(blocks)
     for index, seed in enumerate(seeds):

@@ -57,6 +57,9 @@ def test_all_mistakes_of_a_file_come_in_one_message_with_their_places(tmp_path: 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"sweep": {"seed": []}}, "[sweep], seed: got an empty list, need at least one value"),
+    ({"sweep": []}, "sweep: got [], need a [sweep] table or several [[sweep]] blocks"),
+    ({"final": {"per": "depth"}}, "[final], seeds: not given, need a list of fresh seeds"),
+    ({"clip": {"name": "value", "max_value": -1.0}}, "clip: max_value: got -1.0, need above 0"),
     ({"sweep": 3}, "sweep: got 3, need a [sweep] table or several [[sweep]] blocks"),
     ({"swep": {}}, "unknown key 'swep': did you mean 'sweep'?"),
     ({"name": "a/b"}, "name: got 'a/b', need letters"),
@@ -98,6 +101,9 @@ def test_what_is_no_study_is_said(tmp_path: Path) -> None:
         Study.load(tmp_path / "broken.toml")
     with pytest.raises(ConfigError, match="unknown study 'quik': did you mean 'quick'"):
         Study.load("quik")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match=r"binary.toml: not a study file: it is not text in UTF-8"):
+        Study.load(tmp_path / "binary.toml")
 
 
 def test_blocks_are_a_union_of_products_in_file_order() -> None:

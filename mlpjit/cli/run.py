@@ -27,6 +27,7 @@ def run(
 
     loaded = Study.load(study)
     directory = loaded.directory(out)
+    _tell_other_study(loaded.name, directory)
     try:
         with display() as show:
             summary = sweep(loaded, directory, threads, show)
@@ -40,14 +41,28 @@ def run(
         raise typer.Exit(1)
 
 
+def _tell_other_study(name: str, directory: Path) -> None:
+    """Say that a folder held another study: its runs stay, its figures and tables do not."""
+    from mlpjit.store import Store
+    from mlpjit.store.database import FILE_NAME
+
+    if not (directory / FILE_NAME).exists():
+        return
+    with Store.open(directory, readonly=True) as store:
+        before = store.study().get("name", name)
+    if before != name:
+        told = f"its runs stay stored; figures, page and tables will show {name!r}"
+        print(f"{directory} holds the study {before!r}: {told}", file=sys.stderr)
+
+
 def headline(summary: Summary) -> str:
     """Return what was done in one line."""
-    from mlpjit.cli.tables import seconds
+    from mlpjit.cli.tables import counted, seconds
 
     states = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in sorted(summary.states.items()))
     made = f"{summary.ran:,} made now in {seconds(summary.wall_seconds)}" if summary.ran else "nothing left to run"
     compiled = f", {seconds(summary.compile_seconds)} of it compiling" if summary.compile_seconds else ""
-    return f"{summary.total:,} runs ({states}), {made}{compiled}"
+    return f"{counted(summary.total, 'run')} ({states}), {made}{compiled}"
 
 
 def _answer(directory: Path) -> list[dict[str, Any]]:
@@ -112,6 +127,7 @@ def _range(rates: list[float], contiguous: bool) -> str:
 
 def _tell_failures(directory: Path) -> None:
     """Name the kinds of failures on standard error."""
+    from mlpjit.cli.tables import counted
     from mlpjit.store import Store
 
     errors: dict[str, int] = {}
@@ -120,4 +136,4 @@ def _tell_failures(directory: Path) -> None:
             if state in ("failed", "timed_out"):
                 errors[error] = errors.get(error, 0) + 1
     for error, count in sorted(errors.items(), key=lambda item: -item[1])[:5]:
-        print(f"error: {count:,} runs failed: {error}", file=sys.stderr)
+        print(f"error: {counted(count, 'run')} failed: {error}", file=sys.stderr)

@@ -18,7 +18,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]], right: Iterable[
 
 
 def seconds(value: float | None) -> str:
-    """Return a duration: 23 ms, 45 s, 3 min 20 s, 2 h 5 min."""
+    """Return a duration: 23 ms, 45 s, 3 min 20 s, 2 h 5 min, 12 days."""
     if value is None or not math.isfinite(value):
         return "?"
     if 0 < value < 0.1:
@@ -28,7 +28,14 @@ def seconds(value: float | None) -> str:
     whole = round(value)
     if whole < 60:
         return f"{whole} s"
-    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min" if whole < 72 * 3600 else f"{whole / 86400:,.0f} days"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: 1 run, 1,920 runs."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def parameters(values: dict[str, Any]) -> str:

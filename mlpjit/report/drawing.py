@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -64,7 +65,9 @@ def save_all(drawings: Sequence[Drawing], pdf: bool, processes: int | None = Non
     context: Any = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=_save_share, args=(drawings[1::2], pdf, sender), daemon=True)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for this process, which takes the child along
     child.start()
+    signal.signal(signal.SIGINT, before)
     sender.close()
     widths = [0.0] * len(drawings)
     widths[::2] = [drawing.save(pdf) for drawing in drawings[::2]]

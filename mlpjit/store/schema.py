@@ -77,6 +77,7 @@ def _explanation(path: Path, text: str) -> str:
         "full": "the disk is full: free some space, then run the same command again",
         "not a database": "this file is not a mlpjit store",
         "malformed": "the store is damaged (disk image is malformed): restore a copy, or delete it and run again",
+        "no such": f"the store is damaged ({text}): restore a copy, or delete it and run again",
         "readonly": "the store cannot be written: file or folder is read-only",
         "locked": "another process is writing to this store: wait until it ends, or choose another --out",
         "unable to open": f"cannot open: does {path.parent} exist, and may it be written?",
@@ -130,6 +131,11 @@ def _check_version(connection: sqlite3.Connection, path: Path, readonly: bool) -
     if version > SCHEMA_VERSION:
         raise StoreError(
             f"{path}: written by a newer mlpjit (schema {version}, this one reads {SCHEMA_VERSION}): update mlpjit"
+        )
+    if version < SCHEMA_VERSION:
+        raise StoreError(
+            f"{path}: written by an older mlpjit (schema {version}, this one reads {SCHEMA_VERSION}): "
+            "choose another --out, or delete it and run again"
         )
     if not readonly:
         _set_durable(connection)

@@ -70,6 +70,28 @@ def test_writing_is_announced_only_when_something_is_written(study: Path, tmp_pa
     assert said == [True, False]
 
 
+def test_a_folder_of_another_study_is_told(study: Path, tmp_path: Path, fake: Fake) -> None:
+    other = tmp_path / "other.toml"
+    other.write_text(TOML.replace("tiny", "other"))
+    said = [mlpjit("run", str(path), "--out", str(tmp_path / "out"), "--no-report").stderr for path in (study, other)]
+    assert "holds the study" not in said[0]
+    assert f"{tmp_path / 'out'} holds the study 'tiny': its runs stay stored;" in said[1]
+
+
+def test_one_run_is_one_run(tmp_path: Path, fake: Fake) -> None:
+    (tmp_path / "one.toml").write_text("epochs = 1")
+    assert (
+        "1 run (1 done), 1 made now"
+        in mlpjit("run", str(tmp_path / "one.toml"), "--out", str(tmp_path / "out"), "--no-report").stderr
+    )
+    fake.fails = ("relu",)
+    (tmp_path / "one.toml").write_text("epochs = 2")
+    assert (
+        "error: 1 run failed: ValueError"
+        in mlpjit("run", str(tmp_path / "one.toml"), "--out", str(tmp_path / "out"), "--no-report").stderr
+    )
+
+
 def test_run_with_failures_ends_with_1_and_says_why(study: Path, tmp_path: Path, fake: Fake) -> None:
     fake.fails = ("relu",)
     result = mlpjit("run", str(study), "--out", str(tmp_path / "out"), "--no-report")
@@ -89,8 +111,11 @@ def test_five_mistakes_are_five_lines_and_exit_2(tmp_path: Path) -> None:
 
 
 ERRORS = {
-    ("run", "nothing"): (2, "unknown study 'nothing'"),
-    ("plan", "quik"): (2, "did you mean 'quick'?"),
+    ("run", "nothing"): (2, "unknown study 'nothing' (known: pathologies, quick); one of your own is a file: noth"),
+    ("plan", "quik"): (2, "unknown study 'quik': did you mean 'quick'?\n"),
+    ("run", "mine.tml"): (2, "mine.tml: there is no such study file (looked in "),
+    ("plan", "some/where"): (2, "some/where: there is no such study file (looked in "),
+    ("plan", "."): (2, ".: cannot be read: Is a directory"),
     ("list", "optimizer"): (2, "unknown kind 'optimizer': did you mean 'optimizers'?"),
     ("export", "nowhere"): (3, "there is no store here"),
     ("report", "nowhere"): (3, "there is no store here"),
@@ -231,6 +256,7 @@ DURATIONS = [
     (59.6, "1 min 0 s"),
     (200, "3 min 20 s"),
     (7500, "2 h 5 min"),
+    (300 * 3600, "12 days"),
     (None, "?"),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -65,6 +66,21 @@ def test_what_a_killed_second_process_leaves_is_drawn_by_the_first(tmp_path: Pat
     widths = save_all(second_replaced(tmp_path, draw), pdf=False, processes=2)
     assert all(widths)
     assert len(written(tmp_path)) == 2 * len(widths)
+
+
+def test_the_second_process_leaves_ctrl_c_to_the_first(tmp_path: Path) -> None:
+    first, original = os.getpid(), drawings(tmp_path)[1].record.draw
+
+    def draw(table: Any, results: Any) -> Any:
+        if os.getpid() != first:
+            os.kill(os.getpid(), signal.SIGINT)
+        (tmp_path / "second").write_text(str(os.getpid()))
+        return original(table, results)
+
+    before = signal.getsignal(signal.SIGINT)
+    save_all(second_replaced(tmp_path, draw), pdf=False, processes=2)
+    assert (tmp_path / "second").read_text() != str(first)
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.parametrize("name", ["quick", "pathologies", "regression"])

@@ -21,6 +21,7 @@ from mlpjit.kernels.rules import (
     sqrt,
     store,
 )
+from mlpjit.limits import above
 from mlpjit.registry import Registry
 
 clippings: Registry[Stage] = Registry("clipping")
@@ -31,7 +32,8 @@ def clipping(formula: str, citation: str, **defaults: Any) -> Callable[[Function
 
     def register(function: Function) -> Stage:
         name = function.__name__.removesuffix("_clipping")
-        return clippings.register(Stage(name, function, formula, citation, defaults, kind="whole"))
+        limits = {key: above(0.0) for key in defaults}
+        return clippings.register(Stage(name, function, formula, citation, defaults, kind="whole", limits=limits))
 
     return register
 
