@@ -17,7 +17,7 @@ DATA = Path(__file__).parent / "data"
 
 def extract() -> dict[str, dict[str, Any]]:
     """Return the arrays of each embedded dataset, raw values, in the smallest type that holds them."""
-    from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
+    from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 
     digits, cancer, diabetes = load_digits(), load_breast_cancer(), load_diabetes(scaled=False)
     pixels = digits.data.astype(np.uint8)
@@ -30,17 +30,23 @@ def extract() -> dict[str, dict[str, Any]]:
             "classes": digits.target_names.astype(str),
             "features": np.array(digits.feature_names),
         },
-        "breast_cancer": {
-            "x": cancer.data,
-            "y": cancer.target.astype(np.uint8),
-            "classes": cancer.target_names.astype(str),
-            "features": cancer.feature_names.astype(str),
-        },
+        "breast_cancer": _classes(cancer),
+        "wine": _classes(load_wine()),
+        "iris": _classes(load_iris()),
         "diabetes": {
             "x": diabetes.data,
             "y": diabetes.target,
             "features": np.array(diabetes.feature_names),
         },
+    }
+
+
+def _classes(bunch: Any) -> dict[str, Any]:
+    return {
+        "x": bunch.data,
+        "y": bunch.target.astype(np.uint8),
+        "classes": bunch.target_names.astype(str),
+        "features": np.array(bunch.feature_names).astype(str),
     }
 
 

@@ -45,6 +45,40 @@ def diabetes() -> Raw:
         return Raw(arrays["x"].astype(np.float64), arrays["y"].astype(np.float64)[:, np.newaxis])
 
 
+@dataset(
+    task="classification",
+    scaling=STANDARDIZE,
+    citation="Aeberhard & Forina 1992, UCI ML Repository, doi:10.24432/C5PC7J",
+    formula="178 samples, 13 inputs, 3 classes",
+)
+def wine() -> Raw:
+    """Three cultivars of wine by chemical analysis."""
+    return _classification("wine")
+
+
+@dataset(
+    task="classification",
+    scaling=STANDARDIZE,
+    citation="Fisher 1936, Annals of Eugenics 7, 179-188; UCI ML Repository, doi:10.24432/C56C76",
+    formula="150 samples, 4 inputs, 3 classes",
+)
+def iris() -> Raw:
+    """Three species of iris by the lengths and widths of sepals and petals."""
+    return _classification("iris")
+
+
+@dataset(
+    task="regression",
+    scaling=divide_by(16),
+    citation="Hinton & Salakhutdinov 2006, Science 313, 504-507; data as for digits",
+    formula="digits with y = x: 1797 images of 8 x 8 pixels, 64 targets, standardized",
+)
+def digits_autoencoder() -> Raw:
+    """Handwritten digits as their own targets: what passes through a narrow layer."""
+    x = _classification("digits").x
+    return Raw(x, x.copy())
+
+
 def _classification(name: str) -> Raw:
     with np.load(DATA / f"{name}.npz", allow_pickle=False) as arrays:
         classes = tuple(str(label) for label in arrays["classes"])

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlpjit.datasets import idxfile
 from mlpjit.datasets.records import Raw
 from mlpjit.datasets.targets import encode
 
 
 def read(path: str, target: str | int | None = None, task: str | None = None) -> Raw:
-    """Read a user's .npz or .csv file.
+    """Read a user's .npz, .csv or IDX file.
 
-    target: the target's column in a CSV file, by name or number from 1. task: "classification" or
-    "regression"; without it text, one-hot rows, and whole numbers with few different values are classes.
+    target: the target's column in a CSV file, by name or number from 1; the labels' file for IDX images.
+    task: "classification" or "regression"; without it text, one-hot rows, and whole numbers with few different values
+    are classes.
     Raises DatasetError.
     """
     reader: Any
     if path.lower().endswith(".npz"):
         from mlpjit.datasets import npzfile as reader
+    elif path.lower().endswith(idxfile.SUFFIXES):
+        reader = idxfile
     else:
         from mlpjit.datasets import csvfile as reader
     table = reader.read(path, target)

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from mlpjit.datasets.records import DatasetRecord, Parameter, Raw, Scaling
+from mlpjit.datasets.variants import Variant
 
 FOLDER = Path(__file__).parent
-PREPARATION = ("parts", "scaling", "splits")
+PREPARATION = ("matrices", "parts", "scaling", "splits", "variants")
 
 
 @cache
@@ -46,6 +47,11 @@ def recipe_hash(record: DatasetRecord, parameters: tuple[tuple[str, Parameter], 
 
     generator = module_hash(Path(inspect.getfile(record.make)))
     return _digest(record.name, generator, json.dumps(parameters), str(record.scaling), preparation_hash())
+
+
+def variant_hash(digest: str, variant: Variant) -> str:
+    """Return the hash of a variant of data that has the hash `digest`."""
+    return digest if variant.plain else _digest(digest, repr(variant))
 
 
 def _digest(*parts: str) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from mlpjit.datasets.hashing import contents_hash, recipe_hash
+from mlpjit.datasets.hashing import contents_hash, recipe_hash, variant_hash
 from mlpjit.datasets.parts import check_groups, part_sizes
 from mlpjit.datasets.records import Dataset, DatasetInfo, DatasetRecord, Raw, Scaling, Shape, Task, datasets
 from mlpjit.datasets.sharing import Shared
-from mlpjit.datasets.specs import Source, Spec, file_scaling, resolve
+from mlpjit.datasets.specs import Source, Spec, default_scaling, file_scaling, resolve
+from mlpjit.errors import DatasetError
 
 _loaded: Shared[Dataset] = Shared(128 * 2**20, lambda held: held.x.nbytes + held.y.nbytes)
 
@@ -25,7 +27,13 @@ def load(spec: Spec) -> Dataset:
 
 def load_source(source: Source) -> Dataset:
     """Return the dataset of a resolved spec."""
-    return _loaded.get(source, lambda: _load(source))
+    plain, variant = source.plain, source.variant
+    held = _loaded.get(plain, lambda: _load(plain))
+    if variant.plain:
+        return held
+    if not held.classes:
+        raise DatasetError(f"dataset {source.name!r}: imbalance and label_noise are for classes, this is a regression")
+    return replace(held, variant=variant, data_hash=variant_hash(held.data_hash, variant))
 
 
 def describe(spec: Spec) -> DatasetInfo:
@@ -37,7 +45,8 @@ def describe(spec: Spec) -> DatasetInfo:
 def _describe(source: Source) -> DatasetInfo:
     if not source.is_file and datasets[source.name].shape:
         record = datasets[source.name]
-        shape, task, digest = _shape(record, source), record.task, recipe_hash(record, source.parameters)
+        shape, task = _shape(record, source.plain), record.task
+        digest = variant_hash(recipe_hash(record, source.plain.parameters), source.variant)
     else:
         held = load_source(source)
         shape, task, digest = Shape.of(Raw(held.x, held.y, held.classes)), held.task, held.data_hash
@@ -47,7 +56,7 @@ def _describe(source: Source) -> DatasetInfo:
         inputs=shape.inputs,
         outputs=shape.outputs,
         task=task,
-        train_samples=sum(sizes.train),
+        train_samples=sum(source.variant.kept(sizes.train)),
         validation_samples=sum(sizes.validation),
         test_samples=sum(sizes.test),
         data_hash=digest,
@@ -67,7 +76,7 @@ def _load(source: Source) -> Dataset:
         from mlpjit.datasets.files import read
 
         options: dict[str, Any] = dict(source.parameters)
-        scaling = file_scaling(options.pop("scaling", "standardize"), f"dataset {source.name!r}")
+        scaling = file_scaling(options.pop("scaling", default_scaling(source.name)), f"dataset {source.name!r}")
         raw = read(source.name, **options)
         return _dataset(source, raw, scaling, contents_hash(raw, scaling))
     record = datasets[source.name]

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from mlpjit.datasets.variants import VARIANT_DEFAULTS, Variant
 from mlpjit.errors import DatasetError
 from mlpjit.registry import Registry
 
@@ -73,6 +74,7 @@ class Dataset:
 
     x: (n, d) float64. y: (n,) int64 labels, or (n, k) float64 targets for regression. Both are read-only.
     classes: the names of the labels 0..k-1, empty for regression. data_hash: 64 hexadecimal digits.
+    variant: what becomes of the training part when it is divided.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Dataset:
     classes: tuple[str, ...]
     scaling: Scaling
     data_hash: str
+    variant: Variant = field(default_factory=Variant)
 
     @property
     def outputs(self) -> int:
@@ -135,8 +138,8 @@ def dataset(
 ) -> Callable[[Callable[..., Raw]], Callable[..., Raw]]:
     """Register the decorated function as a dataset.
 
-    Its name is the function's, its parameters and defaults those of the signature, its summary the first
-    line of the docstring.
+    Its name is the function's, its parameters and defaults those of the signature (with those of a variant where there
+    are classes), its summary the first line of the docstring.
     """
 
     def register(make: Callable[..., Raw]) -> Callable[..., Raw]:
@@ -152,7 +155,8 @@ def dataset(
                 formula=formula,
                 citation=citation,
                 shape=shape,
-                defaults={p.name: p.default for p in parameters},
+                defaults={p.name: p.default for p in parameters}
+                | (VARIANT_DEFAULTS if task == "classification" else {}),
             )
         )
         return make

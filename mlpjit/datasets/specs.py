@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlpjit.datasets import idxfile
 from mlpjit.datasets.records import (
     NO_SCALING,
     STANDARDIZE,
@@ -18,12 +19,15 @@ from mlpjit.datasets.records import (
     datasets,
     divide_by,
 )
+from mlpjit.datasets.variants import VARIANT_DEFAULTS, Variant, variant_of
 from mlpjit.errors import DatasetError
 from mlpjit.registry import suggestion
 
-SUFFIXES = (".npz", ".csv")
-# The options of a user's file; None: found out from the data, and scaling = "standardize".
-FILE_DEFAULTS: dict[str, Parameter | None] = {"target": None, "task": None, "scaling": None}
+SUFFIXES = (".npz", ".csv", *idxfile.SUFFIXES)
+# The options of a user's file; None: found out from the data, no variant, and the scaling that `default_scaling` names.
+FILE_DEFAULTS: dict[str, Parameter | None] = {
+    "target": None, "task": None, "scaling": None, **dict.fromkeys(VARIANT_DEFAULTS),
+}  # fmt: skip
 Spec = str | Mapping[str, Any]
 
 
@@ -36,6 +40,17 @@ class Source:
     stamp: tuple[int, ...] = ()
 
     @property
+    def variant(self) -> Variant:
+        """What becomes of the training part."""
+        return variant_of(self.parameters)
+
+    @property
+    def plain(self) -> Source:
+        """The same samples as they are, without a variant."""
+        own = tuple(item for item in self.parameters if item[0] not in VARIANT_DEFAULTS)
+        return Source(self.name, own, self.stamp)
+
+    @property
     def is_file(self) -> bool:
         """Whether the name is the path of a user's file."""
         return is_file(self.name)
@@ -44,6 +59,16 @@ class Source:
 def is_file(name: str) -> bool:
     """Return whether a dataset's name is the path of a user's file."""
     return name.lower().endswith(SUFFIXES)
+
+
+def is_idx(name: str) -> bool:
+    """Return whether a file has the format of MNIST."""
+    return name.lower().endswith(idxfile.SUFFIXES)
+
+
+def default_scaling(name: str) -> str | float:
+    """Return the scaling of a user's file where none is given: images are bytes, all else is standardized."""
+    return 255.0 if is_idx(name) else "standardize"
 
 
 def resolve(spec: Spec) -> Source:
@@ -56,9 +81,11 @@ def resolve(spec: Spec) -> Source:
     if not isinstance(name, str) or not name:
         raise DatasetError(f"dataset needs a name, got {name!r}")
     if is_file(name):
-        return Source(name, tuple(sorted(_file_parameters(name, table).items())), _stamp(name))
+        parameters = _file_parameters(name, table)
+        paths = [name, idxfile.labels_path(name, parameters.get("target"))] if is_idx(name) else [name]  # type: ignore[arg-type]
+        return Source(name, tuple(sorted(parameters.items())), sum(map(_stamp, paths), ()))
     if Path(name).suffix or os.sep in name:
-        raise DatasetError(f"dataset {name!r}: files must end in {' or '.join(SUFFIXES)}")
+        raise DatasetError(f"dataset {name!r}: files must end in .npz or .csv, or in ubyte or ubyte.gz for IDX")
     return Source(name, tuple(sorted(_record_parameters(datasets[name], table).items())))
 
 
@@ -91,9 +118,17 @@ def _record_parameters(record: DatasetRecord, given: Mapping[str, Any]) -> dict[
             problems += error.problems
     if problems:
         raise DatasetError(problems)
+    _check_variant(label, values)
     if record.shape:
-        record.shape(**values)
+        record.shape(**{key: value for key, value in values.items() if key not in VARIANT_DEFAULTS})
     return values
+
+
+def _check_variant(label: str, values: Mapping[str, Any]) -> None:
+    for key, low, high, allowed in (("imbalance", 1.0, 1e6, "1 to 1e+06"), ("label_noise", 0.0, 1.0, "0 to 1")):
+        value = values.get(key, low)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise DatasetError(f"{label}: {key} = {value!r}, allowed is {allowed}")
 
 
 def _converted(label: str, value: Any, default: Parameter) -> Any:
@@ -120,6 +155,10 @@ def _file_parameters(name: str, given: Mapping[str, Any]) -> dict[str, Parameter
     target = chosen.get("target", "y")
     if isinstance(target, bool) or not isinstance(target, str | int):
         problems.append(f"{label}: target = {target!r}, allowed is a column's name or its number from 1")
+    try:
+        _check_variant(label, chosen)
+    except DatasetError as error:
+        problems += error.problems
     if problems:
         raise DatasetError(problems)
     return chosen

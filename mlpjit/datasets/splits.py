@@ -65,9 +65,12 @@ def split(spec: Spec, split_seed: int, dtype: Literal["float32", "float64"] = "f
 
 def divide(data: Dataset, split_seed: int, dtype: str) -> Split:
     """Split and scale a dataset. All arithmetic is in float64 and elementwise, rounded to `dtype` once."""
-    parts = part_rows(data, split_seed)
+    parts, labels = part_rows(data, split_seed), data.y
+    if data.classes:
+        parts = (data.variant.thin(parts[0], labels[parts[0]]), *parts[1:])
+        labels = data.variant.flip(labels, parts[0], len(data.classes), split_seed)
     train = parts[0]
-    targets = data.y if data.task == "regression" else one_hot(data.y, len(data.classes))
+    targets = data.y if data.task == "regression" else one_hot(labels, len(data.classes))
     label = f"dataset {data.name!r}"
     x_transform = fit(data.scaling, data.x[train], label)
     y_scaling = STANDARDIZE if data.task == "regression" else NO_SCALING

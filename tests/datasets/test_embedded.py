@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 
 from mlpjit.datasets import embed, load
 
@@ -12,6 +12,8 @@ LOADERS = {
     "digits": load_digits,
     "breast_cancer": load_breast_cancer,
     "diabetes": lambda: load_diabetes(scaled=False),
+    "wine": load_wine,
+    "iris": load_iris,
 }
 
 
@@ -23,13 +25,14 @@ def test_values_are_those_of_scikit_learn(name: str) -> None:
     np.testing.assert_array_equal(data.y.ravel(), reference.target)
 
 
-@pytest.mark.parametrize("name", ["digits", "breast_cancer"])
+@pytest.mark.parametrize("name", ["digits", "breast_cancer", "wine", "iris"])
 def test_class_names_are_those_of_scikit_learn(name: str) -> None:
     assert list(load(name).classes) == [str(label) for label in LOADERS[name]().target_names]
 
 
 @pytest.mark.parametrize(
-    ("name", "samples", "inputs"), [("digits", 1797, 64), ("breast_cancer", 569, 30), ("diabetes", 442, 10)]
+    ("name", "samples", "inputs"),
+    [("digits", 1797, 64), ("breast_cancer", 569, 30), ("diabetes", 442, 10), ("wine", 178, 13), ("iris", 150, 4)],
 )
 def test_shapes(name: str, samples: int, inputs: int) -> None:
     assert load(name).x.shape == (samples, inputs)
@@ -54,3 +57,10 @@ def test_every_embedded_file_has_its_provenance() -> None:
     assert sorted(p.stem for p in embed.DATA.glob("*.npz")) == sorted(LOADERS)
     for name in LOADERS:
         assert f"`{name}.npz`" in readme
+
+
+def test_the_autoencoder_returns_its_inputs() -> None:
+    data, digits = load("digits_autoencoder"), load("digits")
+    np.testing.assert_array_equal(data.x, digits.x)
+    np.testing.assert_array_equal(data.y, digits.x)
+    assert data.task == "regression"

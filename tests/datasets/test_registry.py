@@ -14,11 +14,16 @@ from mlpjit.errors import ConfigError, DatasetError
 
 ALL = list(datasets)
 GENERATED = [record.name for record in datasets.records() if record.shape]
+SAMPLED = [name for name in GENERATED if "samples" in datasets[name].defaults]
 NUMBERS = [(record.name, key) for record in datasets.records() for key in record.defaults]
 
 
 def test_the_catalogue() -> None:
-    assert {"digits", "breast_cancer", "diabetes", "two_moons", "spirals", "teacher_student"} <= set(ALL)
+    assert set(ALL) == {
+        "digits", "breast_cancer", "wine", "iris", "diabetes", "digits_autoencoder", "two_moons", "circles", "xor",
+        "spirals", "parity", "clusters", "teacher_student", "linear_regression", "deep_linear", "modular_addition",
+    }  # fmt: skip
+    assert set(GENERATED) - set(SAMPLED) == {"modular_addition"}
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -61,23 +66,24 @@ def test_data_hashes_differ(name: str) -> None:
 @pytest.mark.parametrize(("name", "key"), NUMBERS)
 def test_every_parameter_changes_the_hash(name: str, key: str) -> None:
     value = datasets[name].defaults[key]
-    changed = describe({"name": name, key: value + 1})  # type: ignore[operator]
+    step = {"factor": -0.1, "outputs": value}.get(key, 1)  # within their limits
+    changed = describe({"name": name, key: value + step})  # type: ignore[operator]
     assert changed.data_hash != describe(name).data_hash
 
 
-@pytest.mark.parametrize("name", GENERATED)
+@pytest.mark.parametrize("name", SAMPLED)
 def test_the_data_seed_changes_the_samples(name: str) -> None:
     spec = {"noise": 0.1, "name": name}
     assert not np.array_equal(load(spec).x, load({**spec, "data_seed": 1}).x)
 
 
-@pytest.mark.parametrize("name", GENERATED)
+@pytest.mark.parametrize("name", SAMPLED)
 @pytest.mark.parametrize("seed", [0, 2**32, 2**63 - 1])
 def test_every_seed_generates(name: str, seed: int) -> None:
     assert np.isfinite(load({"name": name, "samples": 30, "data_seed": seed}).x).all()
 
 
-@pytest.mark.parametrize("name", GENERATED)
+@pytest.mark.parametrize("name", SAMPLED)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -102,7 +108,15 @@ def test_wrong_parameters(name: str, change: dict[str, object], message: str) ->
     ("spec", "message"),
     [
         ("digts", "unknown dataset 'digts': did you mean 'digits'?"),
-        ({"name": "digits", "noise": 1}, "dataset 'digits': unknown parameter 'noise' (it has none)"),
+        ({"name": "diabetes", "noise": 1}, "dataset 'diabetes': unknown parameter 'noise' (it has none)"),
+        ({"name": "diabetes", "label_noise": 0.1}, "dataset 'diabetes': unknown parameter 'label_noise'"),
+        ({"name": "digits", "label_noise": 1.5}, "dataset 'digits': label_noise = 1.5, allowed is 0 to 1"),
+        ({"name": "digits", "imbalance": 0.5}, "dataset 'digits': imbalance = 0.5, allowed is 1 to 1e+06"),
+        ({"name": "circles", "factor": 2}, "factor = 2.0, allowed is 0 to 1"),
+        ({"name": "parity", "relevant": 11}, "relevant = 11, allowed is 1 to 10"),
+        ({"name": "deep_linear", "outputs": 6}, "outputs = 6, allowed is a power of two"),
+        ({"name": "linear_regression", "condition": 0.5}, "condition = 0.5, allowed is 1 to 1e+12"),
+        ({"name": "modular_addition", "modulus": 4}, "modulus = 4, allowed is 5 to 128"),
         ({"name": "spirals", "samples": 20, "classes": 8}, "class '4' has 2 samples; each class needs at least 3"),
         ({"name": "spirals", "classes": 1}, "classes = 1, allowed is 2 to 100"),
         ({"name": "teacher_student", "teacher_width": 0}, "teacher_width = 0, allowed is 1 to 10000"),
@@ -129,7 +143,9 @@ def test_all_mistakes_in_a_spec_are_told_at_once() -> None:
 
 def test_canonical_spec_holds_every_default() -> None:
     spec = canonical({"noise": 0, "name": "two_moons"})
-    assert spec == {"name": "two_moons", "data_seed": 0, "noise": 0.0, "samples": 1000}
+    assert spec == {
+        "name": "two_moons", "data_seed": 0, "imbalance": 1.0, "label_noise": 0.0, "noise": 0.0, "samples": 1000,
+    }  # fmt: skip
     assert isinstance(spec["noise"], float)
     assert describe(spec) == describe({"name": "two_moons", "noise": 0})
 

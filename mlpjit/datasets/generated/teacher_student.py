@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
+from mlpjit.datasets.matrices import product
 from mlpjit.datasets.records import NO_SCALING, Floats, Raw, Shape, check_sampling, dataset, require
 
 INPUT_GAIN = 2.0  # pre-activations of standard deviation 2: far from linear
@@ -32,14 +31,6 @@ class Teacher:
 
         z = product(x, self.hidden) + self.bias
         return product(evaluate("tanh", z), self.output)
-
-
-def product(rows: Floats, matrix: Floats) -> Floats:
-    """Return the matrix product, summed over k in order: `@` has other bits on other CPUs."""
-    total = np.zeros((len(rows), matrix.shape[1]))
-    for k in range(len(matrix)):
-        total += rows[:, k, np.newaxis] * matrix[k]
-    return total
 
 
 def teacher(inputs: int, teacher_width: int, outputs: int, data_seed: int) -> Teacher:
