@@ -11,15 +11,16 @@ INFINITY = math.inf
 
 @dataclass(frozen=True)
 class Limits:
-    """Numbers from `low` to `high`, ends included unless `above` (then low is not), and the names that stand for one.
+    """Numbers from `low` to `high`, and the names that stand for one.
 
-    For a list they hold for each of its items.
+    Ends are included, `low` unless `above`, `high` unless `below`. For a list they hold for each of its items.
     """
 
     low: float = -INFINITY
     high: float = INFINITY
     above: bool = False
     names: tuple[str, ...] = ()
+    below: bool = False
 
     @property
     def takes_numbers(self) -> bool:
@@ -30,13 +31,19 @@ class Limits:
     def needed(self) -> str:
         """The end of the sentence `got -1, need ...`."""
         lowest = f"above {self.low:g}" if self.above else f"{self.low:g} or more"
-        number = lowest if self.high == INFINITY else f"{lowest} and at most {self.high:g}"
+        highest = f"below {self.high:g}" if self.below else f"at most {self.high:g}"
+        number = lowest if self.high == INFINITY else f"{lowest} and {highest}"
         return " or ".join([*map(repr, self.names), *([number] if self.takes_numbers else [])])
 
     def holds(self, value: Any) -> bool:
         """Say whether a number, or every number of a tuple, lies within."""
         items = value if isinstance(value, tuple) else (value,)
-        return all(self.low <= item <= self.high and not (self.above and item == self.low) for item in items)
+        return all(self._holds(item) for item in items)
+
+    def _holds(self, item: float) -> bool:
+        if (self.above and item == self.low) or (self.below and item == self.high):
+            return False
+        return self.low <= item <= self.high
 
 
 def at_least(low: float, high: float = INFINITY, *, names: tuple[str, ...] = ()) -> Limits:
@@ -52,3 +59,18 @@ def above(low: float, high: float = INFINITY, *, names: tuple[str, ...] = ()) ->
 def one_of(*names: str) -> Limits:
     """Return limits that no number keeps: one of these names."""
     return Limits(low=INFINITY, high=-INFINITY, names=names)
+
+
+def share() -> Limits:
+    """Return the limits 0 <= value < 1: the weight of a running average."""
+    return Limits(0.0, 1.0, below=True)
+
+
+# What a hyperparameter of this name may be, in whichever optimizer or clipping rule it stands.
+HYPERPARAMETERS: dict[str, Limits] = {
+    **dict.fromkeys(("b1", "b2", "b3", "rho", "momentum"), share()),
+    **dict.fromkeys(("eps", "eps_root", "alpha", "weight_decay", "momentum_decay", "warmup"), at_least(0)),
+    **dict.fromkeys(("initial_nu", "initial_mu", "initial_accumulator", "min_step"), at_least(0)),
+    **dict.fromkeys(("max_norm", "max_value", "max_step", "threshold", "gamma", "final_rate"), above(0)),
+    "dampening": at_least(0, 1), "eta_minus": Limits(0.0, 1.0, above=True, below=True), "eta_plus": above(1),
+}  # fmt: skip

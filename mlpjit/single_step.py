@@ -10,7 +10,7 @@ from mlpjit import registries
 from mlpjit.errors import ConfigError
 from mlpjit.kernels.optimizers.stages import DONE
 from mlpjit.kernels.rules import Stage
-from mlpjit.registry import suggestion
+from mlpjit.specs import checked_parameters
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,11 +28,8 @@ class Optimizer:
     """One optimizer of the catalogue, with hyperparameters set or left at their defaults."""
 
     def __init__(self, record: Stage, **hyperparameters: float | bool) -> None:
-        for name in hyperparameters:
-            if name not in record.defaults:
-                raise ConfigError(f"{record.name}: unknown parameter {name!r}{suggestion(name, record.defaults)}")
         self.record = record
-        self.hyperparameters = {**record.defaults, **hyperparameters}
+        self.hyperparameters = checked_parameters(record.name, record.defaults, hyperparameters, record.limits)
 
     @property
     def name(self) -> str:

@@ -97,6 +97,14 @@ def _table(kind: str, value: Any) -> dict[str, Any]:
 
 
 def _filled(name: str, defaults: Mapping[str, Any], given: Mapping[str, Any], limits: Mapping[str, Limits]) -> Spec:
+    values = checked_parameters(name, defaults, given, limits)
+    return Spec({"name": name, **{key: values[key] for key in sorted(values)}})
+
+
+def checked_parameters(
+    name: str, defaults: Mapping[str, Any], given: Mapping[str, Any], limits: Mapping[str, Limits]
+) -> dict[str, Any]:
+    """Return the defaults of a record in their order with what is given put in; ConfigError holds all mistakes."""
     problems = [f"unknown key {key!r} of {name!r}{_suggested(key, defaults)}" for key in given.keys() - defaults]
     values = dict(defaults)
     for key in given.keys() & defaults.keys():
@@ -106,7 +114,7 @@ def _filled(name: str, defaults: Mapping[str, Any], given: Mapping[str, Any], li
             problems += error.problems
     if problems:
         raise ConfigError(sorted(problems))
-    return Spec({"name": name, **{key: values[key] for key in sorted(values)}})
+    return values
 
 
 def _suggested(key: str, allowed: Iterable[str]) -> str:
@@ -117,7 +125,7 @@ def _within(key: str, value: Any, default: Any, limits: Limits | None) -> Any:
     """Return `value` as the default's type, within its limits; a name that the limits allow stands for a number."""
     if limits is None or (isinstance(value, str) and value in limits.names):
         return value if limits else _converted(key, value, default)
-    if limits.takes_numbers and not isinstance(value, str):
+    if limits.takes_numbers and not (limits.names and isinstance(value, str)):
         value = _converted(key, value, 0.0 if isinstance(default, str) else default)
         if limits.holds(value):
             return value

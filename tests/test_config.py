@@ -42,6 +42,18 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"loss": {"name": "huber", "delta": 0}}, "loss: delta: got 0.0, need above 0"),
     ({"loss": {"name": "cross_entropy", "label_smoothing": 2}}, "loss: label_smoothing: got 2.0, need 0 or more"),
     ({"dataset": "digit"}, "dataset: unknown dataset 'digit': did you mean 'digits'?"),
+    ({"optimizer": {"name": "adam", "b1": 1.0}}, "optimizer: b1: got 1.0, need 0 or more and below 1"),
+    ({"optimizer": {"name": "adam", "b2": 1}}, "optimizer: b2: got 1.0, need 0 or more and below 1"),
+    ({"optimizer": {"name": "rmsprop", "rho": -0.1}}, "optimizer: rho: got -0.1, need 0 or more and below 1"),
+    ({"optimizer": {"name": "momentum", "momentum": 1.5}}, "optimizer: momentum: got 1.5, need 0 or more and below 1"),
+    ({"optimizer": {"name": "adam", "eps": -1e-8}}, "optimizer: eps: got -1e-08, need 0 or more"),
+    ({"optimizer": {"name": "adam", "eps_root": -1.0}}, "optimizer: eps_root: got -1.0, need 0 or more"),
+    ({"clip": {"name": "global_norm", "max_norm": -1}}, "clip: max_norm: got -1.0, need above 0"),
+    ({"clip": {"name": "value", "max_value": 0}}, "clip: max_value: got 0.0, need above 0"),
+    ({"schedule": {"name": "step", "every": 0}}, "schedule: every: got 0, need 1 or more"),
+    ({"schedule": {"name": "cosine", "warmup": -1}}, "schedule: warmup: got -1, need 0 or more"),
+    ({"init": {"name": "normal", "std": -1.0}}, "init: std: got -1.0, need 0 or more"),
+    ({"init": {"name": "xavier_normal", "gain": 0.0}}, "init: gain: got 0.0, need above 0"),
     ({"clip": "global"}, "clip: unknown clipping 'global': did you mean 'global_norm'?"),
 ]
 
@@ -107,6 +119,16 @@ def test_every_field_is_part_of_the_identity(values: dict[str, Any]) -> None:
 def test_every_field_but_timeout_is_covered_above() -> None:
     covered = {name for values in OTHER for name in values}
     assert covered == set(RunConfig.model_fields) - {"timeout"}
+
+
+STAGES = [*REGISTRIES["optimizers"].records(), *REGISTRIES["clippings"].records()]
+NUMBERS = [(s, key) for s in STAGES for key, default in s.defaults.items() if not isinstance(default, bool | str)]
+
+
+@pytest.mark.parametrize(("record", "key"), NUMBERS, ids=lambda value: getattr(value, "name", value))
+def test_every_hyperparameter_has_limits_that_hold_its_default(record: Any, key: str) -> None:
+    assert record.limits[key].holds(record.defaults[key])
+    assert not record.limits[key].holds(-1.0)
 
 
 @pytest.mark.parametrize("name", REGISTRIES["optimizers"])

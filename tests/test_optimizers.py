@@ -169,7 +169,8 @@ def test_adam_with_a_constant_gradient_steps_by_the_rate():
     ("call", "message"),
     [
         (lambda o: o["adm"], "unknown optimizer 'adm': did you mean 'adam'"),
-        (lambda o: o["momentum"](momentun=0.9), "momentum: unknown parameter 'momentun': did you mean 'momentum'"),
+        (lambda o: o["momentum"](momentun=0.9), "unknown key 'momentun' of 'momentum': did you mean 'momentum'"),
+        (lambda o: o["adam"](b1=1.0), "b1: got 1.0, need 0 or more and below 1"),
         (lambda o: o["sgd"].init(np.zeros((2, 2))), "got 2-D float64"),
         (lambda o: o["sgd"].init(np.zeros(2, int)), "int64, need a 1-D array"),
         (lambda o: o["sgd"].update(np.zeros(2), np.zeros(3), o["sgd"].init(np.zeros(2)), learning_rate=1), "shape"),

@@ -69,11 +69,11 @@ def _collect(function: Function, found: dict[str, str]) -> None:
 initializers: Registry[Initializer] = Registry("initializer")
 
 LIMITS = {
-    "std": at_least(0), "limit": at_least(0), "cut": at_least(0.5), "gain": at_least(0), "connections": at_least(1),
+    "std": at_least(0), "limit": at_least(0), "cut": at_least(0.5), "gain": above(0), "connections": at_least(1),
     "samples": at_least(2), "mode": one_of("fan_in", "fan_out", "average"), "q": above(0), "base_width": at_least(1),
     "sigma_w": at_least(0, names=("edge_of_chaos",)), "sigma_b": at_least(0, names=("edge_of_chaos",)),
 }  # fmt: skip
-GAINS = at_least(0, names=("relu", "activation", "slope", "torch"))
+GAINS = above(0, names=("relu", "activation", "slope", "torch"))
 
 
 def initializer(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlpjit.limits import Limits
+from mlpjit.limits import HYPERPARAMETERS, Limits
 
 Function = Callable[..., Any]
 
@@ -171,6 +171,7 @@ class Stage(Rule):
     as the parameters; `extra_gradients` counts gradients beyond the first that one step asks for.
     A state starts at 0 unless `initial` says otherwise: a number, the name of a hyperparameter, or "params".
     `uses_params`: the rule takes theta behind g. `decays`: its last scalar is the decay of the weight matrices.
+    Hyperparameters are limited by their names (`HYPERPARAMETERS`) unless `limits` says otherwise.
     """
 
     kind: str = "elementwise"
@@ -180,6 +181,10 @@ class Stage(Rule):
     uses_params: bool = False
     decays: bool = False
     initial: dict[str, float | str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        known = {name: HYPERPARAMETERS[name] for name in self.defaults if name in HYPERPARAMETERS}
+        object.__setattr__(self, "limits", {**known, **self.limits})
 
 
 # Names that kernel code may use. `real(x)` converts to the dtype of the run, rounding once.
