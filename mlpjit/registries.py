@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from mlpjit.initialization import initializers
@@ -14,7 +15,7 @@ from mlpjit.kernels.losses import losses
 from mlpjit.kernels.optimizers.clipping import clippings
 from mlpjit.kernels.optimizers.elementwise import optimizers
 from mlpjit.kernels.schedules import schedules
-from mlpjit.kernels.sources import run_modules_hash
+from mlpjit.kernels.sources import module_hash, run_modules_hash
 from mlpjit.registry import Registry
 
 
@@ -51,6 +52,18 @@ REGISTRIES: dict[str, Registry[Any]] = {
 }  # fmt: skip
 
 
+# The Python modules between a config and the compiled call, and between that call and a result.
+FOLDER = Path(__file__).parent
+RUN_PATH = ("parameters", "network", "workspace", "forward", "compiled", "run")
+
+
+@cache
+def _shared_hash() -> str:
+    """Return the hash of the code that every run goes through, whatever records it uses."""
+    parts = [run_modules_hash(), *(module_hash(FOLDER / f"{name}.py") for name in RUN_PATH)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
 @cache
 def _rule_hash(kind: str, name: str) -> str:
     # A softmax output belongs to the losses, whose module every run hashes.
@@ -59,7 +72,7 @@ def _rule_hash(kind: str, name: str) -> str:
 
 def source_hash(used: Iterable[tuple[str, str]]) -> str:
     """Return the hash of all code that a run with these records uses, as (kind, name) pairs. Needs no Numba."""
-    parts = [run_modules_hash()] + [f"{kind} {name} {_rule_hash(kind, name)}" for kind, name in sorted(set(used))]
+    parts = [_shared_hash()] + [f"{kind} {name} {_rule_hash(kind, name)}" for kind, name in sorted(set(used))]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -282,8 +282,9 @@ def test_what_cannot_be_initialized(spec, line):
 def test_source_hashes_follow_what_an_initializer_calls():
     hashes = {name: initializers[name].source_hash() for name in NAMES}
     assert len(set(hashes.values())) == len(NAMES)
-    from mlpjit.initialization import records, signal
+    from mlpjit.initialization import signal
+    from mlpjit.kernels.sources import reached
 
     found: dict[str, str] = {}
-    records._collect(signal.mean_field, found)
+    reached(signal.mean_field, found)
     assert {"mlpjit.mean_field.moments", "mlpjit.mean_field._bisect"} <= set(found)

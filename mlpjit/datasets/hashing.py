@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from functools import cache
 from pathlib import Path
@@ -39,13 +38,13 @@ def contents_hash(raw: Raw, scaling: Scaling) -> str:
 
 
 def recipe_hash(record: DatasetRecord, parameters: tuple[tuple[str, Parameter], ...]) -> str:
-    """Return the hash of generated data: its generator's syntax tree, its parameters, its scaling.
+    """Return the hash of generated data: its generator and all that it calls, its parameters, its scaling.
 
     Random numbers and elementary functions are not in it: a run's identity covers them with its kernels.
     """
-    from mlpjit.kernels.sources import module_hash
+    from mlpjit.kernels.sources import reached_hash
 
-    generator = module_hash(Path(inspect.getfile(record.make)))
+    generator = reached_hash(record.make)
     return _digest(record.name, generator, json.dumps(parameters), str(record.scaling), preparation_hash())
 
 

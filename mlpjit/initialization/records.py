@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,28 +40,10 @@ class Initializer:
 
     def source_hash(self) -> str:
         """Return the hash of this entry's code, of all it calls outside the kernels, and of how numbers are drawn."""
-        from mlpjit.kernels.sources import tree_hash
+        from mlpjit.kernels.sources import reached_hash
 
-        found = {"draws": Path(draws.__file__).read_text(encoding="utf-8")}
-        for function in (self.function, *([self.rescale] if self.rescale else [])):
-            _collect(function, found)
-        return tree_hash("\n".join(textwrap.dedent(found[name]) for name in sorted(found)))
-
-
-def _collect(function: Function, found: dict[str, str]) -> None:
-    """Add the sources of a function and of all it names outside the kernels, which every run's hash covers."""
-    from mlpjit.kernels.sources import referenced_names
-
-    label = f"{function.__module__}.{function.__qualname__}"
-    if label in found:
-        return
-    found[label] = inspect.getsource(function)
-    for name in referenced_names(function.__code__):
-        value = function.__globals__.get(name)
-        if inspect.isfunction(value) and value.__module__.startswith("mlpjit."):
-            _collect(value, found)
-        elif isinstance(value, int | float | tuple | dict):
-            found[f"{label} {name}"] = f"{name} = {value!r}"
+        drawing = Path(draws.__file__).read_text(encoding="utf-8")
+        return reached_hash(self.function, *([self.rescale] if self.rescale else []), also=drawing)
 
 
 initializers: Registry[Initializer] = Registry("initializer")

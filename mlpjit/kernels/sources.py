@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dis
 import hashlib
 import inspect
 import textwrap
@@ -12,13 +13,17 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+from mlpjit.kernels.rules import ByDtype, DtypeConstant, InFloat64, Kernel
+
 FOLDER = Path(__file__).parent
 # Every run goes through these modules; a change in one makes all stored runs old.
 RUN_MODULES = (
     "layout", "simd", "state_arrays", "tiles", "blocks", "matmul", "elementary", "polynomials", "random",
     "losses/records", "losses/softmax", "normalization", "linear_algebra", "passes", "evaluation", "steps", "outcomes",
-    "training", "mapping", "optimizers/stages",
+    "training", "mapping", "optimizers/stages", "activations/loops", "jit",
 )  # fmt: skip
+# What every run uses of a module that also holds catalogue entries, to which more may be added.
+RUN_FUNCTIONS = {"schedules": ("schedule_loop", "_settings", "settings", "loop")}
 
 
 def _without_docstrings(tree: ast.AST) -> ast.AST:
@@ -44,6 +49,14 @@ def module_hash(path: Path) -> str:
 
 
 @cache
+def functions_hash(path: Path, names: tuple[str, ...]) -> str:
+    """Return the tree hash of some functions of a module file."""
+    text = path.read_text(encoding="utf-8")
+    found = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
+    return tree_hash("\n".join(ast.unparse(found[name]) for name in names))
+
+
+@cache
 def all_kernels_hash() -> str:
     """Return one hash over every module of `mlpjit.kernels`: what the compile cache depends on."""
     parts = [f"{p.relative_to(FOLDER)} {module_hash(p)}" for p in sorted(FOLDER.rglob("*.py"))]
@@ -54,21 +67,58 @@ def all_kernels_hash() -> str:
 def run_modules_hash() -> str:
     """Return one hash over the modules that every training run goes through."""
     parts = [f"{name} {module_hash(FOLDER / f'{name}.py')}" for name in RUN_MODULES]
+    parts += [f"{name} {functions_hash(FOLDER / f'{name}.py', names)}" for name, names in RUN_FUNCTIONS.items()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def referenced_names(code: CodeType) -> set[str]:
-    """Return the global names that a code object and the code objects inside it mention."""
-    names = set(code.co_names)
+    """Return the global names that a code object and the code objects inside it read; attributes are none."""
+    names = {each.argval for each in dis.get_instructions(code) if each.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             names |= referenced_names(constant)
     return names
 
 
+def reached(function: Callable[..., Any], found: dict[str, str]) -> None:
+    """Add, by name, the sources of a function and of all of the package's functions, classes and numbers that it uses.
+
+    Not those of the kernels, which every run's hash covers; only these may be imported inside a function.
+    """
+    label = f"{function.__module__}.{function.__qualname__}"
+    if label in found:
+        return
+    found[label] = textwrap.dedent(inspect.getsource(function))
+    for name in sorted(referenced_names(function.__code__)):
+        value = function.__globals__.get(name)
+        if isinstance(value, int | float | tuple | dict):
+            found[f"{label} {name}"] = f"{name} = {value!r}"
+        elif _ours(value) and inspect.isfunction(value):
+            reached(value, found)
+        elif _ours(value) and inspect.isclass(value) and not issubclass(value, Exception):
+            found[f"{value.__module__}.{value.__qualname__}"] = textwrap.dedent(inspect.getsource(value))
+            for method in filter(inspect.isfunction, vars(value).values()):
+                if method.__code__.co_filename == inspect.getsourcefile(value):  # a dataclass makes others of its own
+                    reached(method, found)
+
+
+def _ours(value: Any) -> bool:
+    """Say whether something is the package's, outside the kernels."""
+    home = getattr(value, "__module__", None) or ""
+    return home.startswith("mlpjit.") and not home.startswith("mlpjit.kernels")
+
+
+def reached_hash(*functions: Callable[..., Any], also: str = "") -> str:
+    """Return the hash of what some functions reach, and of a module's text."""
+    found: dict[str, str] = {"": also}
+    for function in functions:
+        reached(function, found)
+    return tree_hash("\n".join(found[name] for name in sorted(found)))
+
+
 @cache
 def function_hash(function: Callable[..., Any]) -> str:
-    """Return the hash of a function and of every device function and number that it uses."""
+    """Return the hash of a function and of every device function, kernel and number that it uses."""
     return hashlib.sha256("\n".join(sorted(_parts(function, set()))).encode()).hexdigest()
 
 
@@ -77,11 +127,21 @@ def _parts(function: Callable[..., Any], seen: set[str]) -> list[str]:
     if label in seen:
         return []
     seen.add(label)
-    parts = [f"{label} {tree_hash(inspect.getsource(function))}"]
+    # A registry's decorator may say in which dtype a function computes without a word in its own source.
+    parts = [f"{label} {getattr(function, 'device_dtype', '')} {tree_hash(inspect.getsource(function))}"]
     for name in sorted(referenced_names(function.__code__)):
         value: Any = function.__globals__.get(name)
-        if hasattr(value, "device_dtype"):
-            parts += _parts(value, seen)
-        elif isinstance(value, int | float):
+        for inner in _functions_in(value):
+            parts += _parts(inner, seen)
+        if isinstance(value, int | float | tuple | DtypeConstant):
             parts.append(f"{label} {name} {value!r}")
     return parts
+
+
+def _functions_in(value: Any) -> list[Callable[..., Any]]:
+    """Return the functions that a global name of kernel code stands for."""
+    if isinstance(value, ByDtype):
+        return [value.float32, value.float64]
+    if isinstance(value, InFloat64 | Kernel):
+        return [value.function]
+    return [value] if hasattr(value, "device_dtype") else []

@@ -1,0 +1,152 @@
+"""A run's id follows the code that makes its numbers, and nothing else."""
+
+from __future__ import annotations
+
+import dis
+import inspect
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import mlpjit
+from mlpjit import identity, registries
+from mlpjit.config import RunConfig
+from mlpjit.datasets import datasets, hashing, loading
+from mlpjit.initialization import initializers
+from mlpjit.kernels import sources
+
+PACKAGE = Path(mlpjit.__file__).parent
+CACHED = (
+    sources.module_hash, sources.functions_hash, sources.run_modules_hash, sources.function_hash,
+    registries._shared_hash, registries._rule_hash, identity._source_hash, identity._built_in_info,
+    hashing.preparation_hash, loading._describe,
+)  # fmt: skip
+
+
+def run_id() -> str:
+    for cached in CACHED:
+        cached.cache_clear()
+    used = RunConfig(dataset={"name": "spirals", "samples": 90}, activation="gelu", optimizer="adam", schedule="cosine",
+                     clip="global_norm", init="he_normal", hidden=[8])  # fmt: skip
+    return used.run_id
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    yield
+    for cached in CACHED:
+        cached.cache_clear()
+
+
+def edit(monkeypatch, change) -> None:
+    """Let all who read source text read `change(path, text)`."""
+    read, getsource = Path.read_text, inspect.getsource
+    monkeypatch.setattr(Path, "read_text", lambda self, *a, **k: change(str(self), read(self, *a, **k)))
+    monkeypatch.setattr(inspect, "getsource", lambda it: change(inspect.getsourcefile(it), getsource(it)))
+
+
+EDITS = [
+    ("kernels/schedules.py", "learning_rate * factor", "factor * learning_rate"),
+    ("kernels/schedules.py", "float(len(values[name]))", "float(len(values))"),
+    ("kernels/schedules.py", "0.5 * (1.0 + cos", "0.25 * (1.0 + cos"),
+    ("kernels/activations/loops.py", "store(z, i, slope)", "store(z, i, value)"),
+    ("kernels/jit.py", '"fastmath": False', '"fastmath": True'),
+    ("kernels/simd.py", "def generate", "def generated"),
+    ("kernels/optimizers/stages.py", "theta - update_of(result)", "theta + update_of(result)"),
+    ("kernels/optimizers/clipping.py", "load(grads, i) * factor", "factor * load(grads, i)"),
+    ("kernels/optimizers/adams.py", "rate * mu", "mu * rate"),
+    ("kernels/losses/softmax.py", "weight / mass", "mass / weight"),
+    ("initialization/draws.py", "2.0 * drawn - 1.0", "1.0 - 2.0 * drawn"),
+    ("initialization/variance.py", "math.sqrt(squared_gain", "math.fabs(squared_gain"),
+    ("initialization/gains.py", "return 2.0", "return 3.0"),
+    ("mean_field.py", "math.sqrt(q)", "math.fabs(q)"),
+    ("parameters.py", '["gamma"][...] = 1.0', '["gamma"][...] = 2.0'),
+    ("network.py", "at = end + (2", "at = end + (4"),
+    ("workspace.py", "running += 2", "running += 4"),
+    ("forward.py", "self.params[:] = params", "self.params[:] = -params"),
+    ("compiled.py", "return 0", "return 1"),
+    ("run.py", "numbers[layout.L2], numbers[layout.DECAY]", "numbers[layout.DECAY], numbers[layout.L2]"),
+    ("datasets/splits.py", "part[places] = 2", "part[places] = 1"),
+    ("datasets/scaling.py", "block[half:]", "block[: half]"),
+    ("datasets/generated/spirals.py", "Raw(", "Raw(*"),
+    ("datasets/records.py", "samples // classes", "samples / classes"),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new"), EDITS, ids=lambda value: value[:30])
+def test_an_edit_of_what_a_run_executes_makes_it_another_run(monkeypatch, file, old, new):
+    before, edited = run_id(), []
+
+    def change(path, text):
+        if path == str(PACKAGE / file) and old in text:
+            edited.append(path)
+            return text.replace(old, new)
+        return text
+
+    edit(monkeypatch, change)
+    assert run_id() != before
+    assert edited
+
+
+ENTRY = '''
+@register("f", "-")
+def fresh_entry(x, y):
+    """One more."""
+    return fresh_number * x
+'''
+CATALOGUE = (
+    "activations/gates.py", "activations/rectifiers.py", "schedules.py", "optimizers/adams.py", "losses/pointwise.py"
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "file", [*(f"kernels/{name}" for name in CATALOGUE), "initialization/plain.py", "initialization/variance.py"]
+)
+def test_one_more_entry_or_comment_changes_no_run(monkeypatch, file):
+    assert (PACKAGE / file).exists()
+    before = run_id()
+
+    def change(path, text):
+        whole = "from __future__" in text  # not the source of one function
+        return text + (ENTRY if whole and path == str(PACKAGE / file) else "\n# a comment\n")
+
+    edit(monkeypatch, change)
+    assert run_id() == before
+
+
+# Kernel modules that no training run executes, and those that execute nothing.
+OFF_THE_PATH = {
+    "__init__", "activations/__init__", "losses/__init__", "optimizers/__init__", "cache", "rules", "sources",
+    "curvature", "normalization_tangents", "pairs", "repeats", "tangents",
+}  # fmt: skip
+ENTRIES = {"activations", "losses", "optimizers"}
+
+
+def test_every_kernel_module_is_hashed_or_known_not_to_matter():
+    """A new kernel module belongs to sources.RUN_MODULES, unless it holds catalogue entries or runs do not use it."""
+    for path in (PACKAGE / "kernels").rglob("*.py"):
+        name = str(path.relative_to(PACKAGE / "kernels").with_suffix(""))
+        known = name in OFF_THE_PATH or name in sources.RUN_MODULES or name in sources.RUN_FUNCTIONS
+        assert known or name.split("/")[0] in ENTRIES, name
+    assert OFF_THE_PATH.isdisjoint(sources.RUN_MODULES)
+
+
+FUNCTIONS = [r.function for r in initializers.records()] + [r.make for r in datasets.records() if r.shape]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
+def test_what_is_reached_imports_nothing_of_ours_but_kernels_inside(function):
+    found: dict[str, str] = {}
+    sources.reached(function, found)
+    for text in found.values():
+        code = compile(textwrap.dedent(text), "text", "exec")
+        names = {i.argval for c in all_code(code) for i in dis.get_instructions(c) if i.opname == "IMPORT_NAME"}
+        assert all(n.startswith("mlpjit.kernels.") for n in names if n.startswith("mlpjit")), names
+
+
+def all_code(code):
+    yield code
+    for constant in code.co_consts:
+        if inspect.iscode(constant):
+            yield from all_code(constant)
