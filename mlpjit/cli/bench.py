@@ -2,31 +2,118 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-SECTIONS = ("kernels", "steps", "compile", "threads")
+if TYPE_CHECKING:
+    from mlpjit.measure.bench import Measured
+    from mlpjit.measure.clock import Spread
+    from mlpjit.measure.readings import Reading
+
+SECTIONS = ("limits", "kernels", "steps", "compile", "threads")
+DTYPES = ("float32", "float64")
+BUSY = 0.3  # a load of other work per core, above which the figures are told to be doubtful
 
 
 def bench(
     sections: Annotated[list[str] | None, typer.Argument(help=", ".join(SECTIONS) + "; all without it.")] = None,
-    only: Annotated[str | None, typer.Option("--only", help="Cases whose names contain this.")] = None,
-    dtype: Annotated[str, typer.Option("--dtype", help="float32 or float64.")] = "float32",
+    only: Annotated[str, typer.Option("--only", help="Only cases with this in their name, such as adam.")] = "",
+    dtype: Annotated[list[str] | None, typer.Option("--dtype", help="float32 (default), float64, or both.")] = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Samples of each case.")] = 15,
+    threads: Annotated[int | None, typer.Option("--threads", help="Threads to scale to; all CPUs without it.")] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the results.")] = Path("results/bench"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure kernels and training steps as shares of the machine's limits, compile times and thread scaling."""
-    import time
+    """Measure the machine's limits, kernels and training steps as shares of them, compile times, thread scaling."""
+    from dataclasses import asdict
 
+    from mlpjit.cli.tables import dump
+    from mlpjit.errors import ConfigError
+    from mlpjit.executors import thread_count
+    from mlpjit.measure.bench import Options, measure, write
+    from mlpjit.registry import suggestion
+
+    dtypes = tuple(dict.fromkeys(dtype or DTYPES[:1]))
+    for name in dtypes:
+        if name not in DTYPES:
+            raise ConfigError(f"dtype: unknown name {name!r}{suggestion(name, DTYPES)}")
+    options = Options(only, dtypes, rounds, threads=thread_count(threads))
+    found = measure(sections or (), options, _Progress())
+    paths = write(found, out)
+    print(dump(asdict(found)) if as_json else "\n\n".join(_tables(found)))
+    if not as_json:
+        print("\n" + "\n".join(map(str, paths)))
+
+
+class _Progress:
+    """A line on standard error when a section begins."""
+
+    def __init__(self) -> None:
+        self._section = ""
+
+    def __call__(self, section: str, done: int, total: int) -> None:
+        if section != self._section:
+            print(f"measuring {section}", file=sys.stderr, flush=True)
+        self._section = section
+
+
+def _tables(found: Measured) -> Iterable[str]:
     from mlpjit.cli.tables import table
-    from mlpjit.measure.cases import cases
 
-    rows = []
-    for case in cases(dtype).values():
-        if only in (None, "") or str(only) in case.name:
-            work = case.make()
-            work.run(10)
-            start = time.perf_counter()
-            work.run(100)
-            rows.append((case.name, f"{(time.perf_counter() - start) * 1e4:.2f}"))
-    print(table(("case", "us"), rows))
+    numbers = range(1, 9)
+    yield f"{found.host['host_cpu']}, load {found.load:.1f} at the start" + _doubt(found)
+    if found.limits:
+        rows = [(limit.name, *_rate(limit.rate, 1e9), _unit(limit.unit)) for limit in found.limits]
+        yield table(("limit of one core", "median", "quartiles", "unit"), rows, numbers[:2])
+    for name, readings in (("kernel", found.kernels), ("training step", found.steps)):
+        if readings:
+            header = (name, "us", "quartiles", "GFLOP/s", "of fma", "GB/s", "level", "of memory", "of units", "bound")
+            yield table(header, map(_reading, readings), (1, 2, 3, 4, 5, 7, 8))
+    if found.compile:
+        columns = ("compile cache", "process s", "quartiles", "imports", "kernels", "first step", "compiled", "loaded")
+        yield table(columns, [_start(start) for start in found.compile], numbers)
+    if found.threads:
+        heads = ("runs", "1 thread, runs/s", "quartiles", "threads", "runs/s", "quartiles", "of linear", "quartiles")
+        yield table(heads, [_scaling(each) for each in found.threads], numbers)
+
+
+def _doubt(found: Measured) -> str:
+    busy = found.load > BUSY * max(1, found.host["host_threads"])
+    return " (other work ran beside this: times are too long, shares less so)" if busy else ""
+
+
+def _rate(value: Spread, unit: float, digits: int = 1) -> tuple[str, str]:
+    """Return a median and its quartiles."""
+    ends = f"{value.low / unit:.{digits}f}-{value.high / unit:.{digits}f}"
+    return f"{value.median / unit:.{digits}f}", ends
+
+
+def _unit(name: str) -> str:
+    return {"fma": "GFLOP/s", "bytes": "GB/s"}.get(name, f"G{name}/s")
+
+
+def _share(value: Spread | None) -> str:
+    return "-" if value is None else f"{value.median:.0%}"
+
+
+def _reading(row: Reading) -> tuple[Any, ...]:
+    shares = row.shares
+    return (
+        row.name, *_rate(row.seconds, 1e-6, 2), f"{row.flops / 1e9:.1f}" if row.flop else "-",
+        _share(shares.get("fma")), f"{row.bandwidth / 1e9:.1f}", row.level, _share(shares.get("memory")),
+        _share(shares.get("units")), f"{_share(shares.get(row.bound))} of {row.bound}",
+    )  # fmt: skip
+
+
+def _start(row: Any) -> tuple[Any, ...]:
+    parts = (row.imports, row.kernels, row.step)
+    return (row.cache, *_rate(row.process, 1, 2), *(f"{p.median:.2f}" for p in parts), row.compiled, row.loaded)
+
+
+def _scaling(row: Any) -> tuple[Any, ...]:
+    shares = f"{row.share.low:.2f}-{row.share.high:.2f}"
+    return (row.network, *_rate(row.alone, 1), row.threads, *_rate(row.together, 1), f"{row.share.median:.2f}", shares)

@@ -17,8 +17,9 @@ def _whole(width: int, dtype: str) -> int:
 def forward_product(width: int, dtype: str) -> Work:
     """z = a W + b, with W packed or in panels as the training step has it."""
     lanes, stride, wide = VECTOR[dtype], padded(width, dtype), _whole(width, dtype)
-    direct = width % lanes == 0 and width <= DIRECT_WIDTH
-    a, w, z = filled(dtype, ROWS, stride), filled(dtype, width, wide), filled(dtype, ROWS, stride)
+    direct = width <= DIRECT_WIDTH
+    a, z = filled(dtype, ROWS, stride), filled(dtype, ROWS, stride)
+    w = filled(dtype, width, width if direct else wide)
     bias = filled(dtype, wide)
     run = plain(
         matmul.forward_product, dtype, rows=ROWS, inner=width, columns=width, a=a, a_stride=stride, w=w,

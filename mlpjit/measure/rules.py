@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from mlpjit.kernels.activations import activation_loop
 from mlpjit.kernels.losses import call_loss
 from mlpjit.kernels.optimizers.stages import elementwise_loop
 from mlpjit.kernels.rules import Stage
+from mlpjit.measure import counting
 from mlpjit.measure.work import Work, by_name, filled, repeated, size
 from mlpjit.network import layers_of, padded, parameters_of
 from mlpjit.workspace import tensor_table
@@ -34,7 +36,15 @@ def activation(name: str, dtype: str) -> Work:
             z[:] = given
             step(min(REFILLS, repeats - done))
 
-    return Work(run, 0.0, size(z, z, a), size(z, a))
+    counted = counting.activation(registries.activations[name].function, dtype)
+    return _elementwise(run, counted, ELEMENTS, size(z, z, a), size(z, a))
+
+
+def _elementwise(
+    run: Callable[[int], None], counted: counting.Count | None, count: int, moved: float, resident: float
+) -> Work:
+    each = counted or counting.Count()
+    return Work(run, each.flop * count, moved, resident, each.roots * count, each.divisions * count)
 
 
 def loss(name: str, dtype: str) -> Work:
@@ -75,5 +85,7 @@ def _stage(record: Stage, made: jit.Compiled, dtype: str) -> Work:
     arguments = by_name(elementwise_loop.function, values)
     run = repeated(made, elementwise_loop, arguments, dtype)
     # An optimizer reads and writes parameters and state and reads the gradient; clipping reads (and writes) the latter.
-    passes = 3 + 2 * slots if record.kind == "elementwise" else 2
-    return Work(run, 0.0, passes * size(params), (2 + slots) * size(params))
+    elementwise = record.kind == "elementwise"
+    passes = 3 + 2 * slots if elementwise else 2
+    counted = counting.update(record, dtype) if elementwise else None
+    return _elementwise(run, counted, count, passes * size(params), (2 + slots) * size(params))

@@ -1,0 +1,114 @@
+"""What a rule computes for one element, counted by running it on numbers that count.
+
+Only what depends on the element counts: an operation on scalars of a step leaves the loop. A fused multiply-add is two
+operations; comparing, selecting, converting and moving bits are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+from mlpjit.kernels.rules import ByDtype, DtypeConstant, InFloat64, Primitive, Stage
+from mlpjit.kernels.sources import referenced_names
+
+
+@dataclass(frozen=True)
+class Count:
+    """Operations of one element."""
+
+    flop: int = 0
+    roots: int = 0
+    divisions: int = 0
+
+    def __add__(self, other: Count) -> Count:
+        return Count(self.flop + other.flop, self.roots + other.roots, self.divisions + other.divisions)
+
+
+class Number:
+    """A number that remembers what it was made from; it has no value, so no branch can be taken on it."""
+
+    def __init__(self, varies: bool, cost: Count = Count(), parents: tuple[Number, ...] = ()) -> None:
+        self.varies, self.cost, self.parents = varies, cost, parents
+
+    def __bool__(self) -> bool:
+        raise TypeError("a branch on an element: it cannot be counted")
+
+
+def _made(arguments: tuple[Any, ...], cost: Count) -> Number:
+    """Return the result of an operation."""
+    parents = tuple(a for a in arguments if isinstance(a, Number))
+    varies = any(parent.varies for parent in parents)
+    return Number(varies, cost if varies else Count(), parents)
+
+
+def _total(results: Iterable[Any]) -> Count:
+    """Return the cost of all that the results are made from: what else was computed is dead code."""
+    waiting, seen, total = [r for r in results if isinstance(r, Number)], set(), Count()
+    while waiting:
+        number = waiting.pop()
+        if id(number) not in seen:
+            seen.add(id(number))
+            total += number.cost
+            waiting += number.parents
+    return total
+
+
+def _operation(cost: Count) -> Callable[..., Number]:
+    return lambda *arguments: _made(arguments, cost)
+
+
+for _name in ("add", "radd", "sub", "rsub", "mul", "rmul"):
+    setattr(Number, f"__{_name}__", _operation(Count(1)))
+for _name in ("truediv", "rtruediv"):
+    setattr(Number, f"__{_name}__", _operation(Count(1, divisions=1)))
+for _name in (
+    "neg", "pos", "abs", "lt", "le", "gt", "ge", "eq", "ne", "and", "rand", "or", "ror", "xor", "rxor", "invert",
+    "lshift", "rlshift", "rshift", "rrshift",
+):  # fmt: skip
+    setattr(Number, f"__{_name}__", _operation(Count()))
+
+
+PRIMITIVES = {"fma": Count(2), "sqrt": Count(1, roots=1)}
+
+
+def _counting(function: Any, dtype: str) -> Callable[..., Any]:
+    """Return the function over globals that count."""
+    assert isinstance(function, FunctionType)
+    known = function.__globals__
+    names = {n: _resolved(known[n], dtype) for n in referenced_names(function.__code__) if n in known}
+    return FunctionType(function.__code__, {**known, **names}, function.__name__, function.__defaults__)
+
+
+def _resolved(value: Any, dtype: str) -> Any:
+    if isinstance(value, Primitive):
+        return _operation(PRIMITIVES.get(value.name, Count()))
+    if isinstance(value, DtypeConstant):
+        return getattr(value, dtype)
+    if isinstance(value, InFloat64):
+        return _counting(value.function, "float64")
+    if isinstance(value, ByDtype):
+        return _counting(getattr(value, dtype), dtype)
+    return _counting(value, dtype) if hasattr(value, "device_dtype") else value
+
+
+def activation(rule: Callable[..., Any], dtype: str) -> Count | None:
+    """Return what f and df of one element take; None where it cannot be counted."""
+    try:
+        return _total(_counting(rule, dtype)(Number(True))[:2])
+    except (TypeError, AttributeError):
+        return None
+
+
+def update(record: Stage, dtype: str) -> Count | None:
+    """Return what an elementwise optimizer does with one parameter; None where it cannot be counted."""
+    try:
+        scalars = _counting(record.scalars, dtype)(10, 1e-3, *map(float, record.defaults.values()))
+        values = [Number(False) for _ in scalars]
+        arrays = [Number(True) for _ in range(1 + record.uses_params + len(record.state))]
+        results = _counting(record.function, dtype)(*arrays, *values)
+    except (TypeError, AttributeError):
+        return None
+    return _total(results if isinstance(results, tuple) else [results]) + Count(1)  # theta - update
