@@ -1,16 +1,18 @@
 """Have every kernel that a set of runs needs: load it from disk, or compile it, on two cores where both are free.
 
-From an empty cache a second process compiles the rules (activations, optimizers, losses) into the cache while this one
-compiles the training loop, and this one then loads them. Without that process all of it is compiled here.
+From an empty cache a second process compiles too: it begins with the rules (activations, optimizers, losses), this one
+with the training loop, and each loads what the other has published already. Without that process all of it is
+compiled here.
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 # What a run needs: the kind of rule, its name (an initializer's spec as JSON), the dtype.
 Need = tuple[str, str, str]
+Tell = Callable[[int, int], None]
 CODE = "import sys, mlpjit.warm; mlpjit.warm.main(sys.argv[1])"
 # A second process costs a second of its own: not worth it for a few rules.
 WORTH_A_PROCESS = 4
@@ -61,33 +64,58 @@ def satisfy(need: Need) -> None:
     _satisfied.add(need)
 
 
-def prepare(configs: Iterable[RunConfig]) -> float:
+def everything(dtype: str) -> list[Need]:
+    """Return what runs with every registered rule would need, the training loop first."""
+    from mlpjit import registries
+
+    kinds: dict[str, Iterable[str]] = {
+        "activation": registries.activations, "optimizer": registries.optimizers, "loss": registries.losses,
+        "schedule": registries.schedules, "clipping": registries.clippings,
+    }  # fmt: skip
+    found = [(kind, name, dtype) for kind, names in kinds.items() for name in names]
+    specs = [json.dumps({"name": r.name, **r.defaults}) for r in registries.initializers.records()]
+    return [("train", "", dtype), *found, *(("init", spec, dtype) for spec in specs)]
+
+
+def prepare(configs: Iterable[RunConfig], tell: Tell = lambda done, total: None) -> float:
     """Compile or load every kernel that these configurations need; return the seconds it took."""
     start = time.perf_counter()
     wanted: dict[Need, None] = {}
     for config in configs:
         wanted |= dict.fromkeys(needs(config))
         split(config.dataset, config.split_seed or 0, config.dtype)
-    missing = [need for need in wanted if need not in _satisfied]
-    beside = _compile_beside(missing)
-    for need in sorted(missing, key=lambda need: need[0] != "train"):
-        if beside is not None and need[0] != "train":
-            beside.wait()
-        satisfy(need)
+    have(wanted, tell)
     return time.perf_counter() - start
 
 
-def _compile_beside(missing: list[Need]) -> subprocess.Popen[bytes] | None:
-    """Start a process that compiles the rules, if the training loop is yet to be compiled and the cache is shared."""
+def have(wanted: Iterable[Need], tell: Tell = lambda done, total: None) -> None:
+    """Compile or load what is wanted and missing; `tell(done, total)` hears of each."""
+    missing = [need for need in wanted if need not in _satisfied]
+    _compile_beside(missing)
+    loops = [need for need in missing if need[0] == "train"]
+    # The second process begins at the other end.
+    for done, need in enumerate(loops + [need for need in reversed(missing) if need not in loops]):
+        tell(done, len(missing))
+        satisfy(need)
+    tell(len(missing), len(missing))
+
+
+def _compile_beside(missing: list[Need]) -> None:
+    """Start a process that compiles too, if the training loop is yet to be compiled and the cache is shared."""
     rules = [need for need in missing if need[0] != "train"]
-    cold = any(need[0] == "train" and not jit.on_disk(train_kernel, need[2]) for need in missing)
+    loops = [need for need in missing if need[0] == "train"]
+    cold = any(not jit.on_disk(train_kernel, dtype) for _, _, dtype in loops)
     if not cold or len(rules) < WORTH_A_PROCESS or cache.root() != cache.default_root():
-        return None
-    command = [sys.executable, "-c", CODE, json.dumps(rules)]
+        return
+    command = [sys.executable, "-c", CODE, json.dumps(rules + loops)]
     try:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        beside = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
     except OSError:
-        return None
+        return
+    # It ends by itself soon after all is published; whoever removes the cache's folder next must not meet it there.
+    atexit.register(beside.wait)
 
 
 def main(rules: str) -> None:

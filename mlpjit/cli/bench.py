@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlpjit.cli.options import Dtype
+
 if TYPE_CHECKING:
     from mlpjit.measure.bench import Measured
     from mlpjit.measure.clock import Spread
     from mlpjit.measure.readings import Reading
 
 SECTIONS = ("limits", "kernels", "steps", "compile", "threads")
-DTYPES = ("float32", "float64")
 BUSY = 0.3  # a load of other work per core, above which the figures are told to be doubtful
 
 
 def bench(
     sections: Annotated[list[str] | None, typer.Argument(help=", ".join(SECTIONS) + "; all without it.")] = None,
     only: Annotated[str, typer.Option("--only", help="Only cases with this in their name, such as adam.")] = "",
-    dtype: Annotated[list[str] | None, typer.Option("--dtype", help="float32 (default), float64, or both.")] = None,
+    dtype: Annotated[list[Dtype] | None, typer.Option("--dtype", help="Again for both; float32 without it.")] = None,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Samples of each case.")] = 15,
     threads: Annotated[int | None, typer.Option("--threads", help="Threads to scale to; all CPUs without it.")] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder of the results.")] = Path("results/bench"),
@@ -32,15 +33,10 @@ def bench(
     from dataclasses import asdict
 
     from mlpjit.cli.tables import dump
-    from mlpjit.errors import ConfigError
     from mlpjit.executors import thread_count
     from mlpjit.measure.bench import Options, measure, write
-    from mlpjit.registry import suggestion
 
-    dtypes = tuple(dict.fromkeys(dtype or DTYPES[:1]))
-    for name in dtypes:
-        if name not in DTYPES:
-            raise ConfigError(f"dtype: unknown name {name!r}{suggestion(name, DTYPES)}")
+    dtypes = tuple(dict.fromkeys(each.value for each in dtype or [Dtype.float32]))
     options = Options(only, dtypes, rounds, threads=thread_count(threads))
     found = measure(sections or (), options, _Progress())
     paths = write(found, out)

@@ -227,6 +227,12 @@ def on_disk(record: Kernel, dtype: str) -> bool:
     return _folder(record, dtype, "").is_dir()
 
 
+def published() -> int:
+    """Return how many kernels of these sources and this CPU lie in the cache."""
+    folder = cache_folder()
+    return sum(not name.name.startswith(".") for name in folder.iterdir()) if folder.is_dir() else 0
+
+
 def _folder(record: Kernel, dtype: str, key: str) -> Path:
     return cache_folder() / "-".join(filter(None, (record.name, dtype, key[:16])))
 

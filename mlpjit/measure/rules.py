@@ -84,8 +84,8 @@ def _stage(record: Stage, made: jit.Compiled, dtype: str) -> Work:
     }  # fmt: skip
     arguments = by_name(elementwise_loop.function, values)
     run = repeated(made, elementwise_loop, arguments, dtype)
-    # An optimizer reads and writes parameters and state and reads the gradient; clipping reads (and writes) the latter.
+    # An optimizer reads and writes parameters and state and reads the gradient; clipping reads the latter at least.
     elementwise = record.kind == "elementwise"
-    passes = 3 + 2 * slots if elementwise else 2
+    passes = 3 + 2 * slots if elementwise else 1
     counted = counting.update(record, dtype) if elementwise else None
     return _elementwise(run, counted, count, passes * size(params), (2 + slots) * size(params))
