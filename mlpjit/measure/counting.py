@@ -103,12 +103,11 @@ def activation(rule: Callable[..., Any], dtype: str) -> Count | None:
 
 
 def update(record: Stage, dtype: str) -> Count | None:
-    """Return what an elementwise optimizer does with one parameter; None where it cannot be counted."""
+    """Return what an elementwise optimizer does with one parameter at its defaults; None where it cannot be counted."""
     try:
-        scalars = _counting(record.scalars, dtype)(10, 1e-3, *map(float, record.defaults.values()))
-        values = [Number(False) for _ in scalars]
+        values = _counting(record.scalars, dtype)(10, 1e-3, *map(float, record.defaults.values()))
         arrays = [Number(True) for _ in range(1 + record.uses_params + len(record.state))]
         results = _counting(record.function, dtype)(*arrays, *values)
-    except (TypeError, AttributeError):
+    except (TypeError, ValueError, AttributeError, ArithmeticError):
         return None
     return _total(results if isinstance(results, tuple) else [results]) + Count(1)  # theta - update

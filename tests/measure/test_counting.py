@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-import pytest
-
-from mlpjit.kernels.rules import device, fma, select, sqrt
+from mlpjit.kernels.rules import Stage, device, device_float64, fma, select, sqrt
 from mlpjit.measure.counting import Count, activation, update
 from mlpjit.registries import activations, optimizers
 
-UPDATES = {
-    "sgd": Count(1 + 1),  # rate g; theta - update
-    "momentum": Count(2 + 1 + 1),  # fma; rate u; theta - update
-    "nesterov": Count(2 + 2 + 1 + 1),
-    # fma with two products; rate g; v + eps_root, root, + eps, quotient; theta - update
-    "rmsprop": Count(2 + 2 + 1 + 1 + 1 + 1 + 1 + 1, roots=1, divisions=1),
-    # fma with one product; fma with two; fma for the correction, root, + eps, rate mu, quotient; theta - update
-    "adam": Count((2 + 1) + (2 + 2) + 2 + 1 + 1 + 1 + 1 + 1, roots=1, divisions=1),
-}
+
+def scalars(step, learning_rate, rho, centred):
+    return learning_rate, rho, 1.0 - rho, centred
 
 
-@pytest.mark.parametrize("name", UPDATES)
-def test_updates(name):
-    assert update(optimizers[name], "float32") == UPDATES[name]
+@device
+def rule_of_two(g, nu, mu, rate, rho, rest, centred):
+    """A branch on a scalar of the step is taken as the defaults say."""
+    nu = fma(rho, nu, rest * g * g)
+    if centred != 0.0:
+        mu = fma(rho, mu, rest * g)
+    return rate * g / sqrt(nu + rate * rest), nu, mu
+
+
+def test_updates():
+    """Fma with two products; rate g, the sum (its product is a scalar's), root, quotient; theta - update; centred."""
+    expected = {0.0: Count((2 + 2) + 4 + 1, 1, 1), 1.0: Count((2 + 2) + 4 + 1 + (2 + 1), 1, 1)}
+    for centred, wanted in expected.items():
+        defaults = {"rho": 0.9, "centred": centred}
+        record = Stage("two", rule_of_two, "-", "-", defaults, state=("nu", "mu"), scalars=device_float64(scalars))
+        assert update(record, "float32") == wanted
+
+
+def test_adam_has_one_root_and_one_quotient():
+    found = update(optimizers["adam"], "float32")
+    assert (found.roots, found.divisions) == (1, 1)
 
 
 def test_every_elementwise_optimizer_can_be_counted():
