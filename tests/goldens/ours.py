@@ -9,6 +9,7 @@ import numpy as np
 from goldens.records import Arrays, Golden
 
 import mlpjit as mj
+from mlpjit import compiled
 from mlpjit.run import rates as step_rates
 
 STEPS = (1, 2, 5, 50)
@@ -56,6 +57,33 @@ def initializer(case: Golden, shared: Arrays) -> Arrays:
     return {name: layers[int(name[1:])][name[0]] for name in case.arrays}
 
 
+def activation(case: Golden, shared: Arrays) -> Arrays:
+    """f, f' and f'' on shared["z"], f and f' at the kinks; those that the golden case has."""
+
+    def at(points: np.ndarray) -> list[np.ndarray]:
+        found = [np.empty_like(points) for _ in range(3)]
+        call = compiled.activation(case.entry, "float64", "evaluation").call
+        call(points.size, points.ctypes.data, *(array.ctypes.data for array in found))
+        return found
+
+    made = dict(zip(("f", "df", "d2f"), at(shared["z"]), strict=True)) | {"kinks": np.stack(at(shared["kinks"])[:2])}
+    return {name: made[name] for name in case.arrays}
+
+
+def loss(case: Golden, shared: Arrays) -> Arrays:
+    """The mean loss, its gradient by the outputs, and its second derivative times shared["direction"]."""
+    rows, outputs = shared["outputs"].shape
+    targets, scratch = np.ascontiguousarray(shared[case.given["targets"]]), np.empty(outputs)
+    gradient, product = shared["outputs"].copy(), shared["direction"].copy()
+    settings = np.array([*(mj.losses[case.entry].defaults | case.settings).values(), 0.0])
+    places = [array.ctypes.data for array in (gradient, product, targets, settings, scratch)]
+    z, moved, y, numbers, spare = places
+    compiled.loss_tangent(case.entry, "float64").call(rows, outputs, z, moved, outputs, y, numbers, spare, 1 / rows)
+    total = compiled.loss(case.entry, "float64").call(rows, outputs, z, outputs, y, numbers, 1 / rows)
+    return {"value": np.array(total / rows), "gradient": gradient, "product": product}
+
+
 OURS: dict[str, Callable[[Golden, Arrays], Arrays]] = {
-    "optimizers": optimizer, "schedules": schedule, "initializers": initializer,
+    "optimizers": optimizer, "activations": activation, "losses": loss, "schedules": schedule,
+    "initializers": initializer,
 }  # fmt: skip
