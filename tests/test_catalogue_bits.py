@@ -1,0 +1,76 @@
+"""Generated data, initial parameters and schedules: the same bits whatever the CPU and the libraries do.
+
+`test_bits.py` compares whole runs; this compares what goes into them, every entry of the catalogue once, small.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import llvmlite.binding
+import pytest
+
+DIGESTS = """
+import hashlib, json
+import numpy as np
+import mlpjit as mj
+from mlpjit.datasets import datasets, split
+from mlpjit.registries import activations, initializers, schedules
+from mlpjit.run import rates
+
+def digest(*arrays):
+    return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest()[:16]
+
+found = {}
+for record in datasets.records():
+    if record.shape:
+        small = {"samples": 200} if "samples" in record.defaults else {"modulus": 7}
+        many = {"imbalance": 3.7, "label_noise": 0.3} if record.task == "classification" else {}
+        parts = split({"name": record.name, **small, **many}, 5, "float64")
+        found[f"dataset {record.name}"] = digest(parts.x_train, parts.y_train, parts.x_test, parts.y_test)
+x = split("digits", 0, "float64").x_train[:50]
+specs = [*initializers, {"name": "he_normal", "gain": "activation"}, {"name": "mean_field", "sigma_b": 0.2}]
+for spec in specs:
+    params = [mj.Network([64, 19, 21, 10], "tanh", dtype=d).init(spec, 3, x) for d in ("float32", "float64")]
+    found[f"init {spec}"] = digest(*params)
+for name in schedules:
+    found[f"schedule {name}"] = digest(rates(mj.RunConfig(schedule={"name": name, "warmup": 7}), 150))
+print(json.dumps(found))
+"""
+LIBRARIES = {
+    "OPENBLAS_CORETYPE": "Nehalem", "NPY_DISABLE_CPU_FEATURES": "X86_V3 AVX2 FMA3", "PYTHONWARNINGS": "ignore",
+    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX2_Usable,-FMA,-FMA_Usable,-FMA4",
+}  # fmt: skip
+# Each library setting changes bits of that library (test_bits.py shows it); a CPU's code needs its instructions.
+OTHER_CPUS = ["generic", *(["skylake-avx512"] if llvmlite.binding.get_host_cpu_features().get("avx512f") else [])]
+
+
+def digests(**variables: str) -> dict[str, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", DIGESTS], env={**os.environ, **variables}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def expected() -> dict[str, str]:
+    return digests()
+
+
+def test_all_of_it_is_there(expected):
+    assert len(expected) >= 10 + 20 + 14
+    assert len(set(expected.values())) == len(expected)
+
+
+def test_another_cpu_and_other_libraries(expected):
+    assert digests(NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES="", **LIBRARIES) == expected
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("cpu", OTHER_CPUS)
+def test_every_cpu(expected, cpu):
+    assert digests(NUMBA_CPU_NAME=cpu, NUMBA_CPU_FEATURES="") == expected
