@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from mlpjit.study import Study
     from mlpjit.sweep import Summary
 
 
@@ -27,7 +28,7 @@ def run(
 
     loaded = Study.load(study)
     directory = loaded.directory(out)
-    _tell_other_study(loaded.name, directory)
+    _tell_what_is_there(loaded, directory)
     try:
         with display() as show:
             summary = sweep(loaded, directory, threads, show)
@@ -41,18 +42,22 @@ def run(
         raise typer.Exit(1)
 
 
-def _tell_other_study(name: str, directory: Path) -> None:
-    """Say that a folder held another study: its runs stay, its figures and tables do not."""
+def _tell_what_is_there(study: Study, directory: Path) -> None:
+    """Say that a folder held another study, whose runs stay, or runs of which the plan needs none."""
+    from mlpjit.cli.tables import counted
     from mlpjit.store import Store
     from mlpjit.store.database import FILE_NAME
 
     if not (directory / FILE_NAME).exists():
         return
     with Store.open(directory, readonly=True) as store:
-        before = store.study().get("name", name)
-    if before != name:
-        told = f"its runs stay stored; figures, page and tables will show {name!r}"
+        before, known = store.study().get("name", study.name), store.known()
+    if before != study.name:
+        told = f"its runs stay stored; figures, page and tables will show {study.name!r}"
         print(f"{directory} holds the study {before!r}: {told}", file=sys.stderr)
+    elif known and not any(run_id in known for run_id in study.runs.run_ids):
+        told = "their settings, or the version that made them, were others; they stay stored"
+        print(f"{directory} holds {counted(len(known), 'run')}, none of them of this plan: {told}", file=sys.stderr)
 
 
 def headline(summary: Summary) -> str:
@@ -101,7 +106,7 @@ def answer_table(rows: list[dict[str, Any]]) -> str:
         [
             row["label"], _score(row["score"]), f"{_score(row['score_low'])} to {_score(row['score_high'])}",
             *(_rate(row) if name == "learning_rate" else row.get(name, "-") for name in names),
-            _range(row["good_rates"], row["good_contiguous"]), f"{row['divergence_rate'] or 0:.1%}",
+            _range(row), f"{row['divergence_rate'] or 0:.1%}",
             seconds(row["train_seconds"]),
         ]
         for row in rows
@@ -118,9 +123,10 @@ def _rate(row: dict[str, Any]) -> str:
     return f"{row['learning_rate']:g}" + (f" ({edge} end of its grid)" if edge in ("low", "high") else "")
 
 
-def _range(rates: list[float], contiguous: bool) -> str:
-    """Return the good rates: a range where no rate inside it is worse, else each of them."""
-    if len(rates) > 1 and contiguous:
+def _range(row: dict[str, Any]) -> str:
+    """Return the good rates: a range where no rate inside it is worse, else each of them; of one rate tried, none."""
+    rates: list[float] = [] if row["edge"] == "only" else row["good_rates"]
+    if len(rates) > 1 and row["good_contiguous"]:
         return f"{min(rates):g} to {max(rates):g}"
     return ", ".join(f"{rate:g}" for rate in sorted(rates)) or "-"
 

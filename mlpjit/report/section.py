@@ -66,7 +66,9 @@ class Section:
         return "-" if row["edge"] == "all diverged" else f"{row['learning_rate']:.3g}"
 
     def good(self, row: verdict.Answer) -> str:
-        """The good range: one rate, from-to, or a list where it has gaps."""
+        """The good range: one rate, from-to, or a list where it has gaps; a dash where one rate was tried."""
+        if row["edge"] == "only":
+            return "-"
         rates = [f"{rate:.3g}" for rate in row["good_rates"]]
         if len(rates) < 2:
             return rates[0] if rates else "none"
@@ -107,7 +109,8 @@ class Section:
                 f"{why}: scores are on validation data, over the very seeds by "
                 f"which the settings were chosen, so they may flatter. {chosen}."
             ]
-        notes.append("Good range: the rates whose median loss lies within 10 % of the best rate's.")
+        if any(row["edge"] != "only" for row in self.rows):
+            notes.append("Good range: the rates whose median loss lies within 10 % of the best rate's.")
         notes += [f"* {row['label']}: {EDGES[row['edge']]}." for row in self.rows if row["edge"] in EDGES]
         notes += [f"{row['label']}: {HOPELESS}." for row in self.rows if row["edge"] == "all diverged"]
         notes += [

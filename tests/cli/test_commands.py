@@ -78,6 +78,14 @@ def test_a_folder_of_another_study_is_told(study: Path, tmp_path: Path, fake: Fa
     assert f"{tmp_path / 'out'} holds the study 'tiny': its runs stay stored;" in said[1]
 
 
+def test_stored_runs_that_serve_no_more_are_told(study: Path, tmp_path: Path, fake: Fake) -> None:
+    arguments = ["run", str(study), "--out", str(tmp_path / "out"), "--no-report"]
+    said = [mlpjit(*arguments).stderr for _ in range(2)]
+    study.write_text(TOML.replace("epochs = 1", "epochs = 2"))
+    assert not any("none of them of this plan" in text for text in said)
+    assert "holds 4 runs, none of them of this plan: their settings, or the version" in mlpjit(*arguments).stderr
+
+
 def test_one_run_is_one_run(tmp_path: Path, fake: Fake) -> None:
     (tmp_path / "one.toml").write_text("epochs = 1")
     assert (

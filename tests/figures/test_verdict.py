@@ -163,6 +163,13 @@ def test_without_a_final_stage_validation_data_speaks_and_the_page_says_so() -> 
     assert "no [final] stage" in section.notes[0]
 
 
+def test_one_rate_has_no_range() -> None:
+    results = Results.read(STUDIES["lone"]())
+    section = Section(results, verdict.rows(results), [])
+    assert [section.good(row) for row in section.rows] == ["-"]
+    assert not any("Good range" in note for note in section.notes)
+
+
 def test_the_edge_of_a_grid_is_noted() -> None:
     results = study({"sgd": [0.5, 0.6, 0.7]})
     notes = Section(results, verdict.rows(results), []).notes
