@@ -215,7 +215,7 @@ def test_pathologies_cross_every_remedy() -> None:
 def test_a_study_of_a_hundred_thousand_runs_plans_quickly() -> None:
     """Measured: 1.5 s on one core (15 us a run); the bound leaves room for a slow machine under load."""
     table = {"width": 64, "sweep": {
-        "optimizer": list(REGISTRIES["optimizers"]), "activation": ["sigmoid", "tanh", "relu", "elu", "gelu"],
+        "optimizer": list(REGISTRIES["optimizers"])[:5], "activation": ["sigmoid", "tanh", "relu", "elu", "gelu"],
         "init": ["xavier_normal", "he_normal", "lecun_normal", "orthogonal"], "depth": [1, 2, 4, 8, 16],
         "learning_rate": [10 ** (-4 + 0.2 * i) for i in range(20)], "seed": list(range(10)),
     }}  # fmt: skip

@@ -64,7 +64,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     runs = f"{table['runs'].min()} runs each" if table["runs"].nunique() == 1 else "several runs each"
     if table["runs"].max() == 1:
         runs = "one run each"
-    stage = "fresh seeds" if len(results.final) else "tuning seeds (no final stage)"
+    stage = "fresh seeds" if len(results.final) else "tuning seeds"
     subtitle = f"Each {results.label.replace('_', ' ')} at its best setting; {stage}, {runs}"
     if len(labels) > layout.FULL:
         return _many(table, labels, looks, draw_title(), subtitle)
