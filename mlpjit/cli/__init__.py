@@ -14,7 +14,7 @@ from typing import Any
 
 import typer
 
-from mlpjit.cli import bench, doctor, export, listing, plan, report, run, warm
+from mlpjit.cli import bench, data, doctor, export, listing, plan, report, run, warm
 from mlpjit.errors import MlpjitError
 
 app = typer.Typer(
@@ -57,6 +57,11 @@ app.command("export")(guarded(export.export))
 app.command("doctor")(guarded(doctor.doctor))
 app.command("bench")(guarded(bench.bench))
 app.command("warm")(guarded(warm.warm))
+datasets = typer.Typer(help="Datasets from elsewhere, fetched on request only.", no_args_is_help=True)
+datasets.command("fetch")(guarded(data.fetch))
+# A callback keeps `fetch` a command of its own while it is the only one.
+datasets.callback()(lambda: None)
+app.add_typer(datasets, name="data")
 
 
 def main() -> None:

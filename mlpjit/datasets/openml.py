@@ -1,0 +1,46 @@
+"""Datasets of OpenML, fetched when the user asks for it and never otherwise: scikit-learn downloads, we write NPZ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlpjit.errors import DatasetError
+
+# What scikit-learn raises for names that OpenML lacks, files that are damaged, and connections that fail (OSError).
+FAILURES = (OSError, ValueError, KeyError, TypeError)
+
+
+def fetch(name: str, version: int | None, path: Path) -> Path:
+    """Download a dataset and write x (n, d) and y (n,) to an .npz file. Needs scikit-learn and the network.
+
+    Raises DatasetError where either is missing, or where a column is no number.
+    """
+    label = f"OpenML dataset {name!r}"
+    try:
+        from sklearn.datasets import fetch_openml
+    except ImportError:
+        raise DatasetError("mlpjit data fetch needs scikit-learn: pip install scikit-learn") from None
+    try:
+        found = fetch_openml(name, version=version or "active", as_frame=False, parser="liac-arff")
+    except FAILURES as error:
+        raise DatasetError(f"{label}: cannot be fetched ({str(error).splitlines()[0]})") from None
+    x, y = _numbers(label, found.data), np.asarray(found.target)
+    if y.dtype == object:
+        y = y.astype(str)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, x=x, y=y)
+    return path
+
+
+def _numbers(label: str, data: Any) -> np.ndarray[Any, Any]:
+    dense = data.toarray() if hasattr(data, "toarray") else np.asarray(data)
+    try:
+        x = dense.astype(np.float64)
+    except (TypeError, ValueError):
+        raise DatasetError(f"{label}: has columns of text; only numbers can be used") from None
+    if not np.isfinite(x).all():
+        raise DatasetError(f"{label}: has missing values; only complete samples can be used")
+    return x
