@@ -186,6 +186,27 @@ def signs() -> Iterator[Golden]:
         ours = dict(zip(("eta_minus", "eta_plus", "min_step", "max_step"), (*factors, *limits), strict=True))
         theirs = {"etas": factors, "step_sizes": limits}
         yield case("rprop", {**ours, "backtracking": False}, "torch.optim.Rprop", theirs)
+        theirs = dict(zip(("eta_minus", "eta_plus", "min_step_size", "max_step_size"), ours.values(), strict=True))
+        note = "it applies each update a step late; here at once"
+        yield case("rprop", ours, "optax.rprop", theirs, undelayed_rprop, note)
+
+
+def undelayed_rprop(rate: float, **theirs: Any) -> Any:
+    """optax.rprop applies an update one step late, and drops it where the sign changes; here it is applied at once.
+
+    What it holds back stands in its state; taking that in, a dropped update becomes one that is taken back.
+    """
+    import jax
+    import optax
+
+    made = optax.rprop(rate, **theirs)
+
+    def update(gradients: Any, state: Any, params: Any) -> Any:
+        late, after = made.update(gradients, state, params)
+        held, before = after[0].prev_updates, state[0].prev_updates
+        return jax.tree.map(lambda a, b, c: a - b + c, late, held, before), after
+
+    return optax.GradientTransformation(made.init, update)
 
 
 def make() -> Iterator[Golden]:

@@ -58,10 +58,13 @@ def rows(kind: str) -> list[tuple[str, ...]]:
 
 
 def _settings(group: Iterable[tuple[Golden, float]]) -> str:
-    """Return the distinct settings of the cases, and their notes."""
-    shown = [", ".join(f"{name}={value}" for name, value in case.settings.items()) or "defaults" for case, _ in group]
-    notes = [case.note for case, _ in group if case.note]
-    return "; ".join(dict.fromkeys(shown + notes))
+    """Return each parameter with the values it was given in these cases, and the cases' notes."""
+    values: dict[str, list[str]] = {}
+    for case, _ in group:
+        for name, value in case.settings.items():
+            values.setdefault(name, []).append(str(value))
+    shown = [f"{name} {' / '.join(dict.fromkeys(given))}" for name, given in values.items()]
+    return "; ".join([", ".join(shown) or "defaults", *dict.fromkeys(case.note for case, _ in group if case.note)])
 
 
 def page() -> str:
