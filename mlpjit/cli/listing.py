@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Annotated, Any
 
 import typer
@@ -15,39 +16,64 @@ KINDS = (
 def list_records(
     kind: Annotated[str | None, typer.Argument(help=", ".join(KINDS) + "; all names without it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the page of the documentation.")] = False,
 ) -> None:
     """List optimizers, activations, initializers, schedules, datasets, studies: parameters, formula, reference."""
-    from mlpjit.cli.tables import dump, parameters, table
+    from mlpjit.cli.tables import dump, table
     from mlpjit.errors import ConfigError
     from mlpjit.registry import suggestion
 
     if kind is not None and kind not in KINDS:
         raise ConfigError(f"unknown kind {kind!r}{suggestion(kind, KINDS)}")
-    if kind is None:
+    if markdown:
+        print(_page(kind))
+    elif kind is None:
         names = {each: [record["name"] for record in records(each)] for each in KINDS}
         print(dump(names) if as_json else table(("kind", "names"), [(k, ", ".join(n)) for k, n in names.items()]))
-        return
-    found = records(kind)
-    if as_json:
-        print(dump(found))
-    elif kind == "studies":
-        print(table(("name", "question"), [(r["name"], r["summary"]) for r in found]))
+    elif as_json:
+        print(dump(records(kind)))
     else:
-        rows = [(r["name"], parameters(r["defaults"]), r["formula"] or r["summary"], r["citation"]) for r in found]
-        print(table(("name", "defaults", "formula", "reference"), rows))
+        print(_table(kind))
+
+
+def _page(kind: str | None) -> str:
+    from mlpjit.cli.markdown import catalogue, page
+
+    return catalogue({each: records(each) for each in KINDS}) if kind is None else page(kind, records(kind))
+
+
+def _table(kind: str) -> str:
+    from mlpjit.cli.tables import parameters, table
+
+    found = records(kind)
+    if kind == "studies":
+        return table(("name", "question"), [(r["name"], r["summary"]) for r in found])
+    rows = [[r["name"], parameters(r["defaults"]), r["formula"] or r["summary"], r["citation"]] for r in found]
+    header = ["name", "defaults", "formula", "reference"]
+    if kind == "optimizers":
+        header[1:1] = ["kind", "state", "extra gradients"]
+        for row, record in zip(rows, found, strict=True):
+            row[1:1] = [record["kind"], str(len(record["state"])), str(record["extra_gradients"])]
+    return table(header, rows)
 
 
 def records(kind: str) -> list[dict[str, Any]]:
-    """Return the records of a kind as plain data."""
+    """Return the records of a kind as plain data; of an optimizer also its loop, its state and what it asks for."""
     if kind == "studies":
         return _studies()
     from mlpjit.specs import registry
 
-    fields = ("name", "summary", "formula", "citation")
-    return [
-        {**{name: getattr(record, name) for name in fields}, "defaults": dict(record.defaults)}
-        for record in registry(kind).records()
-    ]
+    return [_plain(record, kind) for record in registry(kind).records()]
+
+
+def _plain(record: Any, kind: str) -> dict[str, Any]:
+    found = {name: getattr(record, name) for name in ("name", "summary", "formula", "citation")}
+    function = getattr(record, "function", None)
+    found |= {"description": inspect.getdoc(function) or record.summary, "defaults": dict(record.defaults)}
+    if kind == "optimizers":
+        found |= {name: getattr(record, name) for name in ("kind", "extra_gradients", "initial")}
+        found["state"] = list(record.state)
+    return found
 
 
 def _studies() -> list[dict[str, Any]]:
