@@ -224,7 +224,7 @@ def load(record: Kernel, dtype: str, extra: dict[str, Any] | None = None, key: s
 
 def on_disk(record: Kernel, dtype: str) -> bool:
     """Say whether a kernel without filled-in names has been published to the cache."""
-    return _folder(record, dtype, "").is_dir()
+    return _folder(record, dtype, {}, "").is_dir()
 
 
 def published() -> int:
@@ -233,13 +233,16 @@ def published() -> int:
     return sum(not name.name.startswith(".") for name in folder.iterdir()) if folder.is_dir() else 0
 
 
-def _folder(record: Kernel, dtype: str, key: str) -> Path:
-    return cache_folder() / "-".join(filter(None, (record.name, dtype, key[:16])))
+def _folder(record: Kernel, dtype: str, extra: dict[str, Any], key: str) -> Path:
+    """Return a kernel's place: its name, and where names are filled in a hash of the key and of the plain ones."""
+    plain = [f"{name}={value!r}" for name, value in sorted(extra.items()) if isinstance(value, int | float | str)]
+    filled = hashlib.sha256("\n".join([key, *plain]).encode()).hexdigest()[:24] if key or plain else ""
+    return cache_folder() / "-".join(filter(None, (record.name, dtype, filled)))
 
 
 def _load(record: Kernel, dtype: str, extra: dict[str, Any] | None, key: str) -> Compiled:
     start = time.perf_counter()
-    folder = _folder(record, dtype, key)
+    folder = _folder(record, dtype, extra or {}, key)
     made = _load_or_compile(link(record.function, dtype, extra), _signature(record, dtype), folder)
     llvmlite.binding.add_symbol(_symbol(record, dtype), made.address)
     prototype = ctypes.CFUNCTYPE(_c_type(record.returns, dtype), *(_c_type(p, dtype) for p in record.parameters))

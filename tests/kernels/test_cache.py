@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from mlpjit.kernels import jit
+
 PACKAGE = Path(__file__).parents[2] / "mlpjit"
 PROBE = """
 import json, sys
@@ -126,6 +128,38 @@ def test_an_edit_to_any_kernel_file_gives_the_new_result(filled, tmp_path):
     assert edited["values"] != first["values"]
     elementary.write_text(text + "\n# a comment changes nothing\n")
     assert probe(cache, tmp_path) == {**first, "hits": [True, True]}
+
+
+def fill_in(folders: list[Path], scalars, **numbers) -> None:
+    """Note where an elementwise optimizer with these scalars would be kept."""
+    from mlpjit.kernels.optimizers.stages import elementwise_loop, linked_names
+    from mlpjit.kernels.rules import Stage, device, device_float64
+
+    record = Stage("tried", device(rule), "-", "-", numbers, (device_float64(scalars),), scalars=scalars)
+    key = record.source_hash()
+    folders.append(jit._folder(elementwise_loop, "float32", linked_names(record), key))
+
+
+def rule(g, rate):
+    return rate * g
+
+
+def test_a_change_of_scalars_or_of_a_count_alone_has_a_folder_of_its_own():
+    """The rule's own hash comes first in the key: cut short, the key would say nothing else."""
+
+    def plain(step, learning_rate):
+        return (learning_rate,)
+
+    def doubled(step, learning_rate):
+        return (2.0 * learning_rate,)
+
+    folders: list[Path] = []
+    fill_in(folders, plain)
+    fill_in(folders, doubled)
+    fill_in(folders, plain, b1=0.9)
+    assert len(set(folders)) == 3
+    fill_in(folders, plain)
+    assert folders[3] == folders[0]
 
 
 def test_sixteen_processes_on_an_empty_cache_agree(tmp_path, filled):
