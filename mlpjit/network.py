@@ -126,8 +126,8 @@ def total_steps(config: RunConfig) -> int:
 
 
 def evaluations(config: RunConfig) -> int:
-    """Return the rows of the history: epoch 0 and every `evaluate_every` epochs."""
-    return 1 + config.epochs // config.evaluate_every
+    """Return the rows of the history: epoch 0, every `evaluate_every` epochs, and the last epoch in any case."""
+    return 1 + -(-config.epochs // config.evaluate_every)
 
 
 def step_flops(config: RunConfig, rows: int) -> float:

@@ -181,11 +181,22 @@ def test_a_loss_far_over_its_start_at_two_evaluations_is_divergence():
     assert not over[:-2].any()
 
 
-def test_evaluation_rows_follow_evaluate_every():
-    history = execute(config(epochs=7, evaluate_every=3)).history
-    assert history["epoch"].tolist() == [0, 3, 6]
+@pytest.mark.parametrize(
+    ("epochs", "every", "rows"), [(7, 3, [0, 3, 6, 7]), (6, 3, [0, 3, 6]), (2, 5, [0, 2]), (3, 1, [0, 1, 2, 3])]
+)
+def test_evaluation_rows_follow_evaluate_every_and_end_with_the_last_epoch(epochs, every, rows):
+    settings = config(epochs=epochs, evaluate_every=every)
+    history = execute(settings).history
+    assert history["epoch"].tolist() == rows
+    assert network.evaluations(settings) == len(rows)
     assert np.isnan(history["train_loss"][0])
     assert np.isfinite(history["gradient_norm"]).all()
+
+
+def test_the_final_validation_loss_is_that_of_the_last_epoch():
+    seldom, often = (execute(config(epochs=5, evaluate_every=every)).metrics for every in (3, 1))
+    assert seldom["final_validation_loss"] == often["final_validation_loss"]
+    assert seldom["test_loss"] == often["test_loss"]
 
 
 def test_no_epochs_evaluates_the_start():
@@ -264,7 +275,6 @@ def test_epoch_0_of_a_normalized_network_is_evaluated_with_its_own_statistics():
 
 
 def test_parameters_broken_by_the_last_step_are_divergence():
-    """The last epoch is not evaluated here, so only the test evaluation can tell."""
     result = execute(config(learning_rate=1e38, epochs=1, evaluate_every=2, batch_size="full"))
     assert result.status == "diverged"
     assert result.metrics["test_loss"] is None

@@ -105,6 +105,14 @@ def diverge(carry, step):
     return DIVERGED
 
 
+@device
+def rows_owed(plan, done):
+    """Return how many rows of the records are due after `done` steps: epoch 0, every few epochs, the last one."""
+    epoch, every = done // load(plan, STEPS_PER_EPOCH), load(plan, EVALUATE_EVERY)
+    late = 1 if done == load(plan, TOTAL_STEPS) and epoch % every != 0 else 0
+    return 1 + epoch // every + late
+
+
 @kernel
 def end_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int) -> Int:
     """Close an epoch: its training loss, and its evaluation where one is due."""
@@ -113,7 +121,7 @@ def end_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int) -> Int:
     store(carry, FINAL_TRAIN_LOSS, mean)
     store(carry, LOSS_SUM, float64(0))
     store(carry, ROWS_SEEN, float64(0))
-    if epoch % load(plan, EVALUATE_EVERY) != 0:
+    if int(load(carry, ROWS_WRITTEN)) == rows_owed(plan, step):
         return RUNNING
     before = now(plan, control)
     status = evaluate_epoch(plan, arrays, epoch, step, mean)
@@ -122,13 +130,12 @@ def end_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int) -> Int:
 
 
 @device
-def record_of(plan, step, epochs_done, last_of_epoch):
+def record_of(plan, step):
     """Return the row of the records that a step fills in: 0 for the first, its epoch's for an epoch's last."""
     if step == 1:
         return 0
-    if last_of_epoch and (epochs_done + 1) % load(plan, EVALUATE_EVERY) == 0:
-        return (epochs_done + 1) // load(plan, EVALUATE_EVERY)
-    return -1
+    owed = rows_owed(plan, step)
+    return owed - 1 if owed > rows_owed(plan, step - 1) else -1
 
 
 @kernel
@@ -157,7 +164,7 @@ def train(plan: Ints, arrays: Ints) -> Int:
         rows = batch_rows(plan, batch)
         gather_batch(plan, arrays, batch * load(plan, BATCH), rows)
         last = batch == per_epoch - 1
-        value = take_step(plan, arrays, done + 1, rows, record_of(plan, done + 1, epoch, last))
+        value = take_step(plan, arrays, done + 1, rows, record_of(plan, done + 1))
         done += 1
         store(carry, STEP, float64(done))
         store(control, PROGRESS, done)
