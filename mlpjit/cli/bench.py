@@ -26,16 +26,29 @@ def bench(
     dtype: Annotated[list[Dtype] | None, typer.Option("--dtype", help="Again for both; float32 without it.")] = None,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Samples of each case.")] = 15,
     threads: Annotated[int | None, typer.Option("--threads", help="Threads to scale to; all CPUs without it.")] = None,
+    peers: Annotated[bool, typer.Option("--peers", help="Beside JAX, PyTorch, scikit-learn, as installed.")] = False,
+    grid: Annotated[str, typer.Option("--grid", help="With --peers: nine cells, wide (20 more) or full.")] = "wide",
+    pin: Annotated[bool, typer.Option("--pin/--no-pin", help="With --peers: all on one CPU.")] = True,
     out: Annotated[Path, typer.Option("--out", help="Folder of the results.")] = Path("results/bench"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure the machine's limits, kernels and training steps as shares of them, compile times, thread scaling."""
+    """Measure the machine's limits, kernels and training steps as shares of them, compile times, thread scaling.
+
+    With --peers: training steps beside what else is installed, instead.
+    """
     from dataclasses import asdict
 
+    from mlpjit.cli.peers import compare_peers
     from mlpjit.cli.tables import dump
+    from mlpjit.errors import ConfigError
     from mlpjit.executors import thread_count
     from mlpjit.measure.bench import Options, measure, write
 
+    if peers and (sections or dtype or threads):
+        raise ConfigError("--peers compares training steps in float32 on one thread: no sections, --dtype or --threads")
+    if peers:
+        compare_peers(grid, only, rounds, pin, out, as_json)
+        return
     dtypes = tuple(dict.fromkeys(each.value for each in dtype or [Dtype.float32]))
     options = Options(only, dtypes, rounds, threads=thread_count(threads))
     found = measure(sections or (), options, _Progress())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import runpy
 from itertools import product
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from mlpjit import network
+from mlpjit.cli import app
 from mlpjit.cli.peers import tables
 from mlpjit.errors import ConfigError
 from mlpjit.figures.style import RC
@@ -153,6 +156,29 @@ def test_the_sweep_compares_runs_one_by_one(theirs, share):
     )
     assert found["share_within_5_percent"] == pytest.approx(share)
     assert found["agree"] is (share == 1.0)
+
+
+def test_the_command_compares_and_writes(tmp_path, monkeypatch):
+    monkeypatch.setattr(side_by_side, "installed", lambda sides: (["mlpjit", "scikit-learn"], ["JAX vmap: no jax"]))
+    monkeypatch.setattr(cells, "NINE", (TINY,))
+    arguments = ["bench", "--peers", "--grid", "nine", "--rounds", "1", "--no-pin", "--json", "--out", str(tmp_path)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "left out: JAX vmap: no jax" in done.stderr
+    found = json.loads(done.stdout)
+    assert [each["side"] for each in found["timings"]] == ["mlpjit", "scikit-learn"]
+    assert {path.name for path in tmp_path.iterdir()} == {"peers.json", "peers.svg", "peers.png"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["limits", "--peers"], "no sections"), (["--peers", "--grid", "big"], "unknown grid"),
+     (["--peers", "--only", "9x9"], "no cell has '9x9'")],
+)  # fmt: skip
+def test_the_command_refuses_what_does_not_go_together(arguments, message):
+    done = CliRunner().invoke(app, ["bench", *arguments])
+    assert done.exit_code == 2
+    assert message in done.stderr
 
 
 @pytest.mark.peers

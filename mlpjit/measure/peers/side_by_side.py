@@ -154,8 +154,8 @@ def installed(sides: Sequence[str]) -> tuple[list[str], list[str]]:
 def compare(
     cells: Sequence[Cell],
     sides: Sequence[str] = tuple(SIDES),
-    rounds: int = 7,
-    turn: float = 0.1,
+    rounds: int = 15,
+    turn: float = 0.05,
     core: int | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Comparison:
