@@ -30,48 +30,54 @@ class Count:
 class Number:
     """A number that remembers what it was made from; it has no value, so no branch can be taken on it."""
 
-    def __init__(self, varies: bool, cost: Count = Count(), parents: tuple[Number, ...] = ()) -> None:
-        self.varies, self.cost, self.parents = varies, cost, parents
+    def __init__(self, varies: bool, operation: str = "", given: tuple[Any, ...] = ()) -> None:
+        self.varies, self.operation, self.given = varies, operation, given
 
     def __bool__(self) -> bool:
         raise TypeError("a branch on an element: it cannot be counted")
 
 
-def _made(arguments: tuple[Any, ...], cost: Count) -> Number:
-    """Return the result of an operation."""
-    parents = tuple(a for a in arguments if isinstance(a, Number))
-    varies = any(parent.varies for parent in parents)
-    return Number(varies, cost if varies else Count(), parents)
+def _operation(name: str) -> Callable[..., Number]:
+    def operate(*given: Any) -> Number:
+        return Number(any(isinstance(each, Number) and each.varies for each in given), name, given)
+
+    return operate
+
+
+COSTS = {
+    **dict.fromkeys(("add", "radd", "sub", "rsub", "mul", "rmul"), Count(1)),
+    **dict.fromkeys(("truediv", "rtruediv"), Count(1, divisions=1)),
+    "fma": Count(2),
+    "sqrt": Count(1, roots=1),
+}
+for _name in (
+    "add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "neg", "pos", "abs", "lt", "le", "gt", "ge",
+    "eq", "ne", "and", "rand", "or", "ror", "xor", "rxor", "invert", "lshift", "rlshift", "rshift", "rrshift",
+):  # fmt: skip
+    setattr(Number, f"__{_name}__", _operation(_name))
 
 
 def _total(results: Iterable[Any]) -> Count:
-    """Return the cost of all that the results are made from: what else was computed is dead code."""
-    waiting, seen, total = [r for r in results if isinstance(r, Number)], set(), Count()
-    while waiting:
-        number = waiting.pop()
-        if id(number) not in seen:
-            seen.add(id(number))
-            total += number.cost
-            waiting += number.parents
+    """Return the cost of all that the results are made from, each value once: the rest is dead or shared code."""
+    places: dict[Any, int] = {}
+    total = Count()
+
+    def place(given: Any) -> Any:
+        """Return the same number for the same value."""
+        nonlocal total
+        if not isinstance(given, Number):
+            return repr(given)
+        if id(given) not in places:
+            key = (given.operation, *map(place, given.given)) if given.operation else id(given)
+            if key not in places:
+                places[key] = len(places)
+                total += COSTS.get(given.operation, Count()) if given.varies else Count()
+            places[id(given)] = places[key]
+        return places[id(given)]
+
+    for result in results:
+        place(result)
     return total
-
-
-def _operation(cost: Count) -> Callable[..., Number]:
-    return lambda *arguments: _made(arguments, cost)
-
-
-for _name in ("add", "radd", "sub", "rsub", "mul", "rmul"):
-    setattr(Number, f"__{_name}__", _operation(Count(1)))
-for _name in ("truediv", "rtruediv"):
-    setattr(Number, f"__{_name}__", _operation(Count(1, divisions=1)))
-for _name in (
-    "neg", "pos", "abs", "lt", "le", "gt", "ge", "eq", "ne", "and", "rand", "or", "ror", "xor", "rxor", "invert",
-    "lshift", "rlshift", "rshift", "rrshift",
-):  # fmt: skip
-    setattr(Number, f"__{_name}__", _operation(Count()))
-
-
-PRIMITIVES = {"fma": Count(2), "sqrt": Count(1, roots=1)}
 
 
 def _counting(function: Any, dtype: str) -> Callable[..., Any]:
@@ -84,7 +90,7 @@ def _counting(function: Any, dtype: str) -> Callable[..., Any]:
 
 def _resolved(value: Any, dtype: str) -> Any:
     if isinstance(value, Primitive):
-        return _operation(PRIMITIVES.get(value.name, Count()))
+        return _operation(value.name)
     if isinstance(value, DtypeConstant):
         return getattr(value, dtype)
     if isinstance(value, InFloat64):

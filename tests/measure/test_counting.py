@@ -21,8 +21,11 @@ def rule_of_two(g, nu, mu, rate, rho, rest, centred):
 
 
 def test_updates():
-    """Fma with two products; rate g, the sum (its product is a scalar's), root, quotient; theta - update; centred."""
-    expected = {0.0: Count((2 + 2) + 4 + 1, 1, 1), 1.0: Count((2 + 2) + 4 + 1 + (2 + 1), 1, 1)}
+    """Fma with two products; rate g, the sum (its product is a scalar's), root, quotient; theta - update.
+
+    Centred: one more fma, whose product is the first of the other's two: computed once, counted once.
+    """
+    expected = {0.0: Count((2 + 2) + 4 + 1, 1, 1), 1.0: Count((2 + 2) + 4 + 1 + 2, 1, 1)}
     for centred, wanted in expected.items():
         defaults = {"rho": 0.9, "centred": centred}
         record = Stage("two", rule_of_two, "-", "-", defaults, state=("nu", "mu"), scalars=device_float64(scalars))
