@@ -37,6 +37,7 @@ STREAMS = {
 ORDER_STREAM = STREAMS["order"]
 TWO_PI = 6.283185307179586
 UNIT = 1.1102230246251565e-16  # 2^-53
+ITEM = 0xFFFFFFFF  # the bits of an item while a permutation is made
 
 
 @device_float64
@@ -96,17 +97,24 @@ def fill_normal(seed: Int, stream: Int, place: Int, count: Int, out: Float64s) -
 
 @kernel
 def fill_permutation(seed: Int, stream: Int, place: Int, count: Int, out: Ints) -> None:
-    """Out = a permutation of 0..count-1: Fisher & Yates, one 64-bit number a swap."""
+    """Out = a permutation of 0..count-1: Fisher & Yates, one 64-bit number a swap.
+
+    All partners j are drawn before the first swap, many at a time, and stand above the 32 bits of the items: count is
+    below 2^31.
+    """
     for i in range(count):
-        store(out, i, i)
-    for i in range(count - 1, 0, -1):
         x0, x1, _, _ = philox(seed, i, i >> 32, place, stream)
         # floor(u (i + 1)) for u in [0, 1) of 64 bits; the bias is below 2^-32 (count / 2^64 a value).
         top = uint64(i + 1) * uint64(x0) + ((uint64(i + 1) * uint64(x1)) >> uint64(32))
-        j = integer(top >> uint64(32))
-        kept = load(out, i)
-        store(out, i, load(out, j))
-        store(out, j, kept)
+        store(out, i, (integer(top >> uint64(32)) << 32) | i)
+    for i in range(count - 1, 0, -1):
+        own = load(out, i)
+        j = own >> 32
+        other = load(out, j)
+        store(out, j, (other & ~ITEM) | (own & ITEM))
+        store(out, i, other & ITEM)
+    if count > 0:
+        store(out, 0, load(out, 0) & ITEM)
 
 
 @cache
