@@ -193,6 +193,16 @@ def test_evaluation_rows_follow_evaluate_every_and_end_with_the_last_epoch(epoch
     assert np.isfinite(history["gradient_norm"]).all()
 
 
+@pytest.mark.parametrize("every", [1, 2, 9])
+def test_with_one_step_an_epoch_every_row_knows_its_step(every):
+    history = execute(config(batch_size="full", evaluate_every=every)).history
+    for name in ("gradient_norm", "weight_norm", "update_ratio"):
+        assert np.isfinite(history[name]).all()
+    if every == 1:  # the first step is that of epoch 0 and of epoch 1
+        assert (history["update_ratio"][1] == history["update_ratio"][0]).all()
+        assert (history["update_ratio"][2] != history["update_ratio"][0]).all()
+
+
 def test_the_final_validation_loss_is_that_of_the_last_epoch():
     seldom, often = (execute(config(epochs=5, evaluate_every=every)).metrics for every in (3, 1))
     assert seldom["final_validation_loss"] == often["final_validation_loss"]

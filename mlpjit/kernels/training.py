@@ -11,17 +11,21 @@ from mlpjit.kernels.layout import (
     CLOCK,
     CLOCK_ID,
     CONTROL,
+    DIAGNOSTIC_COUNT,
     DIVERGED,
     DIVERGED_STEP,
     EVALUATE_EVERY,
     EVALUATE_SECONDS,
     FINAL_TRAIN_LOSS,
+    GRADIENT_NORM,
     LAST_FINITE_LOSS,
     LAST_STEP,
+    LAYER_COUNT,
     LOSS_SUM,
     ORDER,
     ORDER_SEED,
     PROGRESS,
+    RECORD_HEAD,
     ROWS_SEEN,
     ROWS_WRITTEN,
     RUNNING,
@@ -33,6 +37,8 @@ from mlpjit.kernels.layout import (
     TOTAL_STEPS,
     TRAIN_ROWS,
     TRAIN_SECONDS,
+    UPDATE_RATIO,
+    WEIGHT_NORM,
 )
 from mlpjit.kernels.outcomes import (
     evaluate_epoch,
@@ -59,6 +65,7 @@ from mlpjit.kernels.rules import (
 from mlpjit.kernels.steps import (
     advance,
     gather_batch,
+    record_row,
     take_step,
 )
 
@@ -131,11 +138,20 @@ def end_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int) -> Int:
 
 @device
 def record_of(plan, step):
-    """Return the row of the records that a step fills in: 0 for the first, its epoch's for an epoch's last."""
-    if step == 1:
-        return 0
+    """Return the row of the records that a step fills in: that of the epoch it is the last of, -1 for none."""
     owed = rows_owed(plan, step)
     return owed - 1 if owed > rows_owed(plan, step - 1) else -1
+
+
+@kernel
+def repeat_step(plan: Ints, arrays: Ints, source: Int, target: Int) -> None:
+    """Give a row of the records what another says of the step: norms of gradients and weights, and update ratios."""
+    for l in range(load(plan, LAYER_COUNT)):  # noqa: E741
+        at = RECORD_HEAD + l * DIAGNOSTIC_COUNT
+        given, into = offset(record_row(plan, arrays, source), at), offset(record_row(plan, arrays, target), at)
+        store(into, GRADIENT_NORM, load(given, GRADIENT_NORM))
+        store(into, WEIGHT_NORM, load(given, WEIGHT_NORM))
+        store(into, UPDATE_RATIO, load(given, UPDATE_RATIO))
 
 
 @kernel
@@ -164,7 +180,10 @@ def train(plan: Ints, arrays: Ints) -> Int:
         rows = batch_rows(plan, batch)
         gather_batch(plan, arrays, batch * load(plan, BATCH), rows)
         last = batch == per_epoch - 1
-        value = take_step(plan, arrays, done + 1, rows, record_of(plan, done + 1))
+        row = record_of(plan, done + 1)
+        value = take_step(plan, arrays, done + 1, rows, 0 if done == 0 else row)
+        if done == 0 and row > 0:
+            repeat_step(plan, arrays, 0, row)
         done += 1
         store(carry, STEP, float64(done))
         store(control, PROGRESS, done)
