@@ -153,7 +153,12 @@ class Run:
         return found
 
     def advance(self, to_step: int | None = None) -> str:
-        """Train until a step (counted from 1; None: the end); return the status. Releases the GIL."""
+        """Train until a step (counted from 1; None: the end); return the status. Releases the GIL.
+
+        A run that is done or has diverged stays as it is.
+        """
+        if self.status in (layout.FINISHED, layout.DIVERGED):
+            return STATUS[self.status]
         self.plan[layout.LAST_STEP] = self.steps if to_step is None else min(to_step, self.steps)
         call = jit.load(train_kernel, self.dtype).call
         self.status = call(self.plan.ctypes.data, self.addresses.ctypes.data)

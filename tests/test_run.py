@@ -169,6 +169,15 @@ def test_divergence_is_a_result_with_its_step():
     assert np.isfinite(result.history["validation_loss"][0])
 
 
+@pytest.mark.parametrize(("rate", "status"), [(1e30, "diverged"), (0.1, "done")])
+def test_a_run_that_has_ended_stays_as_it_is(rate, status):
+    run = Run(config(learning_rate=rate, optimizer="sgd", activation="identity"))
+    assert run.advance() == status
+    before = everything(run)
+    assert run.advance() == run.advance(3) == status
+    assert everything(run) == before
+
+
 def test_a_loss_far_over_its_start_at_two_evaluations_is_divergence():
     """Gradient descent on a quadratic beyond 2 / curvature: grows by a steady factor and stays finite for long."""
     settings = config(dataset="diabetes", hidden=[], learning_rate=0.6, batch_size="full", epochs=200, dtype="float64")
