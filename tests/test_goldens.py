@@ -10,7 +10,7 @@ from goldens import proofs
 from goldens.ours import OURS
 from goldens.records import difference, load
 
-from mlpjit.registries import REGISTRIES
+from mlpjit.specs import registry
 
 CASES = [(kind, number, case.title) for kind in OURS for number, case in enumerate(load(kind)[0])]
 
@@ -24,8 +24,8 @@ def test_ours_equals_the_golden_values(kind, number):
 @pytest.mark.parametrize("kind", OURS)
 def test_every_entry_has_a_row_and_none_is_unknown(kind):
     proven = {row[0] for row in proofs.rows(kind)}
-    assert proven == set(REGISTRIES[kind])
-    assert all(case.entry in REGISTRIES[kind] for case in load(kind)[0])
+    assert proven == set(registry(kind))
+    assert all(case.entry in registry(kind) for case in load(kind)[0])
 
 
 @pytest.mark.parametrize("kind", OURS)

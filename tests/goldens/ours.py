@@ -10,6 +10,8 @@ from goldens.records import Arrays, Golden
 
 import mlpjit as mj
 from mlpjit import compiled
+from mlpjit.datasets import datasets, load
+from mlpjit.datasets.scaling import column_sums
 from mlpjit.run import rates as step_rates
 
 STEPS = (1, 2, 5, 50)
@@ -83,7 +85,24 @@ def loss(case: Golden, shared: Arrays) -> Arrays:
     return {"value": np.array(total / rows), "gradient": gradient, "product": product}
 
 
+def fingerprint(x: np.ndarray, y: np.ndarray) -> Arrays:
+    """Sums of the columns, of their squares and of neighbours' products, and the targets' likewise: small arrays."""
+    found: Arrays = {}
+    for name, values in (("x", x), ("y", y.reshape(len(y), -1).astype(float))):
+        # Summed in our fixed order, or the table of proofs would differ from machine to machine.
+        found[name] = np.stack([column_sums(each) for each in (values, values**2, values[1:] * values[:-1])])
+    return found
+
+
+def dataset(case: Golden, shared: Arrays) -> Arrays:
+    """The samples of a generated dataset, the fingerprint of an embedded one."""
+    held = load({"name": case.entry, **case.settings})
+    if datasets[case.entry].shape:
+        return {"x": held.x, "y": held.y.astype(float)}
+    return fingerprint(held.x, held.y)
+
+
 OURS: dict[str, Callable[[Golden, Arrays], Arrays]] = {
     "optimizers": optimizer, "activations": activation, "losses": loss, "schedules": schedule,
-    "initializers": initializer,
+    "initializers": initializer, "datasets": dataset,
 }  # fmt: skip

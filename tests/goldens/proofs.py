@@ -12,7 +12,7 @@ from pathlib import Path
 from goldens.ours import OURS
 from goldens.records import Golden, difference, load
 
-from mlpjit.registries import REGISTRIES
+from mlpjit.specs import registry
 
 PAGE = Path(__file__).parents[2] / "docs" / "proofs.md"
 HEAD = """# Proofs
@@ -23,6 +23,7 @@ over max(1, largest value of the oracle's). `pytest tests/test_goldens.py` compa
 the oracles' side again. This page is written by `PYTHONPATH=tests:. python -m goldens.proofs`.
 """
 COLUMNS = ("entry", "oracle", "version", "settings", "cases", "largest difference")
+GENERATED = "(`tests/datasets/test_generated.py`)"
 # Entries that no outside code has: the derivation and the two independent checks, by kind and name.
 DERIVED: dict[str, dict[str, str]] = {
     "initializers": {
@@ -30,6 +31,16 @@ DERIVED: dict[str, dict[str, str]] = {
         "(`tests/test_initializers.py`)",
         "mean_field": "edge of chaos by quadrature in NumPy; measured on sampled networks "
         "(`tests/facts/test_signal_propagation.py`, A4 and A5)",
+    },
+    "datasets": {
+        "spirals": f"the formula in NumPy; noise by a KS test {GENERATED}",
+        "xor": f"the truth table; noise by a KS test {GENERATED}",
+        "parity": f"the formula in NumPy; all patterns as often, by a chi-squared test {GENERATED}",
+        "clusters": f"scipy.stats.norm for noise and centres, KS tests; as many centres as classes {GENERATED}",
+        "teacher_student": f"the network in NumPy; a loss of 0 at the teacher after scaling {GENERATED}",
+        "linear_regression": f"eigenvalues by numpy.linalg.eigvalsh; the noise left by numpy.linalg.lstsq {GENERATED}",
+        "deep_linear": f"singular values by numpy.linalg.svd; whiteness X^T X / n = 1 {GENERATED}",
+        "modular_addition": f"the sum of the decoded one-hot rows; every pair once {GENERATED}",
     },
 }
 
@@ -44,7 +55,7 @@ def measured(kind: str) -> tuple[tuple[Golden, float], ...]:
 def rows(kind: str) -> list[tuple[str, ...]]:
     """Return the table of one kind: a row for each entry and oracle, in the order of the registry."""
     found: list[tuple[str, ...]] = []
-    for entry in REGISTRIES[kind]:
+    for entry in registry(kind):
         groups: dict[tuple[str, str], list[tuple[Golden, float]]] = {}
         for case, gap in measured(kind):
             if case.entry == entry:
