@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlpjit.registries import activations, initializers, losses, schedules
     from mlpjit.result import Control, RunResult
     from mlpjit.run import train
-    from mlpjit.single_step import optimizers
+    from mlpjit.single_step import optimizers, wrappers
     from mlpjit.study import Study
 
 __version__ = "0.1.0"
@@ -24,11 +24,11 @@ _HOMES = {
     "ConfigError": "errors", "Control": "result", "DatasetError": "errors", "MlpjitError": "errors", "Network": "model",
     "RunConfig": "config", "RunResult": "result", "StoreError": "errors", "Study": "study", "activations": "registries",
     "initializers": "registries", "losses": "registries", "optimizers": "single_step", "schedules": "registries",
-    "train": "run",
+    "train": "run", "wrappers": "single_step",
 }  # fmt: skip
 __all__ = [
     "ConfigError", "Control", "DatasetError", "MlpjitError", "Network", "RunConfig", "RunResult", "StoreError",
-    "Study", "activations", "initializers", "losses", "optimizers", "schedules", "train",
+    "Study", "activations", "initializers", "losses", "optimizers", "schedules", "train", "wrappers",
 ]  # fmt: skip
 
 

@@ -7,11 +7,12 @@ from typing import Any
 from mlpjit.kernels import jit
 from mlpjit.kernels.activations import LOOPS as ACTIVATION_LOOPS
 from mlpjit.kernels.losses import parts as loss_parts
+from mlpjit.kernels.optimizers.layerwise import layerwise_loop
 from mlpjit.kernels.optimizers.stages import elementwise_loop, linked_names
 from mlpjit.kernels.rules import Activation, Kernel, Stage, kernel
 from mlpjit.kernels.schedules import loop as schedule_loop
 from mlpjit.kernels.sources import function_hash
-from mlpjit.registries import activations, clippings, losses, optimizers, schedules
+from mlpjit.registries import activations, clippings, losses, optimizers, schedules, wrappers
 
 # An output layer of these has no activation loop: the outputs are z, or a softmax over it.
 LINEAR_OUTPUTS = ("identity", "softmax")
@@ -38,6 +39,8 @@ def _stage(kind: str, record: Stage, dtype: str) -> jit.Compiled:
     """Return a stage: an elementwise rule in its loop, a whole one as it is."""
     if record.kind == "elementwise":
         loop, names = elementwise_loop, linked_names(record)
+    elif record.kind == "layerwise":
+        loop, names = layerwise_loop, {"rule": record.function}
     else:
         loop, names = kernel(record.function), {}
     made, names = _linked(kind, record, loop, names)
@@ -47,6 +50,18 @@ def _stage(kind: str, record: Stage, dtype: str) -> jit.Compiled:
 def optimizer(name: str, dtype: str) -> jit.Compiled:
     """Return an optimizer's stage."""
     return _stage("optimizer", optimizers[name], dtype)
+
+
+def wrapper(name: str, dtype: str) -> jit.Compiled:
+    """Return a wrapper's stage."""
+    return _stage("wrapper", wrappers[name], dtype)
+
+
+def curvature(dtype: str) -> jit.Compiled:
+    """Return the kernel of Hessian-vector products."""
+    from mlpjit.kernels.curvature import hessian_vector_product
+
+    return jit.load(hessian_vector_product, dtype)
 
 
 def schedule(name: str) -> jit.Compiled:

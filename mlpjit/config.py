@@ -94,6 +94,7 @@ class RunConfig(BaseModel):
     normalization: Annotated[str, _name("normalizations")] = _field("none")
     loss: Annotated[Spec | None, _optional(_spec("losses"))] = _field(None)
     optimizer: Annotated[Spec, _spec("optimizers")] = _field("sgd")
+    wrapper: Annotated[Spec | None, _optional(_spec("wrappers"))] = _field(None)
     learning_rate: Positive = _field(1e-2, POSITIVE)
     schedule: Annotated[Spec, _spec("schedules")] = _field("constant")
     clip: Annotated[Spec | None, _optional(_spec("clippings"))] = _field(None)

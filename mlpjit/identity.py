@@ -23,7 +23,8 @@ Values = Mapping[str, Any]
 SHAPE_FIELDS = ("hidden", "depth", "width")
 SEED_FIELDS = ("seed", "split_seed", "init_seed", "order_seed")
 KERNEL_FIELDS = (
-    "activation", "output_activation", "init", "normalization", "loss", "optimizer", "schedule", "clip", "dataset",
+    "activation", "output_activation", "init", "normalization", "loss", "optimizer", "wrapper", "schedule", "clip",
+    "dataset",
 )  # fmt: skip
 
 
@@ -87,8 +88,8 @@ def _seed(name: str) -> Part:
 
 PARTS: dict[str, Part] = {
     **{name: _field(name) for name in (
-        "dataset", "output_activation", "init", "normalization", "optimizer", "learning_rate", "schedule", "clip",
-        "l2", "weight_decay", "batch_size", "epochs", "evaluate_every", "shuffle", "dtype", "seed",
+        "dataset", "output_activation", "init", "normalization", "optimizer", "wrapper", "learning_rate", "schedule",
+        "clip", "l2", "weight_decay", "batch_size", "epochs", "evaluate_every", "shuffle", "dtype", "seed",
     )},
     **{name: _seed(name) for name in ("split_seed", "init_seed", "order_seed")},
     "hidden": Part(SHAPE_FIELDS, lambda values: list(hidden(values))),
@@ -107,6 +108,15 @@ def _label(kind: str, name: str) -> Part:
     return Part((name,), lambda values: label(kind, values[name]))
 
 
+def _wrapped(values: Values) -> str:
+    """Return the optimizer's label, inside its wrapper's: `lookahead(adam)`, `sam[rho=0.1](sgd)`."""
+    inner, wrapper = label("optimizers", values["optimizer"]), values["wrapper"]
+    if wrapper is None:
+        return inner
+    outer = label("wrappers", wrapper)
+    return f"{outer[:-1].replace('(', '[', 1)}]({inner})" if outer.endswith(")") else f"{outer}({inner})"
+
+
 def _joined(values: Values) -> str:
     names = activation(values)
     return names if isinstance(names, str) else "-".join(names)
@@ -120,7 +130,7 @@ FACTORS: dict[str, Part] = {
     "hidden": Part(SHAPE_FIELDS, lambda values: "-".join(map(str, hidden(values)))),
     "activation": Part(("activation", *SHAPE_FIELDS), _joined),
     "init": _label("initializers", "init"),
-    "optimizer": _label("optimizers", "optimizer"),
+    "optimizer": Part(("optimizer", "wrapper"), lambda values: _wrapped(values)),
     "learning_rate": PARTS["learning_rate"],
     "schedule": _label("schedules", "schedule"),
     "clip": _label("clippings", "clip"),
@@ -151,7 +161,10 @@ def records_used(values: Values) -> list[tuple[str, str]]:
         used.append(("activations", values["output_activation"]))
     used.append(("losses", loss(values).name))
     used += [("normalizations", values["normalization"])]
-    kinds = {"initializers": "init", "optimizers": "optimizer", "schedules": "schedule", "clippings": "clip"}
+    kinds = {
+        "initializers": "init", "optimizers": "optimizer", "schedules": "schedule", "clippings": "clip",
+        "wrappers": "wrapper",
+    }  # fmt: skip
     used += [(kind, values[name]["name"]) for kind, name in kinds.items() if values[name] is not None]
     return sorted(set(used))
 

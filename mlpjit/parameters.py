@@ -1,8 +1,8 @@
-"""The first parameters of a network, and the state of an optimizer before its first step."""
+"""The first parameters of a network."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -12,7 +12,6 @@ from mlpjit import compiled, network
 from mlpjit.errors import ConfigError
 from mlpjit.forward import preactivations
 from mlpjit.initialization import Draw, Initializer
-from mlpjit.kernels.rules import Stage
 from mlpjit.mean_field import Response
 from mlpjit.registries import initializers
 from mlpjit.workspace import aligned
@@ -77,14 +76,3 @@ def _outputs(
         raise ConfigError(f"initializer {record.name!r} looks at data: give x, the training samples")
     used = network.parameters_of(layers)
     return preactivations(layers, activations[: len(layers)], packed[:used], samples[:count], dtype)
-
-
-def initial_state(record: Stage, hyperparameters: Mapping[str, Any], params: np.ndarray) -> np.ndarray:
-    """Return the state arrays one behind the other, each as long as the parameters and of their dtype."""
-    count = len(params)
-    packed = aligned(len(record.state) * count, str(params.dtype))
-    for place, name in enumerate(record.state):
-        given = record.initial.get(name, 0.0)
-        number = float(hyperparameters[given]) if given in record.defaults else given
-        packed[place * count : (place + 1) * count] = params if given == "params" else number
-    return packed

@@ -12,8 +12,10 @@ from typing import Any
 from mlpjit.initialization import initializers
 from mlpjit.kernels.activations import activations
 from mlpjit.kernels.losses import losses
+from mlpjit.kernels.optimizers import averaging, trust, wrapping  # noqa: F401  (these register their entries)
 from mlpjit.kernels.optimizers.clipping import clippings
 from mlpjit.kernels.optimizers.elementwise import optimizers
+from mlpjit.kernels.optimizers.layerwise import wrappers
 from mlpjit.kernels.schedules import schedules
 from mlpjit.kernels.sources import module_hash, run_modules_hash
 from mlpjit.registry import Registry
@@ -49,6 +51,7 @@ normalizations: Registry[Normalization] = Registry(
 REGISTRIES: dict[str, Registry[Any]] = {
     "optimizers": optimizers, "activations": activations, "initializers": initializers, "schedules": schedules,
     "losses": losses, "normalizations": normalizations, "clippings": clippings,
+    "wrappers": wrappers,
 }  # fmt: skip
 
 
@@ -78,5 +81,5 @@ def source_hash(used: Iterable[tuple[str, str]]) -> str:
 
 __all__ = [
     "REGISTRIES", "activations", "clippings", "initializers", "losses", "normalizations", "optimizers", "schedules",
-    "source_hash",
+    "source_hash", "wrappers",
 ]  # fmt: skip

@@ -11,15 +11,20 @@ import numpy as np
 from mlpjit import compiled, network
 from mlpjit.datasets import Split, split
 from mlpjit.kernels import jit, layout
+from mlpjit.kernels.optimizers.stages import DELTAS_AT, INPUTS_AT
+from mlpjit.kernels.pairs import plan_curvature
+from mlpjit.kernels.steps import write_point
 from mlpjit.kernels.training import train as train_kernel
-from mlpjit.parameters import initial_params, initial_state
-from mlpjit.registries import activations
+from mlpjit.parameters import initial_params
+from mlpjit.registries import activations, clippings, losses, optimizers, wrappers
 from mlpjit.result import Control, RunResult
+from mlpjit.stages import initial_state, scratch_size, settings_of, tensor_table
 from mlpjit.warm import prepare
-from mlpjit.workspace import aligned, plan_workspace, tensor_table
+from mlpjit.workspace import aligned, plan_workspace, tensors_of_layers
 
 if TYPE_CHECKING:
     from mlpjit.config import RunConfig
+    from mlpjit.kernels.rules import Stage
 
 STATUS = {layout.RUNNING: "running", layout.FINISHED: "done", layout.DIVERGED: "diverged", layout.STOPPED: "stopped"}
 
@@ -67,10 +72,13 @@ class Run:
         names, samples = network.layer_activations(config), self.data.x_train
         self.params = initial_params(self.layers, dict(config.init), config.init_seed or 0, dtype, names, samples)
         count = len(self.params)
-        from mlpjit.registries import optimizers
-
+        self.stages = _stages(config)
+        self.shapes = tensors_of_layers(self.layers)
         self.grads, self.best = aligned(count, dtype), aligned(count, dtype)
-        self.state = initial_state(optimizers[config.optimizer["name"]], config.optimizer, self.params)
+        self.states = [
+            aligned(1, dtype) if record is None else initial_state(record, spec, self.params, self.shapes)
+            for record, spec in self.stages
+        ]
         self.carry = np.zeros(layout.CARRY_SIZE)
         self.carry[[layout.LAST_FINITE_LOSS, layout.FINAL_TRAIN_LOSS]] = np.nan
         width = layout.RECORD_HEAD + len(self.layers) * layout.DIAGNOSTIC_COUNT
@@ -84,15 +92,31 @@ class Run:
         rows = max(batch + 1, network.EVALUATION_ROWS)
         addresses = [compiled.activation_address(n, dtype, i == len(names) - 1) for i, n in enumerate(names)]
         outputs = self.data.y_train.shape[1]
-        space = plan_workspace(self.layers, addresses, rows, dtype, extra=rows * outputs)
-        self.table, self.tensors = space.layers, tensor_table(self.layers)
+        scratch = [scratch_size(record, self.shapes) for record, _ in self.stages]
+        space = plan_workspace(self.layers, addresses, rows, dtype, extra=rows * outputs, stages=scratch)
+        self.table = space.layers
+        self.tensors = np.stack(
+            [self._tensors(record, at) for (record, _), at in zip(self.stages, space.stages_at, strict=True)]
+        )
+        self.curvature = _Curvature(self) if any(r is not None and r.curvature for r, _ in self.stages) else None
         self.workspace = aligned(space.size, dtype)
-        self.moments, self.best_moments = (aligned(max(1, space.running_size), dtype) for _ in range(2))
+        self.moments, self.best_moments, self.point_moments = (
+            aligned(max(1, space.running_size), dtype) for _ in range(3)
+        )
         self._start_moments()
         self.sums = np.zeros(2 * outputs + 2 * len(self.layers))
         self.numbers = self._numbers(names)
         self.plan = self._plan(space, batch, rows, outputs)
         self.addresses = self._addresses()
+
+    def _tensors(self, record: Stage | None, scratch_at: int) -> np.ndarray:
+        """Return the table of tensors of one stage; inputs and deltas of a batch are counted from its scratch."""
+        table = tensor_table(record, self.shapes)
+        owners = [row for row, layer in zip(self.table, self.layers, strict=True) for _ in layer.tensors()]
+        places = (layout.INPUT_AT, layout.INPUT_STRIDE, layout.SLOPE_AT, layout.STRIDE)
+        table[:, INPUTS_AT:] = [[int(owner[place]) for place in places] for owner in owners]
+        table[:, [INPUTS_AT, DELTAS_AT]] -= scratch_at
+        return table
 
     def _start_moments(self) -> None:
         """Running means begin at 0, running variances at 1."""
@@ -105,10 +129,13 @@ class Run:
         config = self.config
         numbers = np.zeros(layout.NUMBERS_SIZE + len(names))
         numbers[layout.L2], numbers[layout.DECAY] = config.l2, config.weight_decay
-        if config.clip is not None:
-            _fill(numbers, layout.CLIP_SETTINGS, "clippings", dict(config.clip))
-        _fill(numbers, layout.LOSS_SETTINGS, "losses", config.canonical()["loss"])
-        _fill(numbers, layout.OPTIMIZER_SETTINGS, "optimizers", dict(config.optimizer))
+        for place, (record, spec) in enumerate(self.stages):
+            if record is not None:
+                at, given = layout.STAGE_SETTINGS + place * layout.MOST_SETTINGS, settings_of(record, spec)
+                numbers[at : at + len(given)] = given
+        spec = config.canonical()["loss"]
+        given = settings_of(losses[spec["name"]], spec)
+        numbers[layout.LOSS_SETTINGS : layout.LOSS_SETTINGS + len(given)] = given
         limits = [1.0 if n == "softmax" else activations[n].slope_limit for n in names]
         numbers[layout.NUMBERS_SIZE :] = limits
         return numbers
@@ -117,8 +144,8 @@ class Run:
         config, dtype, data = self.config, self.dtype, self.data
         clock, clock_id = _clock()
         values = {
-            layout.LAYER_COUNT: len(self.layers), layout.TENSOR_COUNT: len(self.tensors),
-            layout.PARAMETERS: len(self.params), layout.STATE_SIZE: len(self.state),
+            layout.LAYER_COUNT: len(self.layers), layout.TENSOR_COUNT: len(self.shapes),
+            layout.PARAMETERS: len(self.params), layout.STATE_SIZE: len(self.states[layout.OPTIMIZER_STAGE]),
             layout.RUNNING_SIZE: space.running_size, layout.INPUTS: data.x_train.shape[1], layout.OUTPUTS: outputs,
             layout.SOFTMAX_OUTPUT: config.output_activation == "softmax",
             layout.TRAIN_ROWS: len(data.x_train), layout.VALIDATION_ROWS: len(data.x_validation),
@@ -129,6 +156,12 @@ class Run:
             layout.LOSS: compiled.loss(config.canonical()["loss"]["name"], dtype).address,
             layout.CLIP: 0 if config.clip is None else compiled.clipping(config.clip["name"], dtype).address,
             layout.OPTIMIZER: compiled.optimizer(config.optimizer["name"], dtype).address,
+            layout.WRAPPER: 0 if config.wrapper is None else compiled.wrapper(config.wrapper["name"], dtype).address,
+            layout.CLIP_SCRATCH: space.stages_at[0], layout.OPTIMIZER_SCRATCH: space.stages_at[1],
+            layout.WRAPPER_SCRATCH: space.stages_at[2],
+            layout.CURVATURE: self.curvature.address if self.curvature else 0,
+            layout.LOSS_TANGENT: self.curvature.tangent if self.curvature else 0,
+            layout.POINT_STAGE: self._point_stage(),
             layout.CLOCK: clock, layout.CLOCK_ID: clock_id, layout.SCRATCH_AT: space.scratch_at,
             layout.TOTAL_STEPS: self.steps, layout.WIDEST: space.widest,
         }  # fmt: skip
@@ -139,14 +172,17 @@ class Run:
     def _addresses(self) -> np.ndarray:
         data = self.data
         arrays = {
-            layout.PARAMS: self.params, layout.GRADS: self.grads, layout.STATE: self.state,
-            layout.MOMENTS: self.moments, layout.WORKSPACE: self.workspace, layout.X_TRAIN: data.x_train,
-            layout.Y_TRAIN: data.y_train, layout.X_VALIDATION: data.x_validation,
+            layout.PARAMS: self.params, layout.GRADS: self.grads, layout.CLIP_STATE: self.states[0],
+            layout.STATE: self.states[1], layout.WRAPPER_STATE: self.states[2], layout.MOMENTS: self.moments,
+            layout.POINT_MOMENTS: self.point_moments, layout.WORKSPACE: self.workspace,
+            layout.X_TRAIN: data.x_train, layout.Y_TRAIN: data.y_train, layout.X_VALIDATION: data.x_validation,
             layout.Y_VALIDATION: data.y_validation, layout.X_TEST: data.x_test, layout.Y_TEST: data.y_test,
             layout.BEST_PARAMS: self.best, layout.BEST_MOMENTS: self.best_moments, layout.ORDER: self.order,
             layout.LAYERS: self.table, layout.TENSORS: self.tensors, layout.NUMBERS: self.numbers,
             layout.RATES: self.rates, layout.CARRY: self.carry, layout.RECORDS: self.records,
             layout.CONTROL: self.control.array, layout.SUMS: self.sums,
+            layout.CURVATURE_TABLES: self.curvature.tables if self.curvature else self.table,
+            layout.CURVATURE_WORKSPACE: self.curvature.workspace if self.curvature else self.workspace,
         }  # fmt: skip
         found = np.zeros(layout.ARRAY_COUNT, np.int64)
         found[list(arrays)] = [a.ctypes.data for a in arrays.values()]
@@ -174,8 +210,21 @@ class Run:
         }
         counts = {"steps": int(carry[layout.STEP]), "gradients": int(carry[layout.GRADIENTS])}
         return RunResult(
-            self.config, STATUS[self.status], self.params.copy(), self._history(), self._metrics(), timings, counts
+            self.config, STATUS[self.status], self.point(), self._history(), self._metrics(), timings, counts
         )
+
+    def _point_stage(self) -> int:
+        """Return which stage reports another point than the parameters, 0 where none does."""
+        found = [place for place, (record, _) in enumerate(self.stages) if record is not None and record.point]
+        return found[-1] if found else 0
+
+    def point(self) -> np.ndarray:
+        """Return a copy of what is evaluated and reported: the parameters, or the point of a stage that has another."""
+        step = int(self.carry[layout.STEP])
+        if step == 0 or not self.plan[layout.POINT_STAGE]:
+            return self.params.copy()
+        found = jit.load(write_point, self.dtype).call(self.plan.ctypes.data, self.addresses.ctypes.data, step)
+        return (self.grads if found else self.params).copy()
 
     def _history(self) -> dict[str, np.ndarray]:
         rows = self.records[: int(self.carry[layout.ROWS_WRITTEN])]
@@ -218,11 +267,24 @@ def _number(value: float) -> float | None:
     return None if value != value else float(value)
 
 
-def _fill(numbers: np.ndarray, at: int, kind: str, spec: dict[str, Any]) -> None:
-    from mlpjit.registries import REGISTRIES
+def _stages(config: RunConfig) -> list[tuple[Stage | None, dict[str, Any]]]:
+    """Return the records of clip, optimizer and wrapper with their specs, None for what a run has not."""
+    kinds = ((clippings, config.clip), (optimizers, config.optimizer), (wrappers, config.wrapper))
+    return [(None, {}) if spec is None else (registry[spec["name"]], dict(spec)) for registry, spec in kinds]
 
-    for i, (name, default) in enumerate(REGISTRIES[kind][spec["name"]].defaults.items()):
-        numbers[at + i] = float(spec.get(name, default))
+
+class _Curvature:
+    """What Hessian-vector products need in a run: their kernel, the loss's tangent, tables and workspace."""
+
+    def __init__(self, run: Run) -> None:
+        config, dtype = run.config, run.dtype
+        names = network.layer_activations(config)
+        derivatives = [0 if n == "softmax" else compiled.activation(n, dtype, "evaluation").address for n in names]
+        rows = network.batch_rows(config) + 1
+        self.tables, size = plan_curvature(run.table, derivatives, rows, network.VECTOR[dtype])
+        self.workspace = aligned(size, dtype)
+        self.address = compiled.curvature(dtype).address
+        self.tangent = compiled.loss_tangent(config.canonical()["loss"]["name"], dtype).address
 
 
 def execute(config: RunConfig, control: Control | None = None) -> RunResult:

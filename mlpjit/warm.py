@@ -45,7 +45,8 @@ def needs(config: RunConfig) -> list[Need]:
         found.append(("activation", last, dtype))
     found += [("optimizer", config.optimizer["name"], dtype), ("loss", canonical["loss"]["name"], dtype)]
     found += [("schedule", config.schedule["name"], dtype), ("init", json.dumps(dict(config.init)), dtype)]
-    return found + ([("clipping", config.clip["name"], dtype)] if config.clip else [])
+    found += [("clipping", config.clip["name"], dtype)] if config.clip else []
+    return found + ([("wrapper", config.wrapper["name"], dtype)] if config.wrapper else [])
 
 
 def satisfy(need: Need) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mlpjit.kernels import layout
 from mlpjit.kernels.layout import LAYER_COLUMNS, NONE_AT
-from mlpjit.kernels.optimizers.stages import BETA, BIAS, GAMMA, TENSOR_COLUMNS, WEIGHT
+from mlpjit.kernels.optimizers.stages import BETA, BIAS, GAMMA, WEIGHT
 from mlpjit.network import ITEM_BYTES, VECTOR, Layer, padded, parameters_of
 
 KINDS = {"W": WEIGHT, "b": BIAS, "gamma": GAMMA, "beta": BETA}
@@ -27,14 +27,10 @@ def aligned(count: int, dtype: str) -> np.ndarray:
     return made
 
 
-def tensor_table(layers: Sequence[Layer]) -> np.ndarray:
-    """Return one row a tensor: offset, rows, columns, kind; int64 (tensors, 4)."""
-    rows = []
-    for layer in layers:
-        for name, (at, shape) in layer.tensors().items():
-            height, width = shape if len(shape) == 2 else (1, shape[0])
-            rows.append((at, height, width, KINDS[name]))
-    return np.array(rows, np.int64).reshape(-1, TENSOR_COLUMNS)
+def tensors_of_layers(layers: Sequence[Layer]) -> list[tuple[int, int, int]]:
+    """Return (rows, columns, kind) of every tensor in the order of the packed buffer; vectors have one row."""
+    named = [(name, shape) for layer in layers for name, (_, shape) in layer.tensors().items()]
+    return [(*(shape if len(shape) == 2 else (1, shape[0])), KINDS[name]) for name, shape in named]
 
 
 @dataclass
@@ -46,6 +42,7 @@ class Workspace:
     scratch_at: int
     widest: int
     running_size: int
+    stages_at: list[int]
 
 
 def _take(at: list[int], count: int, dtype: str) -> int:
@@ -56,11 +53,12 @@ def _take(at: list[int], count: int, dtype: str) -> int:
 
 
 def plan_workspace(
-    layers: Sequence[Layer], activations: Sequence[int], rows: int, dtype: str, extra: int = 0
-) -> Workspace:
+    layers: Sequence[Layer], activations: Sequence[int], rows: int, dtype: str, extra: int = 0,
+    stages: Sequence[int] = (),
+) -> Workspace:  # fmt: skip
     """Lay out the buffers for `rows` samples at a time; `activations` are addresses, 0 for a linear layer.
 
-    `extra` numbers are reserved behind the scratch of the diagnostics.
+    `extra` numbers are reserved behind the scratch of the diagnostics, then the scratch of each stage.
     """
     table = np.full((len(layers), LAYER_COLUMNS), NONE_AT, np.int64)
     at, running = [0], 0
@@ -77,7 +75,8 @@ def plan_workspace(
         source = int(row[layout.OUTPUT_AT])
     widest = max(padded(layer.fan_out, dtype) for layer in layers)
     scratch = _take(at, widest * (1 + 2 * len(layers)) + parameters_of(layers) + extra, dtype)
-    return Workspace(table, at[0], scratch, widest, running)
+    stages_at = [_take(at, size, dtype) for size in stages]
+    return Workspace(table, at[0], scratch, widest, running, stages_at)
 
 
 def _layer_row(row: np.ndarray, layer: Layer, at: list[int], rows: int, dtype: str) -> None:

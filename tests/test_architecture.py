@@ -15,7 +15,7 @@ ROOMS = [
     ["errors", "limits", "registry"],
     ["kernels"],
     ["initialization", "mean_field", "registries", "datasets", "specs"],
-    ["network", "compiled", "workspace", "forward", "parameters"],
+    ["network", "compiled", "workspace", "stages", "forward", "parameters"],
     ["identity", "rules", "config", "grid", "studyfile", "signals", "progress", "provenance"],
     ["warm", "result", "run", "model", "single_step", "executors", "outcome", "store"],
     ["selection", "statistics", "estimate", "plan", "study", "sweep", "export"],

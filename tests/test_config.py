@@ -104,8 +104,8 @@ def test_ways_to_say_the_same_run_share_its_id(one: dict[str, Any], other: dict[
 OTHER: list[dict[str, Any]] = [
     {"dataset": "two_moons"}, {"hidden": [8]}, {"activation": "tanh"}, {"init": "xavier_normal"}, {"loss": "mse"},
     {"normalization": "batch"}, {"optimizer": "adam"}, {"learning_rate": 0.5}, {"schedule": "cosine"},
-    {"clip": "value"}, {"l2": 0.1}, {"weight_decay": 0.1}, {"batch_size": "full"}, {"epochs": 3},
-    {"evaluate_every": 2}, {"shuffle": False}, {"dtype": "float64"}, {"seed": 1}, {"split_seed": 1},
+    {"clip": "value"}, {"wrapper": "lookahead"}, {"l2": 0.1}, {"weight_decay": 0.1}, {"batch_size": "full"},
+    {"epochs": 3}, {"evaluate_every": 2}, {"shuffle": False}, {"dtype": "float64"}, {"seed": 1}, {"split_seed": 1},
     {"init_seed": 1}, {"order_seed": 1}, {"loss": "mse", "output_activation": "softmax"},
     {"loss": {"name": "cross_entropy", "label_smoothing": 0.1}},
 ]  # fmt: skip
@@ -121,7 +121,7 @@ def test_every_field_but_timeout_is_covered_above() -> None:
     assert covered == set(RunConfig.model_fields) - {"timeout"}
 
 
-STAGES = [*REGISTRIES["optimizers"].records(), *REGISTRIES["clippings"].records()]
+STAGES = [*REGISTRIES["optimizers"].records(), *REGISTRIES["clippings"].records(), *REGISTRIES["wrappers"].records()]
 NUMBERS = [(s, key) for s in STAGES for key, default in s.defaults.items() if not isinstance(default, bool | str)]
 
 

@@ -26,7 +26,7 @@ def config(**given) -> RunConfig:
 
 def everything(run: Run) -> list[bytes]:
     result = run.result()
-    arrays = [result.params, run.state, run.moments, *result.history.values()]
+    arrays = [result.params, *run.states, run.moments, *result.history.values()]
     return [a.tobytes() for a in arrays] + [repr(sorted(result.metrics.items(), key=str)).encode()]
 
 
@@ -66,7 +66,9 @@ def test_the_state_of_a_run_moves_to_another_process_of_it():
     whole, first, second = Run(settings), Run(settings), Run(settings)
     whole.advance()
     first.advance(7)
-    for name in ("params", "state", "moments", "carry", "records", "best", "best_moments"):
+    for kept, given in zip(second.states, first.states, strict=True):
+        kept[...] = given
+    for name in ("params", "moments", "carry", "records", "best", "best_moments"):
         getattr(second, name)[...] = getattr(first, name)
     second.advance()
     assert everything(second) == everything(whole)

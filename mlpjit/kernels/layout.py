@@ -13,19 +13,23 @@ NONE_AT = -1
 (
     LAYER_COUNT, TENSOR_COUNT, PARAMETERS, STATE_SIZE, RUNNING_SIZE, INPUTS, OUTPUTS, SOFTMAX_OUTPUT,
     TRAIN_ROWS, VALIDATION_ROWS, TEST_ROWS, BATCH, STEPS_PER_EPOCH, FIRST_STEP, LAST_STEP, EVALUATE_EVERY, CHUNK,
-    SHUFFLE, ORDER_SEED, CLASSIFICATION, LOSS, CLIP, OPTIMIZER, CLOCK, CLOCK_ID, SCRATCH_AT, TOTAL_STEPS, WIDEST,
-    PLAN_SIZE,
-) = range(29)  # fmt: skip
+    SHUFFLE, ORDER_SEED, CLASSIFICATION, LOSS, CLIP, OPTIMIZER, WRAPPER, CLIP_SCRATCH, OPTIMIZER_SCRATCH,
+    WRAPPER_SCRATCH, CURVATURE, LOSS_TANGENT, POINT_STAGE, CLOCK, CLOCK_ID, SCRATCH_AT, TOTAL_STEPS, WIDEST, PLAN_SIZE,
+) = range(36)  # fmt: skip
 
-# Addresses of the arrays of a run (int64).
+# Addresses of the arrays of a run (int64). A point to report that differs from the parameters stands one slot behind
+# them, with its own running statistics one slot behind theirs.
 (
-    PARAMS, GRADS, STATE, MOMENTS, WORKSPACE, X_TRAIN, Y_TRAIN, X_VALIDATION, Y_VALIDATION, X_TEST, Y_TEST,
-    BEST_PARAMS, BEST_MOMENTS, ORDER, LAYERS, TENSORS, NUMBERS, RATES, CARRY, RECORDS, CONTROL, SUMS, ARRAY_COUNT,
-) = range(23)  # fmt: skip
+    PARAMS, GRADS, CLIP_STATE, STATE, WRAPPER_STATE, MOMENTS, POINT_MOMENTS, WORKSPACE, X_TRAIN, Y_TRAIN, X_VALIDATION,
+    Y_VALIDATION, X_TEST, Y_TEST, BEST_PARAMS, BEST_MOMENTS, ORDER, LAYERS, TENSORS, NUMBERS, RATES, CARRY, RECORDS,
+    CONTROL, SUMS, CURVATURE_TABLES, CURVATURE_WORKSPACE, ARRAY_COUNT,
+) = range(28)  # fmt: skip
 
-# Numbers of a run (float64): penalty, decay, settings of the clip, of the loss and of the optimizer, each layer's
-# slope limit.
-L2, DECAY, CLIP_SETTINGS, LOSS_SETTINGS, OPTIMIZER_SETTINGS, NUMBERS_SIZE = 0, 1, 2, 6, 10, 28
+# The stages of a step, in the order of their columns in the plan (CLIP ..., CLIP_SCRATCH ...) and of their states.
+CLIP_STAGE, OPTIMIZER_STAGE, WRAPPER_STAGE = 0, 1, 2
+
+# Numbers of a run (float64): penalty, decay, settings of the loss and of each stage, each layer's slope limit.
+L2, DECAY, LOSS_SETTINGS, STAGE_SETTINGS, MOST_SETTINGS, NUMBERS_SIZE = 0, 1, 2, 6, 16, 54
 
 # The state that a run carries from piece to piece (float64).
 (

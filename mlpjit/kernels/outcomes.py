@@ -12,14 +12,18 @@ from mlpjit.kernels.layout import (
     BEST_PARAMS,
     BEST_TEST_LOSS,
     CARRY,
+    CHUNK,
     DIVERGED,
     DIVERGENCE_FACTOR,
     FINISHED,
+    GRADS,
     LAYER_COUNT,
     LAYERS,
     MOMENTS,
+    OUTPUTS,
     PARAMETERS,
     PARAMS,
+    POINT_MOMENTS,
     RECORD_EPOCH,
     RECORD_STEP,
     RECORD_TRAIN_LOSS,
@@ -29,14 +33,19 @@ from mlpjit.kernels.layout import (
     RUNNING,
     RUNNING_SIZE,
     START_LOSS,
+    SUMS,
     TEST_LOSS,
     TEST_ROWS,
     TIMES_OVER,
+    TOTAL_STEPS,
+    TRAIN_ROWS,
     VALIDATION_ROWS,
     WORKSPACE,
     X_TEST,
+    X_TRAIN,
     X_VALIDATION,
     Y_TEST,
+    Y_TRAIN,
     Y_VALIDATION,
 )
 from mlpjit.kernels.passes import (
@@ -62,6 +71,7 @@ from mlpjit.kernels.steps import (
     advance,
     copy_reals,
     record_row,
+    write_point,
 )
 
 
@@ -82,9 +92,31 @@ def evaluate_test(plan: Ints, arrays: Ints, params: Reals, moments: Reals, place
 
 
 @kernel
+def settle_point(plan: Ints, arrays: Ints, step: Int) -> Int:
+    """Have the point to report ready after some steps: return the slots' shift, 0 for the parameters themselves.
+
+    Of another point (it stands where the gradients were) batch normalization has no running statistics: they are
+    estimated anew by one pass over the training set, starting from those of the parameters.
+    """
+    if step == 0 or write_point(plan, arrays, step) == 0:
+        return 0
+    moments, rows = reals(arrays, POINT_MOMENTS), load(plan, TRAIN_ROWS)
+    if load(plan, RUNNING_SIZE) > 0:
+        copy_reals(load(plan, RUNNING_SIZE), reals(arrays, MOMENTS), moments)
+        params, spare = reals(arrays, GRADS), offset(float64s(arrays, SUMS), load(plan, OUTPUTS))
+        refresh_weights(load(plan, LAYER_COUNT), ints(arrays, LAYERS), params, reals(arrays, WORKSPACE))
+        # A single sample has no variance.
+        rows -= 1 if rows % load(plan, CHUNK) == 1 else 0
+        x, y = reals(arrays, X_TRAIN), reals(arrays, Y_TRAIN)
+        evaluate(plan, arrays, 1, params, moments, rows, x, y, 0, spare, spare)
+    return 1
+
+
+@kernel
 def evaluate_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int, train_loss: Float64) -> Int:
     """Write a row of the records; keep the best parameters; return DIVERGED where the loss tells so."""
-    carry, params, moments = float64s(arrays, CARRY), reals(arrays, PARAMS), reals(arrays, MOMENTS)
+    carry, point = float64s(arrays, CARRY), settle_point(plan, arrays, step)
+    params, moments = reals(arrays, PARAMS + point), reals(arrays, MOMENTS + point)
     written = int(load(carry, ROWS_WRITTEN))
     row = record_row(plan, arrays, written)
     refresh_weights(load(plan, LAYER_COUNT), ints(arrays, LAYERS), params, reals(arrays, WORKSPACE))
@@ -118,8 +150,9 @@ def evaluate_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int, train_loss: 
 @kernel
 def finish(plan: Ints, arrays: Ints) -> Int:
     """Evaluate the test set at the end and at the best validation epoch; DIVERGED where the last step broke it."""
-    evaluate_test(plan, arrays, reals(arrays, PARAMS), reals(arrays, MOMENTS), TEST_LOSS)
+    point = settle_point(plan, arrays, load(plan, TOTAL_STEPS))
+    params = reals(arrays, PARAMS + point)
+    evaluate_test(plan, arrays, params, reals(arrays, MOMENTS + point), TEST_LOSS)
     evaluate_test(plan, arrays, reals(arrays, BEST_PARAMS), reals(arrays, BEST_MOMENTS), BEST_TEST_LOSS)
-    params = reals(arrays, PARAMS)
     sound = finite(load(float64s(arrays, CARRY), TEST_LOSS)) and finite(dot(params, params, load(plan, PARAMETERS)))
     return FINISHED if sound else DIVERGED

@@ -167,11 +167,14 @@ class Activation(Rule):
 class Stage(Rule):
     """A stage of a training step: an optimizer or a clipping rule.
 
-    `kind` names the loop that drives `function` (elementwise, whole), `state` the arrays it keeps, each as long
-    as the parameters; `extra_gradients` counts gradients beyond the first that one step asks for.
+    `kind` names the loop that drives `function` (elementwise, layerwise, whole), `state` the arrays it keeps, each as
+    long as the parameters; `extra_gradients` counts gradients beyond the first that one step asks for.
     A state starts at 0 unless `initial` says otherwise: a number, the name of a hyperparameter, or "params".
     `uses_params`: the rule takes theta behind g. `decays`: its last scalar is the decay of the weight matrices.
     Hyperparameters are limited by their names (`HYPERPARAMETERS`) unless `limits` says otherwise.
+    `extra` and `extra_scratch` (rows, columns, kind) -> how many numbers it keeps of a tensor, and needs for one in a
+    step; `scratch` counts arrays as long as the parameters. `curvature`: it asks for Hessian-vector products. `point`:
+    it reports another point than the parameters.
     """
 
     kind: str = "elementwise"
@@ -181,6 +184,11 @@ class Stage(Rule):
     uses_params: bool = False
     decays: bool = False
     initial: dict[str, float | str] = field(default_factory=dict)
+    extra: Callable[[int, int, int], int] | None = None
+    extra_scratch: Callable[[int, int, int], int] | None = None
+    scratch: int = 0
+    curvature: bool = False
+    point: bool = False
 
     def __post_init__(self) -> None:
         known = {name: HYPERPARAMETERS[name] for name in self.defaults if name in HYPERPARAMETERS}

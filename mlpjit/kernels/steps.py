@@ -14,7 +14,12 @@ from mlpjit.kernels.layout import (
     ACTIVATION,
     CARRY,
     CLIP,
-    CLIP_SETTINGS,
+    CLIP_SCRATCH,
+    CLIP_STAGE,
+    CLIP_STATE,
+    CURVATURE,
+    CURVATURE_TABLES,
+    CURVATURE_WORKSPACE,
     DECAY,
     DIAGNOSTIC_COUNT,
     FAN_IN,
@@ -31,20 +36,22 @@ from mlpjit.kernels.layout import (
     LAYERS,
     LOSS,
     LOSS_SETTINGS,
+    LOSS_TANGENT,
     MOMENTS,
+    MOST_SETTINGS,
     NUMBERS,
-    OPTIMIZER,
-    OPTIMIZER_SETTINGS,
+    OPTIMIZER_STAGE,
     ORDER,
     OUTPUTS,
     PARAMETERS,
     PARAMS,
+    POINT_STAGE,
     RATES,
     RECORD_HEAD,
     RECORDS,
     SCRATCH_AT,
     SOFTMAX_OUTPUT,
-    STATE,
+    STAGE_SETTINGS,
     STRIDE,
     TENSOR_COUNT,
     TENSORS,
@@ -53,6 +60,7 @@ from mlpjit.kernels.layout import (
     WEIGHT_NORM,
     WIDEST,
     WORKSPACE,
+    WRAPPER_STAGE,
     X_TRAIN,
     Y_TRAIN,
 )
@@ -60,12 +68,16 @@ from mlpjit.kernels.losses import (
     call_loss,
 )
 from mlpjit.kernels.optimizers.stages import (
+    AFTER,
     COLUMNS,
     DONE,
+    EVALUATE,
     KIND,
     NEED_GRADIENT,
+    NEED_HVP,
     NEED_LOSS,
     OFFSET,
+    POINT,
     ROWS,
     TENSOR_COLUMNS,
     WEIGHT,
@@ -82,6 +94,7 @@ from mlpjit.kernels.rules import (
     Float64s,
     Int,
     Ints,
+    Real,
     Reals,
     device,
     dot,
@@ -92,6 +105,7 @@ from mlpjit.kernels.rules import (
     kernel,
     load,
     offset,
+    pointer,
     real,
     reals,
     sqrt,
@@ -152,20 +166,26 @@ def batch_loss(plan: Ints, arrays: Ints, rows: Int) -> Float64:
 
 
 @kernel
-def penalty(plan: Ints, arrays: Ints) -> Float64:
-    """Return l2/2 |W|^2 over all weight matrices and add its gradient."""
+def penalty(plan: Ints, arrays: Ints, differentiate: Int) -> Float64:
+    """Return l2/2 |W|^2 over all weight matrices and, with `differentiate`, add its gradient."""
     l2, tensors = load(float64s(arrays, NUMBERS), L2), ints(arrays, TENSORS)
     total = float64(0)
     for t in range(load(plan, TENSOR_COUNT) if l2 != 0.0 else 0):
         tensor = offset(tensors, t * TENSOR_COLUMNS)
         if load(tensor, KIND) == WEIGHT:
             size = load(tensor, ROWS) * load(tensor, COLUMNS)
-            w, g = offset(reals(arrays, PARAMS), load(tensor, OFFSET)), reals(arrays, GRADS)
-            g = offset(g, load(tensor, OFFSET))
+            w = offset(reals(arrays, PARAMS), load(tensor, OFFSET))
             total += 0.5 * l2 * dot(w, w, size)
-            for i in range(size):
-                store(g, i, fma(real(l2), load(w, i), load(g, i)))
+            if differentiate != 0:
+                add_multiple(size, real(l2), w, offset(reals(arrays, GRADS), load(tensor, OFFSET)))
     return total
+
+
+@kernel
+def add_multiple(count: Int, factor: Real, x: Reals, y: Reals) -> None:
+    """y += factor x."""
+    for i in range(count):
+        store(y, i, fma(factor, load(x, i), load(y, i)))
 
 
 @kernel
@@ -175,7 +195,34 @@ def batch_gradient(plan: Ints, arrays: Ints, rows: Int) -> Float64:
     layers, workspace = ints(arrays, LAYERS), reals(arrays, WORKSPACE)
     params, grads = reals(arrays, PARAMS), reals(arrays, GRADS)
     backward(rows, load(plan, LAYER_COUNT), layers, params, grads, workspace)
-    return value + penalty(plan, arrays)
+    return value + penalty(plan, arrays, 1)
+
+
+@pointer
+def call_curvature(
+    rows: Int, layer_count: Int, layers: Ints, loss: Int, loss_tangent: Int, params: Reals, vector: Reals, x: Reals,
+    targets: Reals, settings: Float64s, result: Reals, workspace: Reals,
+) -> None:  # fmt: skip
+    """Call `curvature.hessian_vector_product`, which only runs that ask for it compile."""
+
+
+@kernel
+def batch_curvature(plan: Ints, arrays: Ints, rows: Int, vector: Reals) -> None:
+    """Write the product of the Hessian, penalty included, with a vector behind that vector."""
+    layers, workspace, count = ints(arrays, LAYERS), reals(arrays, WORKSPACE), load(plan, PARAMETERS)
+    tensors, l2 = ints(arrays, TENSORS), load(float64s(arrays, NUMBERS), L2)
+    result = offset(vector, count)
+    call_curvature(
+        load(plan, CURVATURE), rows, load(plan, LAYER_COUNT), ints(arrays, CURVATURE_TABLES), load(plan, LOSS),
+        load(plan, LOSS_TANGENT), reals(arrays, PARAMS), vector, offset(workspace, load(layers, INPUT_AT)),
+        targets_of(plan, arrays), offset(float64s(arrays, NUMBERS), LOSS_SETTINGS), result,
+        reals(arrays, CURVATURE_WORKSPACE),
+    )  # fmt: skip
+    for t in range(load(plan, TENSOR_COUNT) if l2 != 0.0 else 0):
+        tensor = offset(tensors, t * TENSOR_COLUMNS)
+        if load(tensor, KIND) == WEIGHT:
+            at, size = load(tensor, OFFSET), load(tensor, ROWS) * load(tensor, COLUMNS)
+            add_multiple(size, real(l2), offset(vector, at), offset(result, at))
 
 
 @kernel
@@ -191,26 +238,50 @@ def decay_weights(plan: Ints, arrays: Ints, amount: Float64) -> None:
 
 
 @kernel
-def run_stage(
-    plan: Ints, arrays: Ints, stage: Int, settings: Int, step: Int, rows: Int, rate: Float64, value: Float64
+def ask_stage(
+    plan: Ints, arrays: Ints, which: Int, phase: Int, step: Int, rows: Int, rate: Float64, value: Float64
 ) -> Int:
-    """Call a stage phase by phase and serve what it asks for; return how many more gradients it took."""
-    gradients, phase, latest = 0, 0, value
+    """Call one phase of a stage with its own state, scratch and settings; DONE where the run has no such stage."""
+    if load(plan, CLIP + which) == 0:
+        return DONE
+    scratch = offset(reals(arrays, WORKSPACE), load(plan, CLIP_SCRATCH + which))
+    settings = offset(float64s(arrays, NUMBERS), STAGE_SETTINGS + MOST_SETTINGS * which)
+    return call_stage(
+        load(plan, CLIP + which), phase, step, rows, load(plan, PARAMETERS), reals(arrays, PARAMS),
+        reals(arrays, GRADS), reals(arrays, CLIP_STATE + which), scratch, settings, rate, value,
+        offset(ints(arrays, TENSORS), which * load(plan, TENSOR_COUNT) * TENSOR_COLUMNS), load(plan, TENSOR_COUNT),
+    )  # fmt: skip
+
+
+@kernel
+def run_stage(
+    plan: Ints, arrays: Ints, which: Int, first: Int, step: Int, rows: Int, rate: Float64, value: Float64
+) -> Float64:
+    """Call a stage phase by phase, from phase `first`, and serve and count what it asks for; return the latest loss."""
+    carry, phase, latest = float64s(arrays, CARRY), first, value
     while True:
-        wanted = call_stage(
-            stage, phase, step, load(plan, PARAMETERS), reals(arrays, PARAMS), reals(arrays, GRADS),
-            reals(arrays, STATE), offset(reals(arrays, WORKSPACE), load(plan, SCRATCH_AT)),
-            offset(float64s(arrays, NUMBERS), settings), rate, latest, ints(arrays, TENSORS),
-            load(plan, TENSOR_COUNT),
-        )  # fmt: skip
+        wanted = ask_stage(plan, arrays, which, phase, step, rows, rate, latest)
         if wanted == DONE:
-            return gradients
+            return latest
         if wanted == NEED_GRADIENT:
             latest = batch_gradient(plan, arrays, rows)
-            gradients += 1
+            advance(carry, GRADIENTS, float64(1))
         elif wanted == NEED_LOSS:
-            latest = batch_loss(plan, arrays, rows)
+            latest = batch_loss(plan, arrays, rows) + penalty(plan, arrays, 0)
+        elif wanted == NEED_HVP:
+            scratch = offset(reals(arrays, WORKSPACE), load(plan, CLIP_SCRATCH + which))
+            batch_curvature(plan, arrays, rows, scratch)
+            advance(carry, GRADIENTS, float64(2))
         phase += 1
+
+
+@kernel
+def write_point(plan: Ints, arrays: Ints, step: Int) -> Int:
+    """Have the point to report written to the gradients, if a stage has another than the parameters; say whether."""
+    which = load(plan, POINT_STAGE)
+    if which == 0:
+        return 0
+    return 1 if ask_stage(plan, arrays, which, EVALUATE, step, 0, float64(0), float64(0)) == POINT else 0
 
 
 @device
@@ -258,17 +329,18 @@ def take_step(plan: Ints, arrays: Ints, step: Int, rows: Int, record: Int) -> Fl
     """One step (counted from 1) on the gathered batch; return its loss. `record` >= 0 names a row to fill in."""
     numbers, carry = float64s(arrays, NUMBERS), float64s(arrays, CARRY)
     value = batch_gradient(plan, arrays, rows)
-    rate, gradients = load(float64s(arrays, RATES), step - 1), 1
+    rate = load(float64s(arrays, RATES), step - 1)
+    advance(carry, GRADIENTS, float64(1))
     row = record_row(plan, arrays, record if record >= 0 else 0)
     if record >= 0:
         record_gradients(plan, arrays, row)
-    if load(plan, CLIP) != 0:
-        gradients += run_stage(plan, arrays, load(plan, CLIP), CLIP_SETTINGS, step, rows, rate, value)
+    run_stage(plan, arrays, CLIP_STAGE, 0, step, rows, rate, value)
+    latest = run_stage(plan, arrays, WRAPPER_STAGE, 0, step, rows, rate, value)
     # Decay acts on the parameters as they were before the update, as in the paper and in PyTorch.
     if load(numbers, DECAY) != 0.0:
         decay_weights(plan, arrays, rate * load(numbers, DECAY))
-    gradients += run_stage(plan, arrays, load(plan, OPTIMIZER), OPTIMIZER_SETTINGS, step, rows, rate, value)
+    latest = run_stage(plan, arrays, OPTIMIZER_STAGE, 0, step, rows, rate, latest)
+    run_stage(plan, arrays, WRAPPER_STAGE, AFTER, step, rows, rate, latest)
     if record >= 0:
         record_updates(plan, arrays, row)
-    advance(carry, GRADIENTS, float64(gradients))
     return value

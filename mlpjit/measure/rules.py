@@ -15,8 +15,9 @@ from mlpjit.kernels.optimizers.stages import elementwise_loop
 from mlpjit.kernels.rules import Stage
 from mlpjit.measure import counting
 from mlpjit.measure.work import Work, by_name, filled, repeated, size
-from mlpjit.network import layers_of, padded, parameters_of
-from mlpjit.workspace import tensor_table
+from mlpjit.network import layers_of, padded
+from mlpjit.stages import parameters, scratch_size, settings_of, state_size, tensor_table
+from mlpjit.workspace import tensors_of_layers
 
 ROWS, OUTPUTS = 64, 10
 # z and a together are half of a first-level cache of 32 KiB in float32.
@@ -71,16 +72,17 @@ def clipping(name: str, dtype: str) -> Work:
 
 
 def _stage(record: Stage, made: jit.Compiled, dtype: str) -> Work:
-    layers = layers_of(SIZES)
-    count, slots = parameters_of(layers), len(record.state)
+    shapes = tensors_of_layers(layers_of(SIZES))
+    count, slots = parameters(shapes), len(record.state)
     params, grads = filled(dtype, count), filled(dtype, count, low=-1e-4, high=1e-4)
     # Accumulated squares must not be negative, and nothing may be so small that it is subnormal.
-    state = filled(dtype, max(1, slots) * count, low=1e-4, high=1e-3)
-    scratch, tensors = filled(dtype, 4 * count), tensor_table(layers)
-    settings = np.array([*(float(v) for v in record.defaults.values()), 0.0])
+    state = filled(dtype, max(1, state_size(record, shapes)), low=1e-4, high=1e-3)
+    scratch, tensors = filled(dtype, max(1, scratch_size(record, shapes))), tensor_table(record, shapes)
+    settings = np.array([*settings_of(record, {}), 0.0])
     values: dict[str, Any] = {
-        "phase": 0, "step": 10, "count": count, "params": params, "grads": grads, "state": state, "scratch": scratch,
-        "settings": settings, "learning_rate": 1e-6, "loss": 1.0, "tensors": tensors, "tensor_count": len(tensors),
+        "phase": 0, "step": 10, "rows": 64, "count": count, "params": params, "grads": grads, "state": state,
+        "scratch": scratch, "settings": settings, "learning_rate": 1e-6, "loss": 1.0, "tensors": tensors,
+        "tensor_count": len(tensors),
     }  # fmt: skip
     arguments = by_name(elementwise_loop.function, values)
     run = repeated(made, elementwise_loop, arguments, dtype)

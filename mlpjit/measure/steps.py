@@ -48,7 +48,7 @@ def training_step(depth: int, width: int, activation: str, optimizer: str, batch
     steps = Steps(settings)
     run: Any = steps.training
     rows = len(run.data.x_train) / network.steps_per_epoch(settings)
-    touched = size(run.params, run.grads, run.state)
+    touched = size(run.params, run.grads, *run.states)
     # Weights forward and backward, gradients written; parameters, gradients and state in the update; the batch.
     moved = 3 * size(run.params) + 2 * touched + rows * run.data.x_train.shape[1] * network.ITEM_BYTES[dtype]
     flop = network.step_flops(settings, 1) * rows

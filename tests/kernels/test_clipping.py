@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from mlpjit import compiled
-from mlpjit.kernels.optimizers.stages import DONE
+from mlpjit.kernels.optimizers.stages import DONE, WEIGHT
 from mlpjit.registries import clippings
+from mlpjit.stages import tensor_table
 
 DTYPES = ["float32", "float64"]
 
@@ -15,10 +16,10 @@ DTYPES = ["float32", "float64"]
 def clip(name: str, gradient: np.ndarray, limit: float) -> np.ndarray:
     """Return the clipped gradient; the parameters must not have changed."""
     grads, params = gradient.copy(), np.ones_like(gradient)
-    settings, tensors = np.array([limit]), np.array([0, 1, len(grads), 0], np.int64)
+    settings, tensors = np.array([limit]), tensor_table(None, [(1, len(grads), WEIGHT)])
     where = [a.ctypes.data for a in (params, grads, params, params, settings)]
     call = compiled.clipping(name, str(grads.dtype)).call
-    assert call(0, 1, len(grads), *where, 0.1, np.nan, tensors.ctypes.data, 1) == DONE
+    assert call(0, 1, 64, len(grads), *where, 0.1, np.nan, tensors.ctypes.data, 1) == DONE
     assert (params == 1.0).all()
     return grads
 

@@ -40,8 +40,8 @@ def clipping(formula: str, citation: str, **defaults: Any) -> Callable[[Function
 
 @clipping("g *= min(1, max_norm / |g|)", "Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063", max_norm=1.0)
 def global_norm_clipping(
-    phase: Int, step: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals, settings: Float64s,
-    learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
+    phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
+    settings: Float64s, learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
 ) -> Int:  # fmt: skip
     """Shrink the whole gradient to at most max_norm, measured over all parameters together."""
     norm = sqrt(dot(grads, grads, count))
@@ -54,8 +54,8 @@ def global_norm_clipping(
 
 @clipping("g = min(max(g, -max_value), max_value)", "Graves 2013, arXiv:1308.0850", max_value=1.0)
 def value_clipping(
-    phase: Int, step: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals, settings: Float64s,
-    learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
+    phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
+    settings: Float64s, learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
 ) -> Int:  # fmt: skip
     """Clip every entry of the gradient; NaN stays NaN."""
     limit = real(load(settings, 0))

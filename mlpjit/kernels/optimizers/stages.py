@@ -1,7 +1,11 @@
 """What a stage of a training step is: its C signature, what it may ask for, and the loop of elementwise rules.
 
-A stage is called with phase 0, 1, 2, ... It returns DONE, or what it needs before the next phase: the gradient or
-the loss at the parameters as they now stand (same batch). The run serves it and counts it.
+A stage is called with phase 0, 1, 2, ... It returns DONE, or what it needs before the next phase, at the parameters as
+they now stand and on the same batch: the loss; the gradient (in `grads`, and the loss); or the product of the Hessian
+with what it wrote at `scratch`, which then stands `count` numbers behind. The run serves it and counts it.
+
+A wrapper is called with these phases before the optimizer it wraps, and behind it from phase AFTER on. A stage whose
+record has `point` is also called with phase EVALUATE: it writes the point to report to `grads` and returns POINT.
 """
 
 from __future__ import annotations
@@ -24,9 +28,12 @@ from mlpjit.kernels.rules import (
     real,
 )
 
-DONE, NEED_GRADIENT, NEED_LOSS = 0, 1, 2
-# Columns of the table of tensors: where a tensor begins in the packed buffer, its shape, its kind.
-OFFSET, ROWS, COLUMNS, KIND, TENSOR_COLUMNS = 0, 1, 2, 3, 4
+DONE, NEED_GRADIENT, NEED_LOSS, NEED_HVP, POINT = 0, 1, 2, 3, 4
+AFTER, EVALUATE = 1000, -1
+# Columns of the table of tensors: where a tensor begins in the packed buffer, its shape, its kind; where its own part
+# of the optimizer's state begins; and of its layer, counted from `scratch`, where the inputs and the deltas of the
+# batch stand in the workspace, and how far their rows are apart.
+OFFSET, ROWS, COLUMNS, KIND, EXTRA_AT, INPUTS_AT, INPUTS_STRIDE, DELTAS_AT, DELTAS_STRIDE, TENSOR_COLUMNS = range(10)
 WEIGHT, BIAS, GAMMA, BETA = 0, 1, 2, 3
 PARAMS_APART, GRADS_APART = 0, 1
 
@@ -43,16 +50,16 @@ repeated = Primitive("repeated")
 
 @pointer
 def call_stage(
-    phase: Int, step: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals, settings: Float64s,
-    learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
+    phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
+    settings: Float64s, learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
 ) -> Int:  # fmt: skip
-    """Do one phase of a step (counted from 1) over `count` parameters; return DONE or what is needed."""
+    """Do one phase of a step (counted from 1, on `rows` samples) over `count` parameters; return what is needed."""
 
 
 @kernel
 def elementwise_loop(
-    phase: Int, step: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals, settings: Float64s,
-    learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
+    phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
+    settings: Float64s, learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
 ) -> Int:  # fmt: skip
     """theta -= rule(g, [theta,] *states, *scalars), and the new states, in one pass over all arrays.
 
