@@ -94,7 +94,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
             _line(panel, line, quantity, looks[name].nested(activations.index(name)))
         _axes(panel, sheet, depth, QUANTITIES[quantity])
         if quantity == wanted[0][0]:  # the column's name, once
-            panel.set_title(f"{place[0]}\n{MOMENTS[place[1]]}", loc="left", fontsize=8.5)
+            sheet.title(panel, f"{place[0]}\n{MOMENTS[place[1]]}", 8.5)
     return sheet.figure
 
 

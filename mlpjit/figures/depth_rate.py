@@ -68,7 +68,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         rates = sorted(part["learning_rate"].unique().tolist())
         heat.cells(panel, part, ("learning_rate", rates), ("depth", depths), norm)
         panel.set_xlim(-0.5, most - 0.5)  # cells of one size in every panel
-        panel.set_title(str(label), loc="left", fontweight="bold")
+        sheet.title(panel, str(label), fontweight="bold")
         step = 1 + (len(rates) - 1) // (6 if columns > 2 else 12)
         layout.fixed_ticks(panel.xaxis, range(0, len(rates), step), [style.rate(r) for r in rates[::step]])
         panel.tick_params(axis="x", labelsize=7.5 if columns > 2 else 8.5)

@@ -76,7 +76,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
             _line(panel, line, looks[name], (low, high), activations.index(name))
         layout.log_axis(panel, "y", low, high)
         layout.fixed_ticks(panel.xaxis, layer_ticks(int(table["layer"].max())))
-        panel.set_title(_title(init, normalization, several), loc="left", fontweight="bold")
+        sheet.title(panel, _title(init, normalization, several), fontweight="bold")
         if sheet.is_low(panel):
             panel.set_xlabel("layer (1 = first)")
         if sheet.is_left(panel):

@@ -77,7 +77,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         part = table[(table["label"] == label) & (table["depth"] == depth)]
         heat.cells(panel, part, ("init", inits), ("activation", activations), norm)
         title = f"{label}, depth {depth}" if label != "" else f"depth {depth}"
-        panel.set_title(title, loc="left", fontweight="bold")
+        sheet.title(panel, title, fontweight="bold")
         layout.fixed_ticks(
             panel.xaxis, range(len(inits)), [name.replace("_", "\n").replace("(", "\n(") for name in inits]
         )

@@ -43,6 +43,12 @@ class Sheet:
         place = self.panels[0].get_position()
         return place.width * width, place.height * height
 
+    def title(self, panel: Axes, text: str, size: float = 9.5, **font: Any) -> None:
+        """Write a panel's title at its left, so small that it ends before the next panel's."""
+        room = self.panel_inches()[0] + 0.08
+        longest = max(text_width([line]) for line in text.split("\n")) / 9
+        panel.set_title(text, loc="left", fontsize=min(size, room / longest) if longest else size, **font)
+
     def is_left(self, panel: Axes) -> bool:
         """Whether the panel stands in the first column."""
         return self.panels.index(panel) % self.columns == 0

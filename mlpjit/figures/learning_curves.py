@@ -121,7 +121,7 @@ def _many(table: pd.DataFrame, labels: list[Any], looks: dict[Any, style.Look], 
         for other in lines.values():
             panel.plot(other["epoch"], other["median"], color=style.PALE, linewidth=0.8)
         _panel(panel, part[part["label"] == label], looks, 1.0)
-        panel.set_title(str(label), loc="left")
+        sheet.title(panel, str(label))
         panel.locator_params(axis="x", integer=True, nbins=5)
         _scale(panel, part, logarithmic=True, unit=1.0)
         if sheet.is_low(panel):

@@ -97,7 +97,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         _shares(panel, part[part["diverged_share"] > 0], decade)
         layout.log_axis(panel, "y", low, top, layout.log_ticks(low, high))  # above `high` there is no scale
         layout.log_axis(panel, "x", *rates, _decades(*rates, 12 // columns + 1))
-        panel.set_title(str(label), loc="left", fontweight="bold")
+        sheet.title(panel, str(label), fontweight="bold")
         if sheet.is_low(panel):
             panel.set_xlabel("learning rate")
         if sheet.is_left(panel):

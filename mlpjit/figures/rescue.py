@@ -76,7 +76,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
             _line(panel, line, looks[kind], top / (high / low) ** (0.02 + 0.03 * position), position)
         layout.log_axis(panel, "y", low, top)
         _depth_axis(panel, sorted(table["depth"].unique().tolist()))
-        panel.set_title(f"{activation}, {init}", loc="left", fontsize=8.5, fontweight="bold")
+        sheet.title(panel, f"{activation}, {init}", 8.5, fontweight="bold")
         if sheet.is_low(panel):
             panel.set_xlabel("hidden layers")
         if sheet.is_left(panel):

@@ -76,7 +76,7 @@ def panels(table: pd.DataFrame, title: str, subtitle: str, axis: str) -> Figure:
             _line(panel, line, colours[depth], (low, high))
         _axes(panel, sheet, (low, high), int(table["layer"].max()))
         if activation == wanted[0][0]:  # the column's name, once
-            panel.set_title(_name(*place), loc="left", fontsize=8.5)
+            sheet.title(panel, _name(*place), 8.5)
         if sheet.is_left(panel):
             panel.set_ylabel(f"{activation}\n{axis}")
     return sheet.figure

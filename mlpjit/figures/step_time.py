@@ -63,7 +63,8 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         layout.grid_columns(len(groups)) if many else 1,
         1.4 if many else 3.2,
         legend=() if many else legend,
-        room=layout.Room(right=0.35),
+        room=layout.Room(right=0.35, down=0.6 if many else 0.5),
+        title_lines=2 if many else 1,
     )
     right = table["parameters"].max() * 1.04
     top = table["high_seconds"].max() * 1.06e6
@@ -74,12 +75,14 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         panel.set_ylim(0, top)
         panel.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         if many:
-            panel.set_title(_entry(table, names[0]), loc="left", fontsize=7.5)
+            sheet.title(panel, _entry(table, names[0]).replace(": ", "\n"), 8)
             panel.locator_params(axis="x", nbins=3)
         if sheet.is_low(panel):
             panel.set_xlabel("parameters")
         if sheet.is_left(panel):
             panel.set_ylabel("step time (µs)")
+        else:
+            panel.tick_params(labelleft=False)
     return sheet.figure
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import matplotlib as mpl
 import pytest
-from conftest import make_run, store_of
+from conftest import make_run, store_of, timing
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -121,3 +121,21 @@ def test_same_results_give_the_same_bytes(quick_store: Any, suffix: str) -> None
             figure.savefig(image, format=suffix, metadata={"Date": None} if suffix == "svg" else None)
             images.append(image.getvalue())
     assert images[0] == images[1]
+
+
+def test_titles_of_many_panels_do_not_touch() -> None:
+    """Long names, as the whole catalogue side by side has them."""
+    grid = itertools.product(["gelu_tanh", "relu_squared", *(f"a_long_activation_{k}" for k in range(9))],
+                             ["xavier_normal", "truncated_normal"], [2, 16], ["none", "batch"])  # fmt: skip
+    activations = [make_run("tune", activation=a, init=i, depth=d, normalization=n) for a, i, d, n in grid]
+    names = ["sgd", "centered_rmsprop", *(f"a_long_optimizer_{k}" for k in range(9))]
+    rates = [(o, r, d, a) for o in names for r in (0.01, 0.1) for d in (1, 4) for a in ("relu", "tanh")]
+    optimizers = [make_run("tune", optimizer=o, learning_rate=r, depth=d, activation=a) for o, r, d, a in rates]
+    stores = [store_of("activations", activations), store_of("optimizers", optimizers)]
+    stores[1].times = timing(names)
+    with mpl.rc_context(style.RC):
+        for results, record in itertools.product(map(Results.read, stores), figures()):
+            figure = drawn(record, results)
+            if figure is not None:
+                figure.draw_without_rendering()
+                check_texts(figure)
