@@ -29,7 +29,7 @@ PLACE = {name: place for place, room in enumerate(ROOMS) for name in room}
 FILES = sorted(PACKAGE.rglob("*.py"))
 IDS = [str(path.relative_to(PACKAGE)) for path in FILES]
 # Numba's front door is kernels/jit; these write LLVM code and need its types.
-GENERATORS = {f"kernels/{name}.py" for name in ("jit", "simd", "tiles", "blocks", "state_arrays", "chains")}
+GENERATORS = {f"kernels/{name}.py" for name in ("jit", "simd", "tiles", "blocks", "buffers", "state_arrays", "chains")}
 
 
 def top(path: Path) -> str:

@@ -25,7 +25,7 @@ from numba.core import types
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-from mlpjit.kernels import blocks, chains, simd, state_arrays, tiles  # noqa: F401  (they register primitives in simd)
+from mlpjit.kernels import blocks, buffers, chains, simd, state_arrays, tiles  # noqa: F401  (they register primitives in simd)
 from mlpjit.kernels import cache as disk
 from mlpjit.kernels.rules import ByDtype, DtypeConstant, InFloat64, Kernel, Pointer, Primitive
 from mlpjit.kernels.sources import all_kernels_hash, referenced_names

@@ -18,7 +18,7 @@ from mlpjit.kernels.rules import ByDtype, DtypeConstant, InFloat64, Kernel
 FOLDER = Path(__file__).parent
 # Every run goes through these modules; a change in one makes all stored runs old.
 RUN_MODULES = (
-    "layout", "simd", "state_arrays", "tiles", "blocks", "matmul", "elementary", "polynomials", "random",
+    "layout", "simd", "state_arrays", "tiles", "blocks", "buffers", "matmul", "elementary", "polynomials", "random",
     "losses/records", "losses/softmax", "normalization", "linear_algebra", "passes", "evaluation", "steps", "outcomes",
     "training", "mapping", "optimizers/stages", "activations/loops", "jit",
 )  # fmt: skip

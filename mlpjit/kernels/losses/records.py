@@ -22,6 +22,7 @@ from mlpjit.kernels.rules import (
     load,
     offset,
     pointer,
+    real,
     store,
 )
 from mlpjit.limits import Limits
@@ -29,6 +30,8 @@ from mlpjit.registry import Registry
 
 unpack = Primitive("unpack")
 rounded = Primitive("rounded")
+buffer, buffer64 = Primitive("buffer"), Primitive("buffer64")
+BLOCK = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,16 +92,40 @@ def call_loss_tangent(
 def pointwise_loop(
     rows: Int, outputs: Int, predicted: Reals, stride: Int, targets: Reals, settings: Float64s, scale: Real
 ) -> Float64:  # fmt: skip
-    """The body of `call_loss` for one rule; `rule` and SETTINGS are filled in when it is compiled."""
+    """The body of `call_loss` for one rule; `rule` and SETTINGS are filled in when it is compiled.
+
+    Rows are short and lie apart: BLOCK outputs at a time are gathered, so that the rule works on whole vectors.
+    """
     values = rounded(predicted, unpack(settings, SETTINGS))  # noqa: F821
-    total = 0.0
-    for i in range(rows):
-        row, wanted = offset(predicted, i * stride), offset(targets, i * outputs)
-        for j in range(outputs):
-            value, slope, _ = rule(load(row, j), load(wanted, j), *values)  # noqa: F821
-            total += float64(value)
-            store(row, j, slope * scale)
+    z, y, found = buffer(predicted, BLOCK), buffer(predicted, BLOCK), buffer64(predicted, BLOCK)
+    total, place, column = 0.0, 0, 0
+    for k in range(BLOCK):
+        store(z, k, real(0.0))
+        store(y, k, real(0.0))
+    for first in range(0, rows * outputs, BLOCK):
+        count = min(BLOCK, rows * outputs - first)
+        start, start_column = place, column
+        for k in range(count):
+            store(z, k, load(predicted, place))
+            store(y, k, load(targets, first + k))
+            place, column = following(place, column, outputs, stride)
+        for k in range(BLOCK):
+            value, slope, _ = rule(load(z, k), load(y, k), *values)  # noqa: F821
+            store(found, k, float64(value))
+            store(z, k, slope * scale)
+        place, column = start, start_column
+        for k in range(count):
+            total += load(found, k)
+            store(predicted, place, load(z, k))
+            place, column = following(place, column, outputs, stride)
     return float64(total)
+
+
+@device
+def following(place, column, outputs, stride):
+    """Return where the next output stands, and its column: the next of the row, or the first of the next row."""
+    last = column == outputs - 1
+    return place + (stride - outputs + 1 if last else 1), 0 if last else column + 1
 
 
 @kernel
