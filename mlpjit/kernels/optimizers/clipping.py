@@ -21,7 +21,6 @@ from mlpjit.kernels.rules import (
     sqrt,
     store,
 )
-from mlpjit.limits import above
 from mlpjit.registry import Registry
 
 clippings: Registry[Stage] = Registry("clipping")
@@ -32,8 +31,7 @@ def clipping(formula: str, citation: str, **defaults: Any) -> Callable[[Function
 
     def register(function: Function) -> Stage:
         name = function.__name__.removesuffix("_clipping")
-        limits = {key: above(0.0) for key in defaults}
-        return clippings.register(Stage(name, function, formula, citation, defaults, kind="whole", limits=limits))
+        return clippings.register(Stage(name, function, formula, citation, defaults, kind="whole"))
 
     return register
 
