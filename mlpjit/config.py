@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
 
@@ -13,6 +13,9 @@ from mlpjit.errors import ConfigError
 from mlpjit.registry import suggestion
 from mlpjit.rules import broken_rules
 from mlpjit.specs import Spec, parse_dataset, parse_name, parse_spec, plain
+
+if TYPE_CHECKING:
+    from mlpjit.datasets import DatasetInfo
 
 
 class _Mistakes(ValueError):
@@ -124,11 +127,13 @@ class RunConfig(BaseModel):
             raise ConfigError(found)
 
     @classmethod
-    def trusted(cls, values: Mapping[str, Any]) -> RunConfig:
-        """Return a config from values that a study has checked already."""
+    def trusted(cls, values: Mapping[str, Any], data: DatasetInfo | None = None) -> RunConfig:
+        """Return a config from values that a study has checked already, and what it knew then of the dataset."""
         given = {name: value for name, value in values.items() if name not in identity.SHAPE_FIELDS}
         config = cls.model_construct(**given, hidden=identity.hidden(values))
         config._resolve_seeds()
+        if data is not None:
+            config.__dict__["data"] = data
         return config
 
     def _resolve_seeds(self) -> None:
@@ -156,8 +161,14 @@ class RunConfig(BaseModel):
         return identity.factors(self.__dict__)
 
     @cached_property
+    def data(self) -> DatasetInfo:
+        """The dataset's sizes and hash as they are planned with: a run whose file changes afterwards fails."""
+        return identity.dataset_info(self.dataset)
+
+    @cached_property
     def run_id(self) -> str:
         """The hash of canonical form, data and kernel sources: 16 hexadecimal digits."""
+        assert self.data  # looked at once, so that the id and the run are of the same data
         return identity.run_id(self.__dict__)
 
 

@@ -43,6 +43,12 @@ def dataset_info(spec: Spec) -> DatasetInfo:
     return _describe(spec) if is_file(spec["name"]) else _built_in_info(spec)
 
 
+def described(values: Values) -> DatasetInfo:
+    """Return what was planned with, under "data" where a config holds it, else what the dataset is now."""
+    found: DatasetInfo | None = values.get("data")
+    return found or dataset_info(values["dataset"])
+
+
 def _describe(spec: Spec) -> DatasetInfo:
     """A file may change while we run, and is looked at each time."""
     from mlpjit.datasets import describe
@@ -70,7 +76,7 @@ def activation(values: Values) -> Any:
 def loss(values: Values) -> Spec:
     """Return the loss: cross_entropy for classification and mse for regression unless one is given."""
     given: Spec | None = values["loss"]
-    return _default_loss(dataset_info(values["dataset"]).task) if given is None else given
+    return _default_loss(described(values).task) if given is None else given
 
 
 @lru_cache
@@ -183,7 +189,7 @@ def source_hash(values: Values) -> str:
 
 def code_and_data(values: Values) -> str:
     """Return the hash of the kernels a run uses, followed by the hash of its data."""
-    return source_hash(values) + dataset_info(values["dataset"]).data_hash
+    return source_hash(values) + described(values).data_hash
 
 
 def json_part(name: str, value: Any) -> str:

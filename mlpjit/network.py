@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,15 +78,9 @@ def padded(width: int, dtype: str) -> int:
     return whole + lanes if whole * ITEM_BYTES[dtype] % 512 == 0 else whole
 
 
-def _info(config: RunConfig) -> Any:
-    from mlpjit.datasets import describe
-
-    return describe(config.dataset)
-
-
 def sizes(config: RunConfig) -> list[int]:
     """Return inputs, hidden widths and outputs."""
-    info = _info(config)
+    info = config.data
     return [info.inputs, *config.hidden, info.outputs]
 
 
@@ -109,13 +103,13 @@ def parameter_count(config: RunConfig) -> int:
 
 def batch_rows(config: RunConfig) -> int:
     """Return the batch size, at most the training set."""
-    rows: int = _info(config).train_samples
+    rows: int = config.data.train_samples
     return rows if config.batch_size == "full" else min(int(config.batch_size), rows)
 
 
 def steps_per_epoch(config: RunConfig) -> int:
     """Return the steps of an epoch; a remainder of one sample joins the batch before it under batch normalization."""
-    rows, batch = _info(config).train_samples, batch_rows(config)
+    rows, batch = config.data.train_samples, batch_rows(config)
     alone = rows % batch == 1 and batch > 1 and config.normalization == "batch"
     return max(1, -(-rows // batch) - (1 if alone else 0))
 
@@ -139,7 +133,7 @@ def step_flops(config: RunConfig, rows: int) -> float:
 
 def estimated_cost(config: RunConfig) -> float:
     """Return the FLOP of the run, evaluations included: what a sweep orders its runs by."""
-    info, shape = _info(config), sizes(config)
+    info, shape = config.data, sizes(config)
     products = sum(a * b for a, b in pairwise(shape))
     units = 40.0 * sum(shape[1:])
     training = config.epochs * (step_flops(config, info.train_samples) + info.train_samples * units)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from mlpjit.executors import Ended
-from mlpjit.identity import dataset_info, source_hash
+from mlpjit.identity import source_hash
 from mlpjit.store import StoredRun
 from mlpjit.store.arrays import encode
 from mlpjit.store.schema import COUNTS, METRICS, TIMINGS
@@ -18,7 +18,7 @@ def stored_run(ended: Ended, run_id: str, session: int) -> StoredRun:
     values = {
         "run_id": run_id, **config.factors(), "session": session, "timeout": config.timeout,
         "config": json.dumps(config.canonical(), separators=(",", ":")),
-        "source_hash": source_hash(config.__dict__)[:16], "data_hash": dataset_info(config.dataset).data_hash[:16],
+        "source_hash": source_hash(config.__dict__)[:16], "data_hash": config.data.data_hash[:16],
         "started_at": ended.started_at, "finished_at": ended.finished_at,
     }  # fmt: skip
     if ended.error is not None:

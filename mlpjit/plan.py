@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from mlpjit.config import RunConfig
 from mlpjit.grid import Block
-from mlpjit.identity import FACTORS, KERNEL_FIELDS, SEED_FIELDS, SHAPE_FIELDS, digest
+from mlpjit.identity import FACTORS, KERNEL_FIELDS, SEED_FIELDS, SHAPE_FIELDS, dataset_info, digest
 
 Known = Mapping[str, tuple[str, float | None, float | None]]
 # What the cost of a run depends on; learning rates, seeds and initializers share one estimate.
@@ -31,6 +31,8 @@ class Runs:
 
     def __init__(self, blocks: Sequence[Block]) -> None:
         self.blocks = tuple(blocks)
+        # Before the ids: a file that changes in between makes its runs fail, not wrong.
+        self._data = {v["dataset"]: dataset_info(v["dataset"]) for b in blocks for v in b.combinations(("dataset",))}
         ids = [run_id for block in self.blocks for run_id in block.run_ids()]
         first: dict[str, int] = {}
         for point, run_id in enumerate(ids):
@@ -51,17 +53,21 @@ class Runs:
     def config(self, index: int) -> RunConfig:
         """Return the config of one run."""
         block, point = self._locate(index)
-        return RunConfig.trusted(block.values(point))
+        return self._config(block.values(point))
+
+    def _config(self, values: Mapping[str, Any]) -> RunConfig:
+        """Return a config with the data as they were when the study was planned."""
+        return RunConfig.trusted(values, self._data[values["dataset"]])
 
     def with_seed(self, index: int, seed: int) -> RunConfig:
         """Return a run's config on another seed. Seeds that its study fixes stay; those it sweeps follow."""
         block, point = self._locate(index)
         swept = {name for name, _ in block.axes} & set(SEED_FIELDS)
-        return RunConfig.trusted({**block.values(point), **dict.fromkeys(swept), "seed": seed})
+        return self._config({**block.values(point), **dict.fromkeys(swept), "seed": seed})
 
     def numbers(self, value: Callable[[RunConfig], float]) -> npt.NDArray[np.float64]:
         """Return a number for every run that depends on COST_FIELDS only."""
-        parts = [block.numbers(COST_FIELDS, lambda values: value(RunConfig.trusted(values))) for block in self.blocks]
+        parts = [block.numbers(COST_FIELDS, lambda values: value(self._config(values))) for block in self.blocks]
         return np.concatenate(parts)[self._points] if parts else np.empty(0)
 
     def column(self, name: str) -> list[Any]:
@@ -200,4 +206,4 @@ def step_timings(runs: Runs, repeats: int, widths: Sequence[int]) -> list[StepTi
 
 def _reshaped(config: RunConfig, hidden: Sequence[int]) -> RunConfig:
     values = {name: config.__dict__[name] for name in RunConfig.model_fields}
-    return RunConfig.trusted({**values, "hidden": hidden, "epochs": min(config.epochs, TIMED_EPOCHS)})
+    return RunConfig.trusted({**values, "hidden": hidden, "epochs": min(config.epochs, TIMED_EPOCHS)}, config.data)

@@ -10,6 +10,7 @@ import numpy as np
 
 from mlpjit import compiled, network
 from mlpjit.datasets import Split, split
+from mlpjit.errors import DatasetError
 from mlpjit.kernels import jit, layout
 from mlpjit.kernels.optimizers.stages import DELTAS_AT, INPUTS_AT
 from mlpjit.kernels.pairs import plan_curvature
@@ -61,6 +62,8 @@ class Run:
         self.config, self.control = config, control or Control()
         self.dtype = config.dtype
         self.data: Split = split(config.dataset, config.split_seed or 0, config.dtype)
+        if self.data.data_hash != config.data.data_hash:
+            raise DatasetError(f"dataset {config.dataset['name']!r}: file changed while the study ran")
         self.layers = network.config_layers(config)
         self.steps = self.control.steps_total = network.total_steps(config)
         self._make_arrays()
@@ -152,7 +155,7 @@ class Run:
             layout.TEST_ROWS: len(data.x_test), layout.BATCH: batch, layout.CHUNK: rows,
             layout.STEPS_PER_EPOCH: network.steps_per_epoch(config), layout.EVALUATE_EVERY: config.evaluate_every,
             layout.SHUFFLE: config.shuffle, layout.ORDER_SEED: config.order_seed,
-            layout.CLASSIFICATION: network._info(config).task == "classification",
+            layout.CLASSIFICATION: config.data.task == "classification",
             layout.LOSS: compiled.loss(config.canonical()["loss"]["name"], dtype).address,
             layout.CLIP: 0 if config.clip is None else compiled.clipping(config.clip["name"], dtype).address,
             layout.OPTIMIZER: compiled.optimizer(config.optimizer["name"], dtype).address,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from fakes import TABLE, Fake
 from mlpjit.errors import ConfigError, StoreError
 from mlpjit.export import export
 from mlpjit.progress import Snapshot
+from mlpjit.result import Control
 from mlpjit.signals import Interrupted
 from mlpjit.store import Store
 from mlpjit.study import Study
@@ -217,3 +219,47 @@ def test_an_error_of_the_store_ends_the_sweep(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(Store, "put", broken)
     with pytest.raises(StoreError, match="the disk is full"):
         small().run(tmp_path, threads=2, runner=Fake(seconds=0.01).runner())
+
+
+def moons(path: Path, shift: float = 0.0) -> None:
+    """Write two classes of 40 points each."""
+    rows = [f"{i % 2 + 0.01 * i + shift},{i % 7},{i % 2}" for i in range(80)]
+    path.write_text("\n".join(["a,b,target", *rows]) + "\n")
+
+
+def test_a_file_that_changes_while_the_study_runs_fails_its_runs(tmp_path: Path) -> None:
+    """The plan is of the first contents; results of the second must not be stored under its ids."""
+    from mlpjit.run import execute
+
+    moons(tmp_path / "moons.csv")
+    table = {"name": "edited", "dataset": str(tmp_path / "moons.csv"), "hidden": [4], "epochs": 1,
+             "sweep": {"seed": [0, 1]}}  # fmt: skip
+    study, runner = Study.from_table(table), Fake().runner()
+
+    def edit(configs: Any) -> float:
+        moons(tmp_path / "moons.csv", shift=0.5)
+        return 0.0
+
+    changing = replace(runner, execute=execute, prepare=edit, control=Control)
+    results = study.run(tmp_path / "out", threads=1, runner=changing)
+    assert results.summary.states == {"failed": 2}
+    line = "file changed while the study ran"
+    errors = results.frame()["error"].tolist()
+    assert all(text.endswith(line) and "\n" not in text for text in errors), errors
+    again = Study.from_table(table)
+    assert not set(again.runs.run_ids) & set(study.runs.run_ids)
+    keeping = replace(runner, execute=execute, control=Control)
+    assert again.run(tmp_path / "out", threads=1, runner=keeping).summary.states == {"done": 2}
+
+
+def test_a_file_that_is_gone_fails_its_runs_in_one_line(tmp_path: Path) -> None:
+    moons(tmp_path / "moons.csv")
+    table = {"name": "gone", "dataset": str(tmp_path / "moons.csv"), "hidden": [4], "epochs": 1}
+    study = Study.from_table(table)
+    runs = study.runs
+    (tmp_path / "moons.csv").unlink()
+    assert runs.config(0).run_id == runs.run_ids[0]
+    from mlpjit.run import Run
+
+    with pytest.raises(ConfigError, match=r"cannot read dataset .*moons\.csv"):
+        Run(runs.config(0))

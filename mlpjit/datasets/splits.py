@@ -28,7 +28,7 @@ class Split:
 
     x_*: (samples, inputs), y_*: (samples, outputs), C-contiguous, read-only, in the run's dtype. y is one-hot
     for classification and standardized for regression. rows_*: where each sample stands in the dataset.
-    x_transform, y_transform: the scaling, fitted on the training part alone.
+    x_transform, y_transform: the scaling, fitted on the training part alone. data_hash: of the data that were split.
     """
 
     x_train: Array
@@ -42,6 +42,7 @@ class Split:
     rows_test: Rows
     x_transform: Transform
     y_transform: Transform
+    data_hash: str
 
     @property
     def nbytes(self) -> int:
@@ -82,7 +83,7 @@ def divide(data: Dataset, split_seed: int, dtype: str) -> Split:
         arrays[f"rows_{name}"] = rows
     for array in arrays.values():
         array.flags.writeable = False
-    return Split(**arrays, x_transform=x_transform, y_transform=y_transform)
+    return Split(**arrays, x_transform=x_transform, y_transform=y_transform, data_hash=data.data_hash)
 
 
 def part_rows(data: Dataset, split_seed: int) -> tuple[Rows, Rows, Rows]:
