@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -28,7 +29,7 @@ from numba.extending import intrinsic
 from mlpjit.kernels import blocks, buffers, chains, simd, state_arrays, tiles  # noqa: F401  (they register primitives in simd)
 from mlpjit.kernels import cache as disk
 from mlpjit.kernels.rules import ByDtype, DtypeConstant, InFloat64, Kernel, Pointer, Primitive
-from mlpjit.kernels.sources import all_kernels_hash, referenced_names
+from mlpjit.kernels.sources import all_kernels_bytes, all_kernels_hash, referenced_names
 
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False, "fastmath": False, "nogil": True}
 # LLVM leaves a long device function as a call, and the loop around it is no vector loop: gelu in float64 took 19 ns.
@@ -173,15 +174,38 @@ def target() -> tuple[str, str, str]:
 
 
 @cache
+def _declare() -> None:
+    """Load Numba's declarations, but not SciPy, which it would import to see whether there is one: 0.1 s of the start.
+
+    What of Numba needs SciPy asks again when it is used.
+    """
+    blas = "scipy.linalg.cython_blas"
+    absent = blas not in sys.modules
+    if absent:
+        sys.modules[blas] = None  # type: ignore[assignment]
+    try:
+        cpu_target.target_context.refresh()
+    finally:
+        if absent:
+            del sys.modules[blas]
+
+
+def _sources() -> str:
+    """Return the hash of the kernels' meaning; parsing them all takes a tenth of a second, so it is kept on disk."""
+    return disk.remembered(f"{sys.version_info[:2]} {all_kernels_bytes()}", all_kernels_hash)
+
+
+@cache
 def cache_folder() -> Path:
     """Return the folder of everything compiled from these sources, by these versions, for this CPU."""
-    parts = (all_kernels_hash(), numba.__version__, llvmlite.__version__, np.__version__, *target(), repr(OPTIONS))
+    parts = (_sources(), numba.__version__, llvmlite.__version__, np.__version__, *target(), repr(OPTIONS))
     return disk.root() / hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
 def _compile(function: FunctionType, signature: Any, folder: Path) -> Any:
     """Compile into, or load from, a folder through Numba's locator hook."""
     function.cache_folder = str(folder)  # type: ignore[attr-defined]
+    _declare()
     settings: Any = numba.config
     before = settings.CACHE_LOCATOR_CLASSES
     settings.CACHE_LOCATOR_CLASSES = disk.LOCATOR

@@ -56,6 +56,15 @@ def functions_hash(path: Path, names: tuple[str, ...]) -> str:
     return tree_hash("\n".join(ast.unparse(found[name]) for name in names))
 
 
+def all_kernels_bytes() -> str:
+    """Return one hash over the bytes of every module of `mlpjit.kernels`."""
+    found = hashlib.sha256()
+    for path in sorted(FOLDER.rglob("*.py")):
+        text = path.read_bytes()
+        found.update(f"{path.relative_to(FOLDER)} {len(text)} ".encode() + text)
+    return found.hexdigest()
+
+
 @cache
 def all_kernels_hash() -> str:
     """Return one hash over every module of `mlpjit.kernels`: what the compile cache depends on."""

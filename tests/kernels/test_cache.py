@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpjit.kernels import jit
+from mlpjit.kernels import cache, jit
 
 PACKAGE = Path(__file__).parents[2] / "mlpjit"
 PROBE = """
@@ -68,7 +68,7 @@ def test_a_whole_run_in_a_second_process_compiles_nothing(tmp_path):
     code = """
 import json
 from mlpjit.config import RunConfig
-from mlpjit.kernels import jit
+from mlpjit.kernels import cache, jit
 from mlpjit.run import execute
 result = execute(RunConfig(hidden=[8], activation="gelu", optimizer="adam", epochs=1, normalization="batch",
                            init="orthogonal", schedule="cosine", clip="global_norm"))
@@ -203,3 +203,23 @@ def test_where_nothing_is_writable_a_temporary_folder_serves(tmp_path):
     answer = probe(blocked / "below", code=PROBE)
     assert not answer["folder"].startswith(str(tmp_path))
     assert not Path(answer["folder"]).exists()
+
+
+def test_what_is_remembered_is_made_once_and_again_when_damaged(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "root", lambda: tmp_path)
+    made = []
+
+    def make() -> str:
+        made.append(1)
+        return "ab" * 32
+
+    assert [cache.remembered("key", make) for _ in range(3)] == ["ab" * 32] * 3
+    assert len(made) == 1
+    (kept,) = tmp_path.iterdir()
+    for damage in ("", "cd" * 32, kept.read_text().replace("ab", "cd", 1)):
+        kept.write_text(damage)
+        made.clear()
+        assert cache.remembered("key", make) == "ab" * 32
+        assert made
+    cache.remembered("another key", make)
+    assert len(list(tmp_path.iterdir())) == 2

@@ -8,6 +8,8 @@ from __future__ import annotations
 import ctypes
 import inspect
 import re
+import subprocess
+import sys
 from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
@@ -165,3 +167,14 @@ def test_numba_is_called_in_one_place():
     call = re.compile(r"numba\.(njit|jit|cfunc|vectorize)\(")
     callers = {path.name for path in package.rglob("*.py") if call.search(path.read_text())}
     assert callers == {"jit.py"}
+
+
+def test_scipy_is_not_imported_for_nothing_and_found_when_it_is_needed():
+    """Numba looks for BLAS when it loads its declarations; users' own functions still find it."""
+    code = (
+        "import sys\nfrom mlpjit.kernels.random import uniforms\nuniforms(0, 'init', 2)\n"
+        "assert 'scipy.linalg' not in sys.modules\n"
+        "from numba.np.linalg import ensure_blas\nensure_blas()\nassert 'scipy.linalg.cython_blas' in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
