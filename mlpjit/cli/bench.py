@@ -28,6 +28,7 @@ def bench(
     threads: Annotated[int | None, typer.Option("--threads", help="Threads to scale to; all CPUs without it.")] = None,
     peers: Annotated[bool, typer.Option("--peers", help="Beside JAX, PyTorch, scikit-learn, as installed.")] = False,
     grid: Annotated[str, typer.Option("--grid", help="With --peers: nine cells, wide (20 more) or full.")] = "wide",
+    beside: Annotated[str, typer.Option("--beside", help="With --peers: only those, as jax,eager.")] = "",
     pin: Annotated[bool, typer.Option("--pin/--no-pin", help="With --peers: all on one CPU.")] = True,
     out: Annotated[Path, typer.Option("--out", help="Folder of the results.")] = Path("results/bench"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -47,7 +48,7 @@ def bench(
     if peers and (sections or dtype or threads):
         raise ConfigError("--peers compares training steps in float32 on one thread: no sections, --dtype or --threads")
     if peers:
-        compare_peers(grid, only, rounds, pin, out, as_json)
+        compare_peers(grid, only, beside, rounds, pin, out, as_json)
         return
     dtypes = tuple(dict.fromkeys(each.value for each in dtype or [Dtype.float32]))
     options = Options(only, dtypes, rounds, threads=thread_count(threads))

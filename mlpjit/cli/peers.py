@@ -14,31 +14,42 @@ if TYPE_CHECKING:
 BUSY = 1.2  # wall over core time, above which other work ran on the core
 
 
-def compare_peers(grid: str, only: str, rounds: int, pinned: bool, out: Path, as_json: bool) -> None:
-    """Time the cells of a grid on every side that is installed; print tables, write JSON and a figure."""
-    from dataclasses import asdict
-
-    from mlpjit.cli.tables import dump
+def compare_peers(grid: str, only: str, beside: str, rounds: int, pinned: bool, out: Path, as_json: bool) -> None:
+    """Time the cells of a grid on the sides installed; print tables, write JSON after each cell, and a figure."""
     from mlpjit.errors import ConfigError, writing
     from mlpjit.measure.peers.cells import chosen
     from mlpjit.measure.peers.figure import save
-    from mlpjit.measure.peers.side_by_side import compare
-    from mlpjit.provenance import host
+    from mlpjit.measure.peers.side_by_side import compare, named
 
     cells = [cell for cell in chosen(grid) if only in cell.name]
     if not cells:
         raise ConfigError(f"no cell has {only!r} in its name")
-    core = last_core() if pinned else None
-    found = compare(cells, rounds=rounds, core=core, progress=lambda line: print(line, file=sys.stderr, flush=True))
-    text = dump({"host": host(1), **asdict(found), "summaries": [asdict(each) for each in found.summaries()]})
+
+    def keep(found: Comparison) -> None:
+        with writing(out):
+            out.mkdir(parents=True, exist_ok=True)
+            path.write_text(text_of(found) + "\n", encoding="utf-8")
+
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    path, core = out / "peers.json", last_core() if pinned else None
+    found = compare(cells, named(beside), rounds, core=core, progress=tell, finished=keep)
     with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
-        paths = [out / "peers.json"]
-        paths[0].write_text(text + "\n", encoding="utf-8")
-        paths += save(found, out)
+        paths = [path, *save(found, out)]
     for line in found.left_out:
-        print(f"left out: {line}", file=sys.stderr)
-    print(text if as_json else "\n\n".join([*tables(found), "\n".join(map(str, paths))]))
+        tell(f"left out: {line}")
+    print(text_of(found) if as_json else "\n\n".join([*tables(found), "\n".join(map(str, paths))]))
+
+
+def text_of(found: Comparison) -> str:
+    """Return everything measured as JSON, with the machine and the summaries."""
+    from dataclasses import asdict
+
+    from mlpjit.cli.tables import dump
+    from mlpjit.provenance import host
+
+    return dump({"host": host(1), **asdict(found), "summaries": [asdict(each) for each in found.summaries()]})
 
 
 def last_core() -> int | None:

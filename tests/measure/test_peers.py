@@ -97,6 +97,11 @@ def test_scikit_learn_reaches_our_loss_and_says_what_it_lacks():
     assert found.timings[0].ratio == 1.0
 
 
+def test_peers_are_chosen_by_parts_of_their_names():
+    assert side_by_side.named("jax,EAGER") == ["mlpjit", "JAX jit(scan)", "JAX vmap", "PyTorch eager"]
+    assert side_by_side.named("") == list(worker.SIDES)
+
+
 def test_what_is_not_installed_is_named(monkeypatch):
     monkeypatch.setitem(worker.SIDES, "JAX vmap", ("jax_peer", "together", ("no_such_package",)))
     here, missing = side_by_side.installed(["mlpjit", "JAX vmap"])
@@ -173,7 +178,7 @@ def test_the_command_compares_and_writes(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [(["limits", "--peers"], "no sections"), (["--peers", "--grid", "big"], "unknown grid"),
-     (["--peers", "--only", "9x9"], "no cell has '9x9'")],
+     (["--peers", "--only", "9x9"], "no cell has '9x9'"), (["--peers", "--beside", "keras"], "no peer has 'keras'")],
 )  # fmt: skip
 def test_the_command_refuses_what_does_not_go_together(arguments, message):
     done = CliRunner().invoke(app, ["bench", *arguments])

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpjit import statistics
+from mlpjit.errors import ConfigError
 from mlpjit.measure.peers import task as tasks
 from mlpjit.measure.peers.cells import NINE, Cell
 from mlpjit.measure.peers.worker import ENSEMBLE, RUNS, SIDES
@@ -141,6 +142,15 @@ class Worker:
                 pipe.close()
 
 
+def named(parts: str) -> list[str]:
+    """Return mlpjit and the sides whose name has one of these parts, comma-separated; ConfigError where none has."""
+    wanted = [part.strip().lower() for part in parts.split(",")]
+    found = [side for side in SIDES if side != OURS and any(part in side.lower() for part in wanted)]
+    if not found:
+        raise ConfigError(f"no peer has {parts!r} in its name; there are {', '.join(list(SIDES)[1:])}")
+    return [OURS, *found]
+
+
 def installed(sides: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the sides whose packages are here, and a line for each that is not."""
     found: list[str] = []
@@ -158,10 +168,12 @@ def compare(
     turn: float = 0.05,
     core: int | None = None,
     progress: Callable[[str], None] = lambda _: None,
+    finished: Callable[[Comparison], None] = lambda _: None,
 ) -> Comparison:
     """Time every cell on every side, in `rounds` rounds of one turn a side of about `turn` seconds.
 
-    core: the CPU that all processes are pinned to; None leaves them free.
+    core: the CPU that all processes are pinned to; None leaves them free. finished hears the comparison so far after
+    each cell.
     """
     here, missing = installed(sides)
     found = Comparison(left_out=missing, core=core)
@@ -178,6 +190,7 @@ def compare(
         for place, cell in enumerate(cells):
             progress(f"cell {place + 1} of {len(cells)}: {cell.name}")
             _cell(cell, workers, rounds, turn, Path(folder) / "task.npz", found)
+            finished(found)
     return found
 
 
