@@ -83,12 +83,22 @@ def _tables(found: Measured) -> Iterable[str]:
         if readings:
             header = (name, "us", "quartiles", "GFLOP/s", "of fma", "GB/s", "level", "of memory", "of units", "bound")
             yield table(header, map(_reading, readings), (1, 2, 3, 4, 5, 7, 8))
+            yield "\n".join(_farthest(readings))
     if found.compile:
         columns = ("compile cache", "process s", "quartiles", "imports", "kernels", "first step", "compiled", "loaded")
         yield table(columns, [_start(start) for start in found.compile], numbers)
     if found.threads:
         heads = ("runs", "1 thread, runs/s", "quartiles", "threads", "runs/s", "quartiles", "of linear", "quartiles")
         yield table(heads, [_scaling(each) for each in found.threads], numbers)
+
+
+def _farthest(readings: list[Reading]) -> Iterable[str]:
+    """Say of each kind of case how near they come to the limit that binds them, and which stays farthest away."""
+    for group in dict.fromkeys(row.group for row in readings):
+        shares = {row.name: row.shares[row.bound].median for row in readings if row.group == group and row.bound}
+        last = min(shares, key=lambda name: shares[name])
+        middle = sorted(shares.values())[len(shares) // 2]
+        yield f"{group}: {middle:.0%} of what binds it at the median, {shares[last]:.0%} at least ({last})"
 
 
 def _doubt(found: Measured) -> str:

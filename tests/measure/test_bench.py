@@ -75,6 +75,7 @@ def test_bench_prints_and_writes(tmp_path: Path):
     result = mlpjit("bench", "limits", "kernels", *options)
     assert result.exit_code == 0, result.output
     assert "product/weight_gradient/37/float32" in result.stdout
+    assert "product: " in result.stdout
     assert "measuring kernels" in result.stderr
     assert {path.name for path in out.iterdir()} == {"limits.json", "kernels.json", "roofline.svg", "roofline.png"}
     assert [row["name"] for row in json.loads((out / "kernels.json").read_text())["kernels"]] == [
