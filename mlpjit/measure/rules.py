@@ -62,16 +62,17 @@ def loss(name: str, dtype: str) -> Work:
 def optimizer(name: str, dtype: str) -> Work:
     """One update of 17,290 parameters."""
     record = registries.optimizers[name]
-    return _stage(record, compiled.optimizer(name, dtype), dtype)
+    # Parameters and state are read and written, the gradient is read.
+    return _stage(record, compiled.optimizer(name, dtype), dtype, passes=3 + 2 * len(record.state))
 
 
 def clipping(name: str, dtype: str) -> Work:
     """One clipping of 17,290 gradients, too small to be cut, as most are."""
     record = registries.clippings[name]
-    return _stage(record, compiled.clipping(name, dtype), dtype)
+    return _stage(record, compiled.clipping(name, dtype), dtype, passes=1)
 
 
-def _stage(record: Stage, made: jit.Compiled, dtype: str) -> Work:
+def _stage(record: Stage, made: jit.Compiled, dtype: str, passes: int) -> Work:
     shapes = tensors_of_layers(layers_of(SIZES))
     count, slots = parameters(shapes), len(record.state)
     params, grads = filled(dtype, count), filled(dtype, count, low=-1e-4, high=1e-4)
@@ -86,8 +87,5 @@ def _stage(record: Stage, made: jit.Compiled, dtype: str) -> Work:
     }  # fmt: skip
     arguments = by_name(elementwise_loop.function, values)
     run = repeated(made, elementwise_loop, arguments, dtype)
-    # An optimizer reads and writes parameters and state and reads the gradient; clipping reads the latter at least.
-    elementwise = record.kind == "elementwise"
-    passes = 3 + 2 * slots if elementwise else 1
-    counted = counting.update(record, dtype) if elementwise else None
+    counted = counting.update(record, dtype) if record.kind == "elementwise" else None
     return _elementwise(run, counted, count, passes * size(params), (2 + slots) * size(params))
