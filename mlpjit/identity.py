@@ -66,11 +66,13 @@ def hidden(values: Values) -> tuple[int, ...]:
 
 
 def activation(values: Values) -> Any:
-    """Return one name where all hidden layers share it, else the list of names."""
+    """Return one name where all hidden layers share it, "identity" where there are none, else the list of names."""
     names = values["activation"]
+    if not hidden(values):
+        return "identity"
     if isinstance(names, str):
         return names
-    return (names[0] if names else "identity") if len(set(names)) <= 1 else list(names)
+    return names[0] if len(set(names)) == 1 else list(names)
 
 
 def loss(values: Values) -> Spec:
@@ -197,12 +199,36 @@ def json_part(name: str, value: Any) -> str:
     return f"{json.dumps(name)}:{json.dumps(value, separators=(',', ':'))}"
 
 
-# The text that is hashed: every part of the canonical JSON, then code and data, joined by commas.
+def _data_named(values: Values) -> Any:
+    """A file is named by the hash of its contents alone, which follows with the code."""
+    from mlpjit.datasets.specs import is_file
+
+    return "file" if is_file(values["dataset"]["name"]) else values["dataset"]
+
+
+def _batch(values: Values) -> Any:
+    size = values["batch_size"]
+    return "full" if size != "full" and size >= described(values).train_samples else size
+
+
+# Parts of the canonical form that can be written in several ways without another number in the run.
+EQUIVALENT: dict[str, Part] = {
+    "dataset": Part(("dataset",), _data_named),
+    "batch_size": Part(("batch_size", "dataset"), _batch),
+    "evaluate_every": Part(("evaluate_every", "epochs"), lambda v: min(v["evaluate_every"], max(v["epochs"], 1))),
+    "order_seed": Part(
+        ("order_seed", "seed", "shuffle"), lambda v: PARTS["order_seed"].value(v) if v["shuffle"] else None
+    ),
+}
+
+
+def _hashed(name: str, part: Part) -> Part:
+    return Part(part.fields, lambda values: json_part(name, part.value(values)))
+
+
+# The text that is hashed: the canonical JSON without `seed`, which only sets the other three, then code and data.
 IDENTITY: dict[str, Part] = {
-    **{
-        name: Part(part.fields, lambda values, name=name, part=part: json_part(name, part.value(values)))  # type: ignore[misc]
-        for name, part in PARTS.items()
-    },
+    **{name: _hashed(name, EQUIVALENT.get(name, part)) for name, part in PARTS.items() if name != "seed"},
     "~code and data": Part((*KERNEL_FIELDS, *SHAPE_FIELDS), code_and_data),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,7 @@ def test_depth_and_width_are_short_for_hidden() -> None:
     assert RunConfig(hidden=[8, 4]).width is None
 
 
+SEEDS = {"split_seed": 5, "init_seed": 6, "order_seed": 7}
 SAME = [
     ({"activation": "relu", "depth": 2}, {"activation": ["relu", "relu"], "depth": 2}),
     ({"optimizer": "adam"}, {"optimizer": {"name": "adam", "b1": 0.9}}),
@@ -91,6 +93,12 @@ SAME = [
     ({"loss": "huber"}, {"loss": {"name": "huber", "delta": 1}}),
     ({}, {"timeout": 5.0}),
     ({"clip": None}, {"clip": "none"}),
+    ({"seed": 1, **SEEDS}, {"seed": 2, **SEEDS}),
+    ({"depth": 0, "activation": "relu"}, {"depth": 0, "activation": "tanh"}),
+    ({"depth": 0}, {"hidden": [], "activation": []}),
+    ({"shuffle": False, "order_seed": 1}, {"shuffle": False, "order_seed": 2}),
+    ({"batch_size": "full"}, {"batch_size": 1_000_000}),
+    ({"epochs": 3, "evaluate_every": 3}, {"epochs": 3, "evaluate_every": 5}),
     ({"seed": 2, "learning_rate": 0.1}, {"seed": np.int64(2), "learning_rate": np.float64(0.1)}),
     ({"hidden": [4, 5]}, {"hidden": np.array([4, 5])}),
 ]
@@ -99,6 +107,19 @@ SAME = [
 @pytest.mark.parametrize(("one", "other"), SAME, ids=str)
 def test_ways_to_say_the_same_run_share_its_id(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert RunConfig(**one).run_id == RunConfig(**other).run_id
+
+
+def test_the_path_of_a_file_is_no_part_of_the_id(tmp_path: Path) -> None:
+    rows = "\n".join(["a,b,c", *(f"{i},{i * i % 7},{i % 2}" for i in range(60))])
+    paths = [tmp_path / "one.csv", tmp_path / "two.csv"]
+    for path in paths:
+        path.write_text(rows)
+    one, two = (RunConfig(dataset=str(path)).run_id for path in paths)
+    assert one == two == RunConfig(dataset={"name": str(paths[1]), "target": "c"}).run_id
+    assert RunConfig(dataset={"name": str(paths[0]), "scaling": "none"}).run_id != one
+    assert RunConfig(dataset={"name": str(paths[0]), "label_noise": 0.1}).run_id != one
+    paths[1].write_text(rows.replace("59,", "58,"))
+    assert RunConfig(dataset=str(paths[1])).run_id != one
 
 
 OTHER: list[dict[str, Any]] = [

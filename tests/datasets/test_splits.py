@@ -203,7 +203,7 @@ from mlpjit.datasets import datasets, split
 digest = hashlib.sha256()
 for name in datasets:
     for value in vars(split(name, 3, "float64")).values():
-        digest.update(getattr(value, "shift", value).tobytes())
+        digest.update(value.encode() if isinstance(value, str) else getattr(value, "shift", value).tobytes())
 print(digest.hexdigest())
 """
 
