@@ -101,6 +101,7 @@ class RunConfig(BaseModel):
     learning_rate: Positive = _field(1e-2, POSITIVE)
     schedule: Annotated[Spec, _spec("schedules")] = _field("constant")
     clip: Annotated[Spec | None, _optional(_spec("clippings"))] = _field(None)
+    l1: NotNegative = _field(0.0, NOT_NEGATIVE)
     l2: NotNegative = _field(0.0, NOT_NEGATIVE)
     weight_decay: NotNegative = _field(0.0, NOT_NEGATIVE)
     batch_size: Count | Literal["full"] = _field(64, f"{COUNT}, or 'full'")

@@ -97,7 +97,7 @@ def _seed(name: str) -> Part:
 PARTS: dict[str, Part] = {
     **{name: _field(name) for name in (
         "dataset", "output_activation", "init", "normalization", "optimizer", "wrapper", "learning_rate", "schedule",
-        "clip", "l2", "weight_decay", "batch_size", "epochs", "evaluate_every", "shuffle", "dtype", "seed",
+        "clip", "l1", "l2", "weight_decay", "batch_size", "epochs", "evaluate_every", "shuffle", "dtype", "seed",
     )},
     **{name: _seed(name) for name in ("split_seed", "init_seed", "order_seed")},
     "hidden": Part(SHAPE_FIELDS, lambda values: list(hidden(values))),
@@ -145,7 +145,7 @@ FACTORS: dict[str, Part] = {
     "normalization": PARTS["normalization"],
     "loss": Part(PARTS["loss"].fields, lambda values: label("losses", loss(values))),
     **{name: PARTS[name] for name in (
-        "batch_size", "epochs", "evaluate_every", "shuffle", "dtype", "l2", "weight_decay", "output_activation",
+        "batch_size", "epochs", "evaluate_every", "shuffle", "dtype", "l1", "l2", "weight_decay", "output_activation",
         "seed", "split_seed", "init_seed", "order_seed",
     )},
 }  # fmt: skip

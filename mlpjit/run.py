@@ -131,7 +131,8 @@ class Run:
     def _numbers(self, names: list[str]) -> np.ndarray:
         config = self.config
         numbers = np.zeros(layout.NUMBERS_SIZE + len(names))
-        numbers[layout.L2], numbers[layout.DECAY] = config.l2, config.weight_decay
+        numbers[layout.L1], numbers[layout.L2] = config.l1, config.l2
+        numbers[layout.DECAY] = config.weight_decay
         for place, (record, spec) in enumerate(self.stages):
             if record is not None:
                 at, given = layout.STAGE_SETTINGS + place * layout.MOST_SETTINGS, settings_of(record, spec)

@@ -16,7 +16,7 @@ from typing import Any
 SEED_COLUMNS = ("seed", "split_seed", "init_seed", "order_seed")
 FACTORS = (
     "dataset", "depth", "width", "hidden", "activation", "output_activation", "init", "normalization", "loss",
-    "optimizer", "learning_rate", "schedule", "clip", "l2", "weight_decay", "batch_size", "epochs", "dtype",
+    "optimizer", "learning_rate", "schedule", "clip", "l1", "l2", "weight_decay", "batch_size", "epochs", "dtype",
     "evaluate_every", "shuffle",
 )  # fmt: skip
 PROBLEM = ("dataset", "loss")

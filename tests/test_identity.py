@@ -66,7 +66,7 @@ EDITS = [
     ("workspace.py", "running += 2", "running += 4"),
     ("forward.py", "self.params[:] = params", "self.params[:] = -params"),
     ("compiled.py", "return 0", "return 1"),
-    ("run.py", "numbers[layout.L2], numbers[layout.DECAY]", "numbers[layout.DECAY], numbers[layout.L2]"),
+    ("run.py", "numbers[layout.L1], numbers[layout.L2]", "numbers[layout.L2], numbers[layout.L1]"),
     ("datasets/splits.py", "part[places] = 2", "part[places] = 1"),
     ("datasets/scaling.py", "block[half:]", "block[: half]"),
     ("datasets/generated/spirals.py", "Raw(", "Raw(*"),

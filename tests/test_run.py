@@ -133,18 +133,23 @@ def test_the_same_seed_gives_the_same_start_to_every_optimizer():
     assert all((start == starts[0]).all() for start in starts)
 
 
-def test_l2_adds_to_loss_and_gradient_of_weights_only():
-    plain, penalized = (Run(config(l2=l2, dtype="float64", epochs=1, batch_size="full")) for l2 in (0.0, 0.3))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("l1", "l2"), [(0.0, 0.3), (0.2, 0.0), (0.2, 0.3)])
+def test_penalties_add_to_loss_and_gradient_of_weights_only(l1, l2, dtype):
+    """l1 sum |W| + l2/2 sum W^2; a weight that is 0 gets no gradient from the former."""
+    settings = {"dtype": dtype, "epochs": 1, "batch_size": "full", "init": {"name": "sparse", "connections": 1}}
+    plain, penalized = Run(config(**settings)), Run(config(l1=l1, l2=l2, **settings))
+    w = [layer["W"].astype(np.float64) for layer in network.views(plain.layers, plain.params.copy())]
+    assert any((x == 0).any() for x in w)
     for run in (plain, penalized):
         run.advance()
-    start = Run(config(dtype="float64"))
-    w = [layer["W"] for layer in network.views(start.layers, start.params)]
-    extra = 0.15 * sum((x**2).sum() for x in w)
+    extra = sum(l1 * np.abs(x).sum() + l2 / 2 * (x**2).sum() for x in w)
     losses = [run.result().history["train_loss"][1] for run in (plain, penalized)]
-    assert losses[1] - losses[0] == pytest.approx(extra, rel=1e-12)
-    difference = network.views(plain.layers, penalized.grads - plain.grads)
+    eps = float(np.finfo(dtype).eps)
+    assert losses[1] - losses[0] == pytest.approx(extra, rel=100 * eps)
+    difference = network.views(plain.layers, penalized.grads.astype(np.float64) - plain.grads)
     for layer, weights in zip(difference, w, strict=True):
-        np.testing.assert_allclose(layer["W"], 0.3 * weights, atol=1e-14)
+        np.testing.assert_allclose(layer["W"], l1 * np.sign(weights) + l2 * weights, atol=8 * eps)
         assert (layer["b"] == 0).all()
 
 

@@ -140,7 +140,13 @@ def ramp(count: int) -> list[Any]:
     return [colormaps[SEQUENTIAL](step) for step in steps]
 
 
-WORDS = {"hidden": "hidden layers", "init": "initialization", "clip": "clipping", "l2": "L2 penalty"}
+WORDS = {
+    "hidden": "hidden layers",
+    "init": "initialization",
+    "clip": "clipping",
+    "l1": "L1 penalty",
+    "l2": "L2 penalty",
+}
 
 
 def listed(names: Sequence[str]) -> str:

@@ -28,8 +28,8 @@ NONE_AT = -1
 # The stages of a step, in the order of their columns in the plan (CLIP ..., CLIP_SCRATCH ...) and of their states.
 CLIP_STAGE, OPTIMIZER_STAGE, WRAPPER_STAGE = 0, 1, 2
 
-# Numbers of a run (float64): penalty, decay, settings of the loss and of each stage, each layer's slope limit.
-L2, DECAY, LOSS_SETTINGS, STAGE_SETTINGS, MOST_SETTINGS, NUMBERS_SIZE = 0, 1, 2, 6, 16, 54
+# Numbers of a run (float64): penalties, decay, settings of the loss and of each stage, each layer's slope limit.
+L1, L2, DECAY, LOSS_SETTINGS, STAGE_SETTINGS, MOST_SETTINGS, NUMBERS_SIZE = 0, 1, 2, 3, 7, 16, 55
 
 # The state that a run carries from piece to piece (float64).
 (

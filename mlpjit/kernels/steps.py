@@ -1,6 +1,6 @@
 """One training step on a gathered batch, and what it records.
 
-Order within a step: gradient, L2 penalty, clip, decoupled decay, optimizer. Stages ask for what they need and are
+Order within a step: gradient, penalties, clip, decoupled decay, optimizer. Stages ask for what they need and are
 served here.
 """
 
@@ -30,7 +30,6 @@ from mlpjit.kernels.layout import (
     INPUT_AT,
     INPUT_STRIDE,
     INPUTS,
-    L2,
     LAYER_COLUMNS,
     LAYER_COUNT,
     LAYERS,
@@ -69,18 +68,13 @@ from mlpjit.kernels.losses import (
 )
 from mlpjit.kernels.optimizers.stages import (
     AFTER,
-    COLUMNS,
     DONE,
     EVALUATE,
-    KIND,
     NEED_GRADIENT,
     NEED_HVP,
     NEED_LOSS,
-    OFFSET,
     POINT,
-    ROWS,
     TENSOR_COLUMNS,
-    WEIGHT,
     call_stage,
 )
 from mlpjit.kernels.passes import (
@@ -89,18 +83,17 @@ from mlpjit.kernels.passes import (
     output_delta,
     refresh_weights,
 )
+from mlpjit.kernels.penalties import decay_weights, penalty, penalty_curvature
 from mlpjit.kernels.rules import (
     Float64,
     Float64s,
     Int,
     Ints,
-    Real,
     Reals,
     device,
     dot,
     float64,
     float64s,
-    fma,
     ints,
     kernel,
     load,
@@ -166,29 +159,6 @@ def batch_loss(plan: Ints, arrays: Ints, rows: Int) -> Float64:
 
 
 @kernel
-def penalty(plan: Ints, arrays: Ints, differentiate: Int) -> Float64:
-    """Return l2/2 |W|^2 over all weight matrices and, with `differentiate`, add its gradient."""
-    l2, tensors = load(float64s(arrays, NUMBERS), L2), ints(arrays, TENSORS)
-    total = float64(0)
-    for t in range(load(plan, TENSOR_COUNT) if l2 != 0.0 else 0):
-        tensor = offset(tensors, t * TENSOR_COLUMNS)
-        if load(tensor, KIND) == WEIGHT:
-            size = load(tensor, ROWS) * load(tensor, COLUMNS)
-            w = offset(reals(arrays, PARAMS), load(tensor, OFFSET))
-            total += 0.5 * l2 * dot(w, w, size)
-            if differentiate != 0:
-                add_multiple(size, real(l2), w, offset(reals(arrays, GRADS), load(tensor, OFFSET)))
-    return total
-
-
-@kernel
-def add_multiple(count: Int, factor: Real, x: Reals, y: Reals) -> None:
-    """y += factor x."""
-    for i in range(count):
-        store(y, i, fma(factor, load(x, i), load(y, i)))
-
-
-@kernel
 def batch_gradient(plan: Ints, arrays: Ints, rows: Int) -> Float64:
     """Loss and gradient, penalty included, on the gathered batch at the parameters as they stand."""
     value = batch_loss(plan, arrays, rows)
@@ -210,7 +180,6 @@ def call_curvature(
 def batch_curvature(plan: Ints, arrays: Ints, rows: Int, vector: Reals) -> None:
     """Write the product of the Hessian, penalty included, with a vector behind that vector."""
     layers, workspace, count = ints(arrays, LAYERS), reals(arrays, WORKSPACE), load(plan, PARAMETERS)
-    tensors, l2 = ints(arrays, TENSORS), load(float64s(arrays, NUMBERS), L2)
     result = offset(vector, count)
     call_curvature(
         load(plan, CURVATURE), rows, load(plan, LAYER_COUNT), ints(arrays, CURVATURE_TABLES), load(plan, LOSS),
@@ -218,23 +187,7 @@ def batch_curvature(plan: Ints, arrays: Ints, rows: Int, vector: Reals) -> None:
         targets_of(plan, arrays), offset(float64s(arrays, NUMBERS), LOSS_SETTINGS), result,
         reals(arrays, CURVATURE_WORKSPACE),
     )  # fmt: skip
-    for t in range(load(plan, TENSOR_COUNT) if l2 != 0.0 else 0):
-        tensor = offset(tensors, t * TENSOR_COLUMNS)
-        if load(tensor, KIND) == WEIGHT:
-            at, size = load(tensor, OFFSET), load(tensor, ROWS) * load(tensor, COLUMNS)
-            add_multiple(size, real(l2), offset(vector, at), offset(result, at))
-
-
-@kernel
-def decay_weights(plan: Ints, arrays: Ints, amount: Float64) -> None:
-    """W -= amount W for every weight matrix (Loshchilov & Hutter 2019, arXiv:1711.05101)."""
-    tensors = ints(arrays, TENSORS)
-    for t in range(load(plan, TENSOR_COUNT)):
-        tensor = offset(tensors, t * TENSOR_COLUMNS)
-        if load(tensor, KIND) == WEIGHT:
-            w = offset(reals(arrays, PARAMS), load(tensor, OFFSET))
-            for i in range(load(tensor, ROWS) * load(tensor, COLUMNS)):
-                store(w, i, load(w, i) - real(amount) * load(w, i))
+    penalty_curvature(plan, arrays, vector, result)
 
 
 @kernel

@@ -33,7 +33,7 @@ WHOLE_NUMBERS = {
     "depth", "width", "epochs", "evaluate_every", "seed", "split_seed", "init_seed", "order_seed", "best_epoch",
     "parameters", "diverged_step", "steps", "gradients", "host_vector_bits", "host_threads",
 }  # fmt: skip
-NUMBERS = {"learning_rate", "l2", "weight_decay", *TIMINGS, *METRICS} - WHOLE_NUMBERS
+NUMBERS = {"learning_rate", "l1", "l2", "weight_decay", *TIMINGS, *METRICS} - WHOLE_NUMBERS
 FLAGS = {"shuffle"}
 
 # A row of `runs` as it is written; reading adds `stage` from the plan and the HOST columns from the session.

@@ -32,12 +32,12 @@ from mlpjit.kernels.schedules import schedule_loop
 # Scalars of a step, sums that are kept or returned in double, random numbers: never on a loop that stores float32.
 SCALARS = {
     "add_residuals", "batch_gradient", "batch_loss", "determination", "end_epoch", "evaluate", "evaluate_epoch",
-    "fill_normal", "fill_uniform", "finish", "observe_layers", "orthonormalize_rows", "record_gradients", "take_step",
-    "train", "cross_entropy_tangent", "loss_tangent_cross_entropy",
+    "fill_normal", "fill_uniform", "finish", "observe_layers", "orthonormalize_rows", "penalty", "record_gradients",
+    "take_step", "train", "cross_entropy_tangent", "loss_tangent_cross_entropy",
     *(f"clipping_{name}" for name in clippings), *(f"optimizer_{name}" for name in optimizers),
 }  # fmt: skip
 # Sums in double beside float32 data, on one loop: losses, and `dot`. Nothing of them may come back to the data.
-SUMS = {*(f"loss_{name}" for name in losses), "cross_entropy", "observe_units", "penalty", "record_updates"}
+SUMS = {*(f"loss_{name}" for name in losses), "cross_entropy", "observe_units", "record_updates", "sum_of_sizes"}
 
 
 def templates() -> dict[str, tuple[Kernel, dict[str, Any]]]:
