@@ -148,6 +148,11 @@ def test_the_skip_imports_nothing_heavy(directory: Path) -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", code, str(directory)], check=True)
 
 
+def test_drawing_imports_no_kernels_and_no_pydantic() -> None:
+    code = "import sys, mlpjit.report.page; heavy = {'numba', 'pydantic'} & set(sys.modules); assert not heavy, heavy"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 BLOCKS: dict[str, Any] = {
     "name": "blocks", "dataset": "digits", "epochs": 1, "clip": {"name": "global_norm", "max_norm": 2.0},
     "sweep": [
