@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
 
@@ -113,7 +113,7 @@ class RunConfig(BaseModel):
     split_seed: Seed | None = _field(None, SEED_OR_NONE)
     init_seed: Seed | None = _field(None, SEED_OR_NONE)
     order_seed: Seed | None = _field(None, SEED_OR_NONE)
-    timeout: Positive | None = _field(None, "a number of seconds")
+    timeout: Positive | None = _field(None, "a positive number of seconds, or nothing for no limit")
 
     def __init__(self, **values: Any) -> None:
         found = problems(values) if values.keys() & {"depth", "width"} else []
@@ -138,9 +138,24 @@ class RunConfig(BaseModel):
         return config
 
     def _resolve_seeds(self) -> None:
+        """Let the seeds that are not given follow `seed`, here and in a copy with another one."""
         for name in identity.SEED_FIELDS:
             if self.__dict__[name] is None:
                 self.__dict__[name] = self.seed
+                self.__pydantic_fields_set__.discard(name)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a config with some fields changed, checked like a new one and with an id of its own.
+
+        Depth or width alone keeps the other. Raises ConfigError with every mistake. `deep` changes nothing: a config
+        is frozen.
+        """
+        given = {name: self.__dict__[name] for name in self.model_fields_set}
+        changed = dict(update or {})
+        if changed.keys() & {"depth", "width"} and "hidden" not in changed:
+            given.pop("hidden", None)
+            changed = {"depth": self.depth, "width": self.width or DEFAULT_WIDTH, **changed}
+        return type(self)(**{**given, **changed})
 
     @property
     def depth(self) -> int:

@@ -55,6 +55,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"schedule": {"name": "cosine", "warmup": -1}}, "schedule: warmup: got -1, need 0 or more"),
     ({"init": {"name": "normal", "std": -1.0}}, "init: std: got -1.0, need 0 or more"),
     ({"init": {"name": "xavier_normal", "gain": 0.0}}, "init: gain: got 0.0, need above 0"),
+    ({"timeout": 0}, "timeout: got 0, need a positive number of seconds"),
     ({"clip": "global"}, "clip: unknown clipping 'global': did you mean 'global_norm'?"),
 ]
 
@@ -174,6 +175,33 @@ def test_canonical_form_is_json_and_makes_the_same_run() -> None:
     again = RunConfig(**json.loads(json.dumps(config.canonical())))
     assert again.run_id == config.run_id
     assert again.canonical() == config.canonical()
+
+
+COPIES: list[dict[str, Any]] = [
+    {"learning_rate": 0.5}, {"optimizer": {"name": "adam", "b1": 0.5}}, {"seed": 9}, {"depth": 3}, {"width": 4},
+    {"hidden": [3, 2]}, {"depth": 2, "width": 5}, {"timeout": 3.0}, {"dataset": "two_moons"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("update", COPIES, ids=str)
+def test_a_copy_is_a_config_made_anew(update: dict[str, Any]) -> None:
+    given = {"optimizer": "momentum", "init_seed": 4, "seed": 2, "depth": 1, "width": 8}
+    config = RunConfig(**given)
+    assert config.run_id
+    kept = {name: value for name, value in given.items() if "hidden" not in update or name not in ("depth", "width")}
+    expected = RunConfig(**{**kept, **update})
+    copied = config.model_copy(update=update)
+    assert copied == expected
+    assert copied.run_id == expected.run_id
+    assert (copied.run_id == config.run_id) == (update == {"timeout": 3.0})
+    trusted = RunConfig.trusted(config.__dict__).model_copy(update={"timeout": 3.0})
+    assert trusted.run_id == config.run_id
+
+
+@pytest.mark.parametrize("update", [{"learning_rate": -1}, {"optimiser": "adam"}, {"dataset": "digit"}], ids=str)
+def test_a_copy_is_checked(update: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        RunConfig().model_copy(update=update)
 
 
 def test_a_config_is_frozen_and_hashable() -> None:
