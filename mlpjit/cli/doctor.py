@@ -23,6 +23,6 @@ def flat(values: dict[str, Any], before: str = "") -> list[tuple[str, str]]:
         if isinstance(value, dict):
             rows += flat(value, f"{before}{name}.")
         else:
-            text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            text = ", ".join(map(str, value)) or "none" if isinstance(value, list | tuple) else str(value)
             rows.append((f"{before}{name}", text))
     return rows
