@@ -17,7 +17,7 @@ from mlpjit.kernels.passes import backward, output_delta
 from mlpjit.network import VECTOR, Layer, layers_of, parameters_of, views
 from mlpjit.parameters import initial_params
 from mlpjit.registries import activations, losses, normalizations
-from mlpjit.specs import parse_spec
+from mlpjit.specs import parse_spec, plain
 from mlpjit.workspace import aligned
 
 DTYPES = ("float32", "float64")
@@ -46,17 +46,18 @@ class Network:
         self, sizes: Sequence[int], activation: str | Sequence[str] = "relu", *, output_activation: str = "identity",
         loss: str | dict[str, Any] = "cross_entropy", normalization: str = "none", dtype: str = "float32",
     ) -> None:  # fmt: skip
-        if len(sizes) < 2 or min(sizes) < 1:
-            raise ConfigError(f"sizes: got {list(sizes)}, need inputs, hidden widths and outputs, each at least 1")
+        given = plain(list(sizes))
+        if len(given) < 2 or not all(type(size) is int and size >= 1 for size in given):
+            raise ConfigError(f"sizes: got {given}, need inputs, hidden widths and outputs, whole numbers from 1 up")
         if dtype not in DTYPES:
             raise ConfigError(f"dtype: got {dtype!r}, need 'float32' or 'float64'")
         self.loss = parse_spec("losses", loss)
         if losses[self.loss.name].logits and output_activation != "identity":
             raise ConfigError(f"{self.loss.name} works on logits: output_activation must be 'identity'")
         normalizations[normalization]
-        self.sizes, self.dtype = list(sizes), dtype
-        self.activations = _names(activation, output_activation, len(sizes) - 2)
-        self.layout: tuple[Layer, ...] = layers_of(sizes, normalization == "batch")
+        self.sizes, self.dtype = given, dtype
+        self.activations = _names(activation, output_activation, len(given) - 2)
+        self.layout: tuple[Layer, ...] = layers_of(given, normalization == "batch")
 
     @property
     def parameter_count(self) -> int:

@@ -99,7 +99,7 @@ def test_arguments_are_left_as_they_are():
     ("call", "message"),
     [
         (lambda: mj.Network([3]), "need inputs, hidden widths and outputs"),
-        (lambda: mj.Network([3, 0, 1]), "each at least 1"),
+        (lambda: mj.Network([3, 0, 1]), "whole numbers from 1 up"),
         (lambda: mj.Network([3, 1], dtype="float16"), "got 'float16'"),
         (lambda: mj.Network([3, 2, 1], "rleu"), "did you mean 'relu'"),
         (lambda: mj.Network([3, 2, 1], ["relu", "tanh"]), "2 names for 1 hidden"),
@@ -114,3 +114,18 @@ def test_arguments_are_left_as_they_are():
 def test_errors_say_what_was_got_and_what_is_needed(call, message):
     with pytest.raises(ConfigError, match=message):
         call()
+
+
+@pytest.mark.parametrize("sizes", [[64.0, 10], [64, True], [64], [64, 0], ["64", 10]], ids=str)
+def test_sizes_are_whole_numbers(sizes):
+    with pytest.raises(ConfigError, match="sizes: got .*, whole numbers from 1 up"):
+        mj.Network(sizes)
+
+
+def test_sizes_may_be_numbers_of_numpy():
+    assert mj.Network(np.array([3, 2])).sizes == [3, 2]
+
+
+def test_a_misspelt_key_of_an_initializer_is_told():
+    with pytest.raises(ConfigError, match="unknown key 'gian' of 'xavier_normal': did you mean 'gain'"):
+        mj.Network([3, 2]).init({"name": "xavier_normal", "gian": 2.0})
