@@ -1,4 +1,4 @@
-"""Generated data, initial parameters and schedules: the same bits whatever the CPU and the libraries do.
+"""Data, initial parameters, schedules, activations, losses: the same bits whatever the CPU and the libraries do.
 
 `test_bits.py` compares whole runs; this compares what goes into them, every entry of the catalogue once, small.
 """
@@ -18,11 +18,25 @@ import hashlib, json
 import numpy as np
 import mlpjit as mj
 from mlpjit.datasets import datasets, split
-from mlpjit.registries import activations, initializers, schedules
+from mlpjit import compiled
+from mlpjit.registries import activations, initializers, losses, schedules
 from mlpjit.run import rates
 
 def digest(*arrays):
     return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest()[:16]
+
+def evaluated(name, z):
+    made = [np.empty_like(z) for _ in range(3)]
+    compiled.activation(name, "float32", "evaluation").call(z.size, z.ctypes.data, *(a.ctypes.data for a in made))
+    return made
+
+def differentiated(name, z, y):
+    settings, scratch, gradient, product = np.array([0.3]), np.empty(4, "float32"), z.copy(), np.ones_like(z)
+    places = [a.ctypes.data for a in (gradient, product, y, settings, scratch)]
+    rows, outputs = y.shape
+    compiled.loss_tangent(name, "float32").call(rows, outputs, *places[:2], outputs, *places[2:], 0.5)
+    value = compiled.loss(name, "float32").call(rows, outputs, places[0], outputs, *places[2:4], 0.5)
+    return np.array([value]), gradient, product
 
 found = {}
 for record in datasets.records():
@@ -38,6 +52,12 @@ for spec in specs:
     found[f"init {spec}"] = digest(*params)
 for name in schedules:
     found[f"schedule {name}"] = digest(rates(mj.RunConfig(schedule={"name": name, "warmup": 7}), 150))
+z = np.concatenate([np.arange(-2048, 2048) / 128, np.arange(-60, 60) / 0.7]).astype("float32")
+y = np.tile(np.eye(4, dtype="float32"), (len(z) // 16, 1))
+for name in activations:
+    found[f"activation {name}"] = digest(np.array([name]), *evaluated(name, z))
+for name in losses:
+    found[f"loss {name}"] = digest(*differentiated(name, z[: y.size].reshape(-1, 4), y))
 print(json.dumps(found))
 """
 LIBRARIES = {
@@ -62,7 +82,7 @@ def expected() -> dict[str, str]:
 
 
 def test_all_of_it_is_there(expected):
-    assert len(expected) >= 10 + 20 + 14
+    assert len(expected) >= 10 + 20 + 14 + 23 + 7
     assert len(set(expected.values())) == len(expected)
 
 
