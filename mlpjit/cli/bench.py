@@ -96,6 +96,8 @@ def _farthest(readings: list[Reading]) -> Iterable[str]:
     """Say of each kind of case how near they come to the limit that binds them, and which stays farthest away."""
     for group in dict.fromkeys(row.group for row in readings):
         shares = {row.name: row.shares[row.bound].median for row in readings if row.group == group and row.bound}
+        if not shares:
+            continue
         last = min(shares, key=lambda name: shares[name])
         middle = sorted(shares.values())[len(shares) // 2]
         yield f"{group}: {middle:.0%} of what binds it at the median, {shares[last]:.0%} at least ({last})"
@@ -125,7 +127,7 @@ def _reading(row: Reading) -> tuple[Any, ...]:
     return (
         row.name, *_rate(row.seconds, 1e-6, 2), f"{row.flops / 1e9:.1f}" if row.flop else "-",
         _share(shares.get("fma")), f"{row.bandwidth / 1e9:.1f}", row.level, _share(shares.get("memory")),
-        _share(shares.get("units")), f"{_share(shares.get(row.bound))} of {row.bound}",
+        _share(shares.get("units")), f"{_share(shares[row.bound])} of {row.bound}" if row.bound else "-",
     )  # fmt: skip
 
 

@@ -12,6 +12,9 @@ from mlpjit.measure.clock import Spread, Timed, spread
 from mlpjit.measure.work import Work
 
 REFERENCE_SECONDS = 3e-4
+# Limits that say nothing of a kind: an update is held to memory and its own units; what losses and random numbers
+# compute is not counted, and is more than they move.
+UNBOUNDED = {"optimizer": ("fma",), "clipping": ("fma",), "loss": ("memory",), "random": ("memory",)}
 Progress = Callable[[int, int], None]
 
 
@@ -21,7 +24,7 @@ class Reading:
 
     `shares` names a limit: fma, memory (the fastest stream through `level`, which holds the case's arrays), units
     (square roots and divisions). `bound` is the limit that asks for the most time, and the share of it is how near the
-    case comes.
+    case comes; "" where what a case does is not counted.
     """
 
     name: str
@@ -101,8 +104,7 @@ def _reading(case: Case, timed: Timed, times: Sequence[float], needed: Sequence[
     shares = {
         limit: spread([asked[limit] / took for asked, took in zip(needed, times, strict=True)]) for limit in needed[0]
     }
-    # An update has more than FLOP to do that no fused unit helps with: it is held to memory and its own units.
-    bounding = [limit for limit in shares if limit != "fma" or case.group not in ("optimizer", "clipping")]
+    bounding = [limit for limit in shares if limit not in UNBOUNDED.get(case.group, ())]
     return Reading(
         case.name, case.group, case.dtype, spread(times), work.flop, work.moved, work.resident,
         limits.level_of(work.resident), shares, max(bounding, key=lambda limit: shares[limit].median, default=""),

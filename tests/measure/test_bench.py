@@ -136,3 +136,8 @@ def test_warm_says_what_it_had_to_compile(tmp_path: Path):
 def test_warm_refuses_what_it_does_not_know():
     assert "did you mean 'quick'" in mlpjit("warm", "quik").stderr
     assert mlpjit("warm", "--dtype", "float16").exit_code == 2
+
+
+def test_what_is_not_counted_is_bound_by_nothing():
+    (found,) = readings.measure([case("random/uniform/float32")], 1, 1e-4, ignore)
+    assert found.bound == ""
