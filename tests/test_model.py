@@ -118,7 +118,7 @@ def test_errors_say_what_was_got_and_what_is_needed(call, message):
 
 @pytest.mark.parametrize("sizes", [[64.0, 10], [64, True], [64], [64, 0], ["64", 10]], ids=str)
 def test_sizes_are_whole_numbers(sizes):
-    with pytest.raises(ConfigError, match="sizes: got .*, whole numbers from 1 up"):
+    with pytest.raises(ConfigError, match=r"sizes: got .*, whole numbers from 1 up"):
         mj.Network(sizes)
 
 
