@@ -176,6 +176,16 @@ def test_divergence_is_a_result_with_its_step():
     assert np.isfinite(result.history["validation_loss"][0])
 
 
+def test_the_test_set_decides_nothing():
+    """Test samples so far away that their loss overflows: training and validation never saw them."""
+    run = Run(config(dataset="diabetes", hidden=[], learning_rate=0.01, dtype="float64"))
+    spoiled = np.full_like(run.data.x_test, 1e200)
+    run.addresses[layout.X_TEST] = spoiled.ctypes.data
+    assert run.advance() == "done"
+    assert not np.isfinite(run.result().metrics["test_loss"])
+    assert np.isfinite(run.result().metrics["final_validation_loss"])
+
+
 @pytest.mark.parametrize(("rate", "status"), [(1e30, "diverged"), (0.1, "done")])
 def test_a_run_that_has_ended_stays_as_it_is(rate, status):
     run = Run(config(learning_rate=rate, optimizer="sgd", activation="identity"))

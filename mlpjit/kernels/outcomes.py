@@ -149,10 +149,9 @@ def evaluate_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int, train_loss: 
 
 @kernel
 def finish(plan: Ints, arrays: Ints) -> Int:
-    """Evaluate the test set at the end and at the best validation epoch; DIVERGED where the last step broke it."""
+    """Evaluate the test set at the end and at the best epoch. The outcome depends on the parameters alone."""
     point = settle_point(plan, arrays, load(plan, TOTAL_STEPS))
     params = reals(arrays, PARAMS + point)
     evaluate_test(plan, arrays, params, reals(arrays, MOMENTS + point), TEST_LOSS)
     evaluate_test(plan, arrays, reals(arrays, BEST_PARAMS), reals(arrays, BEST_MOMENTS), BEST_TEST_LOSS)
-    sound = finite(load(float64s(arrays, CARRY), TEST_LOSS)) and finite(dot(params, params, load(plan, PARAMETERS)))
-    return FINISHED if sound else DIVERGED
+    return FINISHED if finite(dot(params, params, load(plan, PARAMETERS))) else DIVERGED
