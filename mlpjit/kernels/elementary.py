@@ -179,7 +179,7 @@ def _exp_minus_square(x):
     lost = fma(x, x, -square)
     # x = inf: the square is inf and the loss NaN, the result 0.
     lost = select(square < INFINITY, lost, real(0.0))
-    grown = exp(-square)
+    grown = _exp_of_negative(-square)[0]
     return fma(-lost, grown, grown)
 
 
@@ -289,6 +289,13 @@ def log1p(x):
     y = select(x < -1.0, real(NAN), y)
     # +-0, inf and NaN are returned as they came.
     return select((x != 0.0) & (x < INFINITY), y, x)
+
+
+@device
+def log1p_of_fraction(x):
+    """log(1 + x) for x from 0 to 1, where log1p needs none of its care: 1 + x = 2^n (1 + f) with n = 0 or 1."""
+    upper = x > SQRT_2 - 1.0
+    return log_near_one(select(upper, fma(0.5, x, -0.5), x), select(upper, real(1.0), real(0.0)))
 
 
 FUNCTIONS: dict[str, Function] = {f.__name__: f for f in (exp, log, log1p, tanh, sigmoid, erf, sin, cos)}

@@ -7,7 +7,8 @@ from mlpjit.kernels.activations.records import activation
 from mlpjit.kernels.activations.saturating import SIXTH, logistic_parts
 from mlpjit.kernels.rules import DtypeConstant, absolute, device, fma, real, select
 
-exp_pair, log1p, normal_distribution = elementary.exp_pair, elementary.log1p, elementary.normal_distribution
+exp_pair, normal_distribution = elementary.exp_pair, elementary.normal_distribution
+log1p_of_fraction = elementary.log1p_of_fraction
 
 # gelu_tanh: 1/2 (1 + tanh u) = 1 / (1 + e^-2u), 2u = z (LINEAR + CUBIC z^2), LINEAR = 2 sqrt(2 / pi); LOW is what
 # rounding to the dtype takes from them.
@@ -103,4 +104,4 @@ def hard_swish(z):
 def softplus(z):
     """The smooth rectifier; its derivative is the sigmoid."""
     gate, slope, _ = logistic_parts(z)
-    return select(z < 0.0, real(0.0), z) + log1p(exp_pair(-absolute(z))[0]), gate, slope
+    return select(z < 0.0, real(0.0), z) + log1p_of_fraction(exp_pair(-absolute(z))[0]), gate, slope

@@ -7,7 +7,8 @@ from mlpjit.kernels.losses.records import pointwise
 from mlpjit.kernels.rules import absolute, copysign, float64, real, select
 from mlpjit.limits import above
 
-exp_pair, log1p, tanh_and_slope = elementary.exp_pair, elementary.log1p, elementary.tanh_and_slope
+exp_pair, tanh_and_slope = elementary.exp_pair, elementary.tanh_and_slope
+log1p_of_fraction = elementary.log1p_of_fraction
 
 LOG_2 = 0.6931471805599453
 
@@ -50,7 +51,7 @@ def log_cosh(output, target):
     shrunk, fallen = exp_pair(-size)
     # cosh d - 1 = (1 - e^-|d|)^2 / (2 e^-|d|) near 0; |d| - log 2 + log(1 + e^-2|d|) would cancel there.
     near = size < 1.0
-    logarithm = log1p(select(near, fallen * fallen / (shrunk + shrunk), shrunk * shrunk))
+    logarithm = log1p_of_fraction(select(near, fallen * fallen / (shrunk + shrunk), shrunk * shrunk))
     slope, bend = tanh_and_slope(difference)
     return select(near, logarithm, (size - LOG_2) + logarithm), slope, bend
 
@@ -68,7 +69,7 @@ def binary_cross_entropy(output, target):
     above_zero = output > 0.0
     # What of the target lies on the other side of 0; nothing, times an infinite logit, is nothing.
     wrong = select(above_zero, 1.0 - target, target)
-    value = log1p(shrunk) + select(wrong == 0.0, real(0.0), wrong * size)
+    value = log1p_of_fraction(shrunk) + select(wrong == 0.0, real(0.0), wrong * size)
     return value, select(above_zero, wrong - less_likely, less_likely - wrong), less_likely * inverse
 
 
