@@ -104,6 +104,7 @@ class RunConfig(BaseModel):
     l1: NotNegative = _field(0.0, NOT_NEGATIVE)
     l2: NotNegative = _field(0.0, NOT_NEGATIVE)
     weight_decay: NotNegative = _field(0.0, NOT_NEGATIVE)
+    weight_decay_schedule: Annotated[Spec, _spec("schedules")] = _field("constant")
     batch_size: Count | Literal["full"] = _field(64, f"{COUNT}, or 'full'")
     epochs: Whole = _field(10, WHOLE)
     evaluate_every: Count = _field(1, COUNT)

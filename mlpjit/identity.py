@@ -24,6 +24,7 @@ SHAPE_FIELDS = ("hidden", "depth", "width")
 SEED_FIELDS = ("seed", "split_seed", "init_seed", "order_seed")
 KERNEL_FIELDS = (
     "activation", "output_activation", "init", "normalization", "loss", "optimizer", "wrapper", "schedule", "clip",
+    "weight_decay_schedule",
     "dataset",
 )  # fmt: skip
 
@@ -97,7 +98,8 @@ def _seed(name: str) -> Part:
 PARTS: dict[str, Part] = {
     **{name: _field(name) for name in (
         "dataset", "output_activation", "init", "normalization", "optimizer", "wrapper", "learning_rate", "schedule",
-        "clip", "l1", "l2", "weight_decay", "batch_size", "epochs", "evaluate_every", "shuffle", "dtype", "seed",
+        "clip", "l1", "l2", "weight_decay", "weight_decay_schedule", "batch_size", "epochs", "evaluate_every",
+        "shuffle", "dtype", "seed",
     )},
     **{name: _seed(name) for name in ("split_seed", "init_seed", "order_seed")},
     "hidden": Part(SHAPE_FIELDS, lambda values: list(hidden(values))),
@@ -125,6 +127,12 @@ def _wrapped(values: Values) -> str:
     return f"{outer[:-1].replace('(', '[', 1)}]({inner})" if outer.endswith(")") else f"{outer}({inner})"
 
 
+def _scheduled(values: Values) -> str:
+    """Return the rate's schedule, and that of the weight decay where it has one: `cosine, decay linear`."""
+    rate, decay = (label("schedules", values[name]) for name in ("schedule", "weight_decay_schedule"))
+    return rate if decay == "constant" else f"{rate}, decay {decay}"
+
+
 def _joined(values: Values) -> str:
     names = activation(values)
     return names if isinstance(names, str) else "-".join(names)
@@ -140,7 +148,7 @@ FACTORS: dict[str, Part] = {
     "init": _label("initializers", "init"),
     "optimizer": Part(("optimizer", "wrapper"), lambda values: _wrapped(values)),
     "learning_rate": PARTS["learning_rate"],
-    "schedule": _label("schedules", "schedule"),
+    "schedule": Part(("schedule", "weight_decay_schedule"), lambda values: _scheduled(values)),
     "clip": _label("clippings", "clip"),
     "normalization": PARTS["normalization"],
     "loss": Part(PARTS["loss"].fields, lambda values: label("losses", loss(values))),
@@ -173,6 +181,7 @@ def records_used(values: Values) -> list[tuple[str, str]]:
         "initializers": "init", "optimizers": "optimizer", "schedules": "schedule", "clippings": "clip",
         "wrappers": "wrapper",
     }  # fmt: skip
+    used.append(("schedules", values["weight_decay_schedule"]["name"]))
     used += [(kind, values[name]["name"]) for kind, name in kinds.items() if values[name] is not None]
     return sorted(set(used))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from mlpjit.errors import ConfigError
 from mlpjit.identity import SHAPE_FIELDS, Values, activation, dataset_info, hidden, loss
 from mlpjit.initialization.gains import TORCH_GAINS
-from mlpjit.registries import losses
+from mlpjit.registries import losses, schedules
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,15 @@ def torch_gains_are_a_table(values: Values) -> str | None:
         return None
     known = ", ".join(TORCH_GAINS)
     return f"init gain 'torch' with activation {missing[0]!r}: PyTorch has no gain for it (known: {known})"
+
+
+@rule("weight_decay_schedule")
+def plateaus_are_for_the_rate(values: Values) -> str | None:
+    """What acts inside the run acts on the learning rate."""
+    name = values["weight_decay_schedule"]["name"]
+    if not schedules[name].watches:
+        return None
+    return f"weight_decay_schedule {name!r}: it lowers the learning rate alone; need another schedule"
 
 
 @rule("normalization", "batch_size")

@@ -17,7 +17,7 @@ from mlpjit.kernels.pairs import plan_curvature
 from mlpjit.kernels.steps import write_point
 from mlpjit.kernels.training import train as train_kernel
 from mlpjit.parameters import initial_params
-from mlpjit.registries import activations, clippings, losses, optimizers, wrappers
+from mlpjit.registries import activations, clippings, losses, optimizers, schedules, wrappers
 from mlpjit.result import Control, RunResult
 from mlpjit.stages import initial_state, scratch_size, settings_of, tensor_table
 from mlpjit.warm import prepare
@@ -26,6 +26,7 @@ from mlpjit.workspace import aligned, plan_workspace, tensors_of_layers
 if TYPE_CHECKING:
     from mlpjit.config import RunConfig
     from mlpjit.kernels.rules import Stage
+    from mlpjit.specs import Spec
 
 STATUS = {layout.RUNNING: "running", layout.FINISHED: "done", layout.DIVERGED: "diverged", layout.STOPPED: "stopped"}
 
@@ -43,15 +44,21 @@ def _clock() -> tuple[int, int]:
 
 
 def rates(config: RunConfig, steps: int) -> np.ndarray:
-    """Return the learning rate of every step, float64 (steps,)."""
-    from mlpjit.kernels.schedules import settings
-    from mlpjit.registries import schedules
+    """Return the learning rate of every step, float64 (steps,); reduce_on_plateau lowers it as the run goes."""
+    return _scheduled(config.schedule, config.learning_rate, steps)
 
-    given = dict(config.schedule)
-    numbers, out = np.array([*settings(schedules[given["name"]], given), 0.0]), np.empty(max(steps, 1))
-    warmup = int(given["warmup"])
-    call = compiled.schedule(given["name"]).call
-    call(0, steps, steps, config.learning_rate, warmup, numbers.ctypes.data, out.ctypes.data)
+
+def decays(config: RunConfig, steps: int) -> np.ndarray:
+    """Return the decoupled weight decay of every step, float64 (steps,); a step multiplies it by its rate."""
+    return _scheduled(config.weight_decay_schedule, config.weight_decay, steps)
+
+
+def _scheduled(spec: Spec, base: float, steps: int) -> np.ndarray:
+    from mlpjit.kernels.schedules import settings
+
+    numbers, out = np.array([*settings(schedules[spec.name], spec), 0.0]), np.empty(max(steps, 1))
+    call = compiled.schedule(spec.name).call
+    call(0, steps, steps, base, int(spec["warmup"]), numbers.ctypes.data, out.ctypes.data)
     return out
 
 
@@ -84,10 +91,12 @@ class Run:
         ]
         self.carry = np.zeros(layout.CARRY_SIZE)
         self.carry[[layout.LAST_FINITE_LOSS, layout.FINAL_TRAIN_LOSS]] = np.nan
+        self.carry[[layout.RATE_FACTOR, layout.PLATEAU_BEST]] = 1.0, np.inf
         width = layout.RECORD_HEAD + len(self.layers) * layout.DIAGNOSTIC_COUNT
         self.records = np.full((network.evaluations(config) + 1, width), np.nan)
         self.order = np.zeros(len(self.data.x_train), np.int64)
         self.rates = rates(config, self.steps)
+        self.decays = decays(config, self.steps) if config.weight_decay else np.zeros(1)
 
     def _make_tables(self) -> None:
         config, dtype, names = self.config, self.dtype, network.layer_activations(self.config)
@@ -140,6 +149,8 @@ class Run:
         spec = config.canonical()["loss"]
         given = settings_of(losses[spec["name"]], spec)
         numbers[layout.LOSS_SETTINGS : layout.LOSS_SETTINGS + len(given)] = given
+        watched = [float(config.schedule[name]) for name in schedules[config.schedule.name].watches]
+        numbers[layout.PLATEAU_SETTINGS : layout.PLATEAU_SETTINGS + len(watched)] = watched
         limits = [1.0 if n == "softmax" else activations[n].slope_limit for n in names]
         numbers[layout.NUMBERS_SIZE :] = limits
         return numbers
@@ -183,8 +194,8 @@ class Run:
             layout.Y_VALIDATION: data.y_validation, layout.X_TEST: data.x_test, layout.Y_TEST: data.y_test,
             layout.BEST_PARAMS: self.best, layout.BEST_MOMENTS: self.best_moments, layout.ORDER: self.order,
             layout.LAYERS: self.table, layout.TENSORS: self.tensors, layout.NUMBERS: self.numbers,
-            layout.RATES: self.rates, layout.CARRY: self.carry, layout.RECORDS: self.records,
-            layout.CONTROL: self.control.array, layout.SUMS: self.sums,
+            layout.RATES: self.rates, layout.DECAYS: self.decays, layout.CARRY: self.carry,
+            layout.RECORDS: self.records, layout.CONTROL: self.control.array, layout.SUMS: self.sums,
             layout.CURVATURE_TABLES: self.curvature.tables if self.curvature else self.table,
             layout.CURVATURE_WORKSPACE: self.curvature.workspace if self.curvature else self.workspace,
         }  # fmt: skip

@@ -46,7 +46,9 @@ def needs(config: RunConfig) -> list[Need]:
     if last not in compiled.LINEAR_OUTPUTS:
         found.append(("activation", last, dtype))
     found += [("optimizer", config.optimizer["name"], dtype), ("loss", canonical["loss"]["name"], dtype)]
-    found += [("schedule", config.schedule["name"], dtype), ("init", json.dumps(dict(config.init)), dtype)]
+    found += [("schedule", config.schedule["name"], dtype)]
+    found += [("schedule", config.weight_decay_schedule["name"], dtype)] if config.weight_decay else []
+    found += [("init", json.dumps(dict(config.init)), dtype)]
     found += [("clipping", config.clip["name"], dtype)] if config.clip else []
     return found + ([("wrapper", config.wrapper["name"], dtype)] if config.wrapper else [])
 

@@ -21,22 +21,24 @@ NONE_AT = -1
 # them, with its own running statistics one slot behind theirs.
 (
     PARAMS, GRADS, CLIP_STATE, STATE, WRAPPER_STATE, MOMENTS, POINT_MOMENTS, WORKSPACE, X_TRAIN, Y_TRAIN, X_VALIDATION,
-    Y_VALIDATION, X_TEST, Y_TEST, BEST_PARAMS, BEST_MOMENTS, ORDER, LAYERS, TENSORS, NUMBERS, RATES, CARRY, RECORDS,
-    CONTROL, SUMS, CURVATURE_TABLES, CURVATURE_WORKSPACE, ARRAY_COUNT,
-) = range(28)  # fmt: skip
+    Y_VALIDATION, X_TEST, Y_TEST, BEST_PARAMS, BEST_MOMENTS, ORDER, LAYERS, TENSORS, NUMBERS, RATES, DECAYS, CARRY,
+    RECORDS, CONTROL, SUMS, CURVATURE_TABLES, CURVATURE_WORKSPACE, ARRAY_COUNT,
+) = range(29)  # fmt: skip
 
 # The stages of a step, in the order of their columns in the plan (CLIP ..., CLIP_SCRATCH ...) and of their states.
 CLIP_STAGE, OPTIMIZER_STAGE, WRAPPER_STAGE = 0, 1, 2
 
-# Numbers of a run (float64): penalties, decay, settings of the loss and of each stage, each layer's slope limit.
-L1, L2, DECAY, LOSS_SETTINGS, STAGE_SETTINGS, MOST_SETTINGS, NUMBERS_SIZE = 0, 1, 2, 3, 7, 16, 55
+# Numbers of a run (float64): penalties, decay, settings of the loss, of each stage and of a plateau (factor 0: none is
+# watched), each layer's slope limit.
+L1, L2, DECAY, LOSS_SETTINGS, STAGE_SETTINGS, MOST_SETTINGS, PLATEAU_SETTINGS, NUMBERS_SIZE = 0, 1, 2, 3, 7, 16, 55, 60
+PLATEAU_FACTOR, PLATEAU_PATIENCE, PLATEAU_THRESHOLD, PLATEAU_COOLDOWN, PLATEAU_FINAL = range(55, 60)
 
 # The state that a run carries from piece to piece (float64).
 (
     STEP, LOSS_SUM, ROWS_SEEN, ROWS_WRITTEN, START_LOSS, TIMES_OVER, BEST_LOSS, BEST_EPOCH, LAST_FINITE_LOSS,
     GRADIENTS, DIVERGED_STEP, TRAIN_SECONDS, EVALUATE_SECONDS, TEST_LOSS, TEST_SCORE, BEST_TEST_LOSS,
-    BEST_TEST_SCORE, FINAL_TRAIN_LOSS, CARRY_SIZE,
-) = range(19)  # fmt: skip
+    BEST_TEST_SCORE, FINAL_TRAIN_LOSS, RATE_FACTOR, PLATEAU_BEST, PLATEAU_BAD, PLATEAU_REST, CARRY_SIZE,
+) = range(23)  # fmt: skip
 
 # The control array that other threads read and write while a run goes on (int64).
 PROGRESS, STOP, CONTROL_SIZE = 0, 1, 4  # two more hold the clock's answer

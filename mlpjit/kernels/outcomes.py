@@ -20,9 +20,11 @@ from mlpjit.kernels.layout import (
     LAYER_COUNT,
     LAYERS,
     MOMENTS,
+    NUMBERS,
     OUTPUTS,
     PARAMETERS,
     PARAMS,
+    PLATEAU_FACTOR,
     POINT_MOMENTS,
     RECORD_EPOCH,
     RECORD_STEP,
@@ -50,6 +52,9 @@ from mlpjit.kernels.layout import (
 )
 from mlpjit.kernels.passes import (
     refresh_weights,
+)
+from mlpjit.kernels.plateau import (
+    watch_plateau,
 )
 from mlpjit.kernels.rules import (
     Float64,
@@ -137,6 +142,8 @@ def evaluate_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int, train_loss: 
         return DIVERGED
     if epoch == 0:
         store(carry, START_LOSS, value)
+    elif load(float64s(arrays, NUMBERS), PLATEAU_FACTOR) != 0.0:
+        watch_plateau(float64s(arrays, NUMBERS), carry, value)
     over = value > DIVERGENCE_FACTOR * load(carry, START_LOSS)
     store(carry, TIMES_OVER, load(carry, TIMES_OVER) + 1.0 if over else float64(0))
     if epoch == 0 or value < load(carry, BEST_LOSS):

@@ -7,6 +7,7 @@ remain behind it. Settings are float64 numbers; one list may follow them, as a p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mlpjit.kernels.elementary import cos_float64, power_float64
@@ -29,26 +30,37 @@ from mlpjit.kernels.rules import (
 from mlpjit.limits import above, at_least
 from mlpjit.registry import Registry
 
-schedules: Registry[Rule] = Registry("schedule")
+
+@dataclass(frozen=True, eq=False)
+class Schedule(Rule):
+    """A rule factor(step, total, *settings). `watches`: the settings with which `plateau` lowers it in the run."""
+
+    watches: tuple[str, ...] = ()
+
+
+schedules: Registry[Schedule] = Registry("schedule")
 unpack_settings = Primitive("unpack_settings")
 PI = 3.141592653589793
 # Settings that mean the same in every schedule that has them.
 LIMITS = {
-    **dict.fromkeys(("warmup", "final", "low", "start", "decay"), at_least(0)),
+    **dict.fromkeys(("warmup", "final", "low", "start", "decay", "patience", "cooldown_evaluations"), at_least(0)),
     **dict.fromkeys(("every", "period", "growth", "half_cycle", "milestones"), at_least(1)),
     **dict.fromkeys(("factor", "power", "timescale"), above(0)),
-    **dict.fromkeys(("rise", "fall", "cooldown"), at_least(0, 1)),
+    **dict.fromkeys(("rise", "fall", "cooldown", "threshold"), at_least(0, 1)),
 }
 
 
-def schedule(formula: str, citation: str, **defaults: Any) -> Callable[[Function], Rule]:
+def schedule(
+    formula: str, citation: str, watches: tuple[str, ...] = (), **defaults: Any
+) -> Callable[[Function], Schedule]:
     """Register a rule factor(step, total, *settings). Every schedule also takes `warmup`; a list comes last."""
 
-    def register(function: Function) -> Rule:
+    def register(function: Function) -> Schedule:
         name = function.__name__.removesuffix("_schedule")
         given = {**defaults, "warmup": defaults.get("warmup", 0)}
         limits = {key: LIMITS[key] for key in given if key in LIMITS}
-        return schedules.register(Rule(name, device_float64(function), formula, citation, given, limits=limits))
+        made = Schedule(name, device_float64(function), formula, citation, given, limits=limits, watches=watches)
+        return schedules.register(made)
 
     return register
 
@@ -175,6 +187,15 @@ def rex_schedule(step, total):
     """Reflected exponential: slow at first, steep at the end, 0 at T."""
     left = 1.0 - step / total
     return left / (0.5 + 0.5 * left)
+
+
+@schedule("eta factor^(plateaus so far), a plateau being more than `patience` evaluations without a better loss",
+          "torch.optim.lr_scheduler.ReduceLROnPlateau; Keras ReduceLROnPlateau",
+          watches=("factor", "patience", "threshold", "cooldown_evaluations", "final"),
+          factor=0.1, patience=10, threshold=1e-4, cooldown_evaluations=0, final=0.0)  # fmt: skip
+def reduce_on_plateau_schedule(step, total, factor, patience, threshold, cooldown_evaluations, final):
+    """Multiply by `factor` when the validation loss has stopped falling; the rule itself is constant."""
+    return 1.0
 
 
 @kernel

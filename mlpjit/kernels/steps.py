@@ -21,6 +21,7 @@ from mlpjit.kernels.layout import (
     CURVATURE_TABLES,
     CURVATURE_WORKSPACE,
     DECAY,
+    DECAYS,
     DIAGNOSTIC_COUNT,
     FAN_IN,
     FAN_OUT,
@@ -45,6 +46,7 @@ from mlpjit.kernels.layout import (
     PARAMETERS,
     PARAMS,
     POINT_STAGE,
+    RATE_FACTOR,
     RATES,
     RECORD_HEAD,
     RECORDS,
@@ -282,7 +284,7 @@ def take_step(plan: Ints, arrays: Ints, step: Int, rows: Int, record: Int) -> Fl
     """One step (counted from 1) on the gathered batch; return its loss. `record` >= 0 names a row to fill in."""
     numbers, carry = float64s(arrays, NUMBERS), float64s(arrays, CARRY)
     value = batch_gradient(plan, arrays, rows)
-    rate = load(float64s(arrays, RATES), step - 1)
+    rate = load(float64s(arrays, RATES), step - 1) * load(carry, RATE_FACTOR)
     advance(carry, GRADIENTS, float64(1))
     row = record_row(plan, arrays, record if record >= 0 else 0)
     if record >= 0:
@@ -291,7 +293,7 @@ def take_step(plan: Ints, arrays: Ints, step: Int, rows: Int, record: Int) -> Fl
     latest = run_stage(plan, arrays, WRAPPER_STAGE, 0, step, rows, rate, value)
     # Decay acts on the parameters as they were before the update, as in the paper and in PyTorch.
     if load(numbers, DECAY) != 0.0:
-        decay_weights(plan, arrays, rate * load(numbers, DECAY))
+        decay_weights(plan, arrays, rate * load(float64s(arrays, DECAYS), step - 1))
     latest = run_stage(plan, arrays, OPTIMIZER_STAGE, 0, step, rows, rate, latest)
     run_stage(plan, arrays, WRAPPER_STAGE, AFTER, step, rows, rate, latest)
     if record >= 0:

@@ -175,12 +175,68 @@ def rex() -> Golden:
     return case("rex", {}, "pytorch_optimizer.lr_scheduler.REXScheduler", made)
 
 
+PLATEAUS = [(0.1, 10, 1e-4, 0, 0.0), (0.5, 2, 0.02, 0, 0.0), (0.5, 1, 0.1, 3, 0.2), (0.3, 1, 0.01, 1, 0.05)]
+
+
+def losses() -> np.ndarray:
+    """Return a falling, noisy sequence of validation losses."""
+    rng = np.random.default_rng(2026)
+    return np.exp(-0.03 * np.arange(120)) + 0.3 * rng.random(120)
+
+
+def plateaus() -> Iterator[Golden]:
+    """Reduce on plateau: the factor after each of a sequence of losses."""
+    for factor, patience, threshold, cooldown, final in PLATEAUS:
+        settings = {
+            "factor": factor, "patience": patience, "threshold": threshold, "cooldown_evaluations": cooldown,
+            "final": final,
+        }  # fmt: skip
+        made = torch_plateau(
+            factor=factor, patience=patience, threshold=threshold, cooldown=cooldown, min_lr=final, eps=0
+        )
+        yield golden(
+            "reduce_on_plateau", settings, "torch.optim.lr_scheduler.ReduceLROnPlateau(eps=0)", {"factors": made}
+        )
+        made = optax_plateau(
+            factor=factor, patience=patience + 1, rtol=threshold, atol=0.0, cooldown=cooldown, min_scale=final
+        )
+        note = "its patience is one more"
+        yield golden("reduce_on_plateau", settings, "optax.contrib.reduce_on_plateau()", {"factors": made}, note=note)
+
+
+def torch_plateau(**settings: float) -> np.ndarray:
+    """Return the rate after each loss, from base rate 1."""
+    import torch
+
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler, found = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, **settings), []
+    for loss in losses():
+        scheduler.step(float(loss))
+        found.append(float(optimizer.param_groups[0]["lr"]))
+    return np.array(found)
+
+
+def optax_plateau(**settings: float) -> np.ndarray:
+    """Return the scale after each loss."""
+    import jax
+    import optax.contrib
+
+    with jax.enable_x64(True):
+        made, theta = optax.contrib.reduce_on_plateau(**settings), jax.numpy.zeros(1)
+        state, found = made.init(theta), []
+        for loss in losses():
+            _, state = made.update(theta, state, value=jax.numpy.asarray(loss))
+            found.append(float(state.scale))
+    return np.array(found)
+
+
 def make() -> Iterator[Golden]:
     """Compute every case afresh."""
     yield from torch_cases()
     yield from optax_cases()
     yield rex()
+    yield from plateaus()
 
 
 if __name__ == "__main__":
-    save("schedules", make(), {})
+    save("schedules", make(), {"losses": losses()})

@@ -12,6 +12,9 @@ import mlpjit as mj
 from mlpjit import compiled
 from mlpjit.datasets import datasets, load
 from mlpjit.datasets.scaling import column_sums
+from mlpjit.kernels import jit, layout
+from mlpjit.kernels.plateau import watch_plateau
+from mlpjit.registries import schedules
 from mlpjit.run import rates as step_rates
 
 STEPS = (1, 2, 5, 50)
@@ -36,7 +39,9 @@ def optimizer(case: Golden, shared: Arrays) -> Arrays:
 
 
 def schedule(case: Golden, shared: Arrays) -> Arrays:
-    """The rates of the first steps at base rate 1; a run has given["steps"] of them."""
+    """The rates of the first of given["steps"] steps at base rate 1, or what reduce_on_plateau makes of losses."""
+    if schedules[case.entry].watches:
+        return {"factors": plateau_factors(case, shared["losses"])}
     config = mj.RunConfig(schedule={"name": case.entry, **case.settings}, learning_rate=1.0)
     return {"rates": step_rates(config, case.given["steps"])}
 
@@ -83,6 +88,18 @@ def loss(case: Golden, shared: Arrays) -> Arrays:
     compiled.loss_tangent(case.entry, "float64").call(rows, outputs, z, moved, outputs, y, numbers, spare, 1 / rows)
     total = compiled.loss(case.entry, "float64").call(rows, outputs, z, outputs, y, numbers, 1 / rows)
     return {"value": np.array(total / rows), "gradient": gradient, "product": product}
+
+
+def plateau_factors(case: Golden, values: np.ndarray) -> np.ndarray:
+    """The factor after each validation loss."""
+    numbers, carry, found = np.zeros(layout.NUMBERS_SIZE), np.zeros(layout.CARRY_SIZE), []
+    given = {**schedules[case.entry].defaults, **case.settings}
+    numbers[layout.PLATEAU_SETTINGS :] = [given[name] for name in schedules[case.entry].watches]
+    carry[[layout.RATE_FACTOR, layout.PLATEAU_BEST]] = 1.0, np.inf
+    for value in values:
+        jit.load(watch_plateau, "float64").call(numbers.ctypes.data, carry.ctypes.data, value)
+        found.append(carry[layout.RATE_FACTOR])
+    return np.array(found)
 
 
 def fingerprint(x: np.ndarray, y: np.ndarray) -> Arrays:

@@ -11,8 +11,9 @@ import pytest
 
 from mlpjit.config import RunConfig
 from mlpjit.errors import ConfigError
+from mlpjit.network import views
 from mlpjit.registries import schedules
-from mlpjit.run import rates
+from mlpjit.run import Run, rates
 
 RATE, STEPS = 0.3, 500
 
@@ -54,6 +55,7 @@ FORMULAS: dict[str, Callable[..., np.ndarray]] = {
     "one_cycle": one_cycle,
     "warmup_stable_decay": lambda t, T, cooldown, final: np.interp(t / T, [1 - cooldown, 1], [1, final]),
     "rex": lambda t, T: 1 - t / (2 * T - t),
+    "reduce_on_plateau": lambda t, T, **settings: np.ones(len(t)),  # what it does in a run: test_plateau.py
 }
 SETTINGS: dict[str, list[dict[str, Any]]] = {
     "constant": [{}], "step": [{}, {"every": 7, "factor": 0.9}],
@@ -64,6 +66,7 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     "cyclic": [{}, {"half_cycle": 7, "low": 0}, {"half_cycle": 1}],
     "one_cycle": [{}, {"rise": 0.3, "fall": 1, "final": 0.001}, *({"fall": f, "cosine": True} for f in (0.8, 1))],
     "warmup_stable_decay": [{}, {"cooldown": 0.5, "final": 0.1}, {"cooldown": 1}], "rex": [{}],
+    "reduce_on_plateau": [{}],
 }  # fmt: skip
 CASES = [(name, settings) for name in schedules for settings in SETTINGS.get(name, [{}])]
 # These begin below the base rate, by design.
@@ -128,3 +131,30 @@ def test_a_list_is_part_of_what_a_run_is():
     assert one.run_id == same.run_id != other.run_id
     assert one.factors()["schedule"] == "multistep(milestones=(5, 9))"
     assert RunConfig(**json.loads(json.dumps(one.canonical()))).run_id == one.run_id
+
+
+def test_a_schedule_of_the_weight_decay():
+    """One step of plain gradient descent: W -= rate_t decay_t W, beside the gradient's part; biases do not decay."""
+    given = {"weight_decay": 0.5, "weight_decay_schedule": {"name": "linear", "final": 0.2}, "schedule": "cosine"}
+    config = RunConfig(hidden=[5], epochs=2, dtype="float64", learning_rate=0.1, **given)
+    run, plain = (Run(c) for c in (config, RunConfig(**{**config.canonical(), "weight_decay": 0.0})))
+    np.testing.assert_allclose(run.decays, 0.5 * (1 - 0.8 * np.arange(run.steps) / run.steps), rtol=1e-14)
+    for each in (run, plain):
+        each.advance(7)
+    plain.params[:] = run.params
+    before = run.params.copy()
+    for each in (run, plain):
+        each.advance(8)
+    amount = run.rates[7] * run.decays[7]
+    for now, other, old in zip(*(views(run.layers, p) for p in (run.params, plain.params, before)), strict=True):
+        np.testing.assert_allclose(now["W"], other["W"] - amount * old["W"], rtol=1e-13, atol=1e-16)
+        np.testing.assert_array_equal(now["b"], other["b"])
+
+
+def test_the_decays_schedule_is_told_where_there_is_one():
+    both = RunConfig(schedule="cosine", weight_decay=0.1, weight_decay_schedule={"name": "linear", "final": 0.5})
+    assert both.factors()["schedule"] == "cosine, decay linear(final=0.5)"
+    assert RunConfig(schedule="cosine").factors()["schedule"] == "cosine"
+    assert both.run_id != RunConfig(schedule="cosine", weight_decay=0.1).run_id
+    with pytest.raises(ConfigError, match="it lowers the learning rate alone"):
+        RunConfig(weight_decay_schedule="reduce_on_plateau")
