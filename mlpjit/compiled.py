@@ -39,8 +39,8 @@ def _stage(kind: str, record: Stage, dtype: str) -> jit.Compiled:
     """Return a stage: an elementwise rule in its loop, a whole one as it is."""
     if record.kind == "elementwise":
         loop, names = elementwise_loop, linked_names(record)
-    elif record.kind == "layerwise":
-        loop, names = layerwise_loop, {"rule": record.function}
+    elif record.kind in ("layerwise", "joint"):
+        loop, names = layerwise_loop, {"rule": record.function, "JOINT": int(record.kind == "joint")}
     else:
         loop, names = kernel(record.function), {}
     made, names = _linked(kind, record, loop, names)

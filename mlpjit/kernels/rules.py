@@ -167,8 +167,8 @@ class Activation(Rule):
 class Stage(Rule):
     """A stage of a training step: an optimizer or a clipping rule.
 
-    `kind` names the loop that drives `function` (elementwise, layerwise, whole), `state` the arrays it keeps, each as
-    long as the parameters; `extra_gradients` counts gradients beyond the first that one step asks for.
+    `kind` names the loop that drives `function` (elementwise, layerwise, joint, whole), `state` the arrays it keeps,
+    each as long as the parameters; `extra_gradients` counts gradients beyond the first that one step asks for.
     A state starts at 0 unless `initial` says otherwise: a number, the name of a hyperparameter, or "params".
     `uses_params`: the rule takes theta behind g. `decays`: its last scalar is the decay of the weight matrices.
     Hyperparameters are limited by their names (`HYPERPARAMETERS`) unless `limits` says otherwise.

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from goldens.records import Golden, save
+from goldens.tensor_cases import averaging, layerwise, parameter_free
 from goldens.trajectories import INPUTS, case, found_alone
 
 Settings = dict[str, Any]
@@ -211,7 +212,8 @@ def undelayed_rprop(rate: float, **theirs: Any) -> Any:
 
 def make() -> Iterator[Golden]:
     """Compute every case afresh."""
-    for family in (accelerated, adagrads, adams, relatives, signs):
+    families = (accelerated, adagrads, adams, relatives, signs)
+    for family in (*families, layerwise, parameter_free, averaging):
         yield from family()
 
 

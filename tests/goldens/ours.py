@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from unittest.mock import patch
 
@@ -30,10 +31,29 @@ def optimizer(case: Golden, shared: Arrays) -> Arrays:
     """Parameters after 1, 2, 5 and 50 steps; theta: (n,), gradients: (50, n), three tensors in one."""
     made = mj.optimizers[case.entry](**case.settings)
     theta = shared["theta"]
-    state, path = made.init(theta), []
+    # An elementwise rule takes the three tensors as one, whose decay touches all of it as other people's does.
+    shapes = None if made.record.kind == "elementwise" else ast.literal_eval(str(shared["shapes"]))
+    state, path = made.init(theta, shapes), []
     gradients = shared["gradients"] * case.given.get("scale", 1.0)
-    for g, rate in zip(gradients, rates(case), strict=True):
-        theta, state = made.update(theta, g, state, learning_rate=rate)
+    for g, rate, loss in zip(gradients, rates(case), shared["losses"], strict=True):
+        theta, state = made.update(theta, g, state, learning_rate=rate, loss=loss)
+        path.append(theta)
+    return {"path": np.stack([path[step - 1] for step in STEPS])}
+
+
+def wrapper(case: Golden, shared: Arrays) -> Arrays:
+    """Parameters after 1, 2, 5 and 50 steps of a wrapped optimizer on the gradients g_t + slopes theta."""
+    base = mj.optimizers[case.given["base"]](**case.given["base_settings"])
+    made = mj.wrappers[case.entry](base, **case.settings)
+    theta = shared["theta"]
+    state, path = made.init(theta, ast.literal_eval(str(shared["shapes"]))), []
+    for g in shared["gradients"]:
+
+        def slope(at: np.ndarray, g: np.ndarray = g) -> tuple[float, np.ndarray]:
+            return 0.0, g + shared["slopes"] * at
+
+        rate = case.given["learning_rate"]
+        theta, state = made.update(theta, slope(theta)[1], state, learning_rate=rate, gradient=slope)
         path.append(theta)
     return {"path": np.stack([path[step - 1] for step in STEPS])}
 
@@ -120,6 +140,6 @@ def dataset(case: Golden, shared: Arrays) -> Arrays:
 
 
 OURS: dict[str, Callable[[Golden, Arrays], Arrays]] = {
-    "optimizers": optimizer, "activations": activation, "losses": loss, "schedules": schedule,
+    "optimizers": optimizer, "wrappers": wrapper, "activations": activation, "losses": loss, "schedules": schedule,
     "initializers": initializer, "datasets": dataset,
 }  # fmt: skip

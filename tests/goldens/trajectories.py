@@ -28,7 +28,8 @@ def inputs() -> Arrays:
     scale = 10.0 ** (rng.uniform(-3, 1, (steps, 1)) + rng.uniform(-2, 1, (1, count)))
     drawn = rng.normal(size=(steps, count)) * scale
     drawn[rng.random((steps, count)) < 0.15] = 0.0
-    return {"theta": rng.normal(size=count), "gradients": drawn, "shapes": np.array(repr(SHAPES))}
+    theta, losses = rng.normal(size=count), 10.0 ** rng.uniform(-3, 1, steps)
+    return {"theta": theta, "gradients": drawn, "losses": losses, "shapes": np.array(repr(SHAPES))}
 
 
 INPUTS = inputs()
@@ -70,11 +71,12 @@ def optax_path(make: Callable[..., Any], gradients: np.ndarray, rates: list[floa
 
     with jax.enable_x64(True):
         table = jnp.array([*rates, rates[-1]])
-        made = make((lambda count: table[count]) if len(set(rates)) > 1 else rates[0])
+        chosen = make((lambda count: table[count]) if len(set(rates)) > 1 else rates[0])
+        made = optax.with_extra_args_support(chosen)
         tensors = [jnp.array(part) for part in split(INPUTS["theta"])]
         state, path = made.init(tensors), []
-        for g in gradients:
-            updates, state = made.update([jnp.array(part) for part in split(g)], state, tensors)
+        for g, loss in zip(gradients, INPUTS["losses"], strict=True):
+            updates, state = made.update([jnp.array(part) for part in split(g)], state, tensors, value=loss)
             tensors = optax.apply_updates(tensors, updates)
             path.append(packed(tensors))
     return np.stack([path[step - 1] for step in ours.STEPS])

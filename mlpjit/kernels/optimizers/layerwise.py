@@ -1,14 +1,15 @@
-"""Optimizers that see one tensor at a time (its matrix, its norms), whole-step rules, and wrappers of any optimizer.
+"""Optimizers that see a tensor at a time or all parameters together, whole-step rules, and wrappers of any optimizer.
 
-A layerwise rule is a function of one tensor, called once a step for each:
+A layerwise rule is a function of one tensor, called once a step for each; a joint one sees all parameters as one row:
 
-    name(step, rows, columns, kind, count, params, grads, state, extra, scratch, settings, learning_rate)
+    name(step, rows, columns, kind, count, params, grads, state, extra, scratch, settings, learning_rate, loss)
 
 params, grads, state: pointers to the tensor's part, rows x columns, row-major (W is stored (fan_in, fan_out), the
 transpose of most papers' W; biases, gamma and beta are 1 x n). A second state array stands `count` behind the first.
 extra: the tensor's own numbers, as many as the record's `extra(rows, columns, kind)` says, 0 before the first step.
 scratch: `extra_scratch(rows, columns, kind)` numbers that nothing keeps. settings: the hyperparameters in the order of
-the defaults, float64. It changes params and state in place. A whole rule has the signature of `stages.call_stage`.
+the defaults, float64. loss: of this batch at params. It changes params and state in place. A whole rule has the
+signature of `stages.call_stage`.
 """
 
 from __future__ import annotations
@@ -30,16 +31,32 @@ def layerwise_loop(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
     settings: Float64s, learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
 ) -> Int:  # fmt: skip
-    """Call the rule for every tensor in turn."""
-    for t in range(tensor_count if phase == 0 else 0):
+    """Call the rule for every tensor in turn; where JOINT, once for all."""
+    for t in range(1 if JOINT else tensor_count):  # noqa: F821
         tensor = offset(tensors, t * TENSOR_COLUMNS)
-        at = load(tensor, OFFSET)
+        at, tall = load(tensor, OFFSET), 1 if JOINT else load(tensor, ROWS)  # noqa: F821
         rule(  # noqa: F821
-            step, load(tensor, ROWS), load(tensor, COLUMNS), load(tensor, KIND), count, offset(params, at),
-            offset(grads, at), offset(state, at), offset(state, load(tensor, EXTRA_AT)), scratch, settings,
-            learning_rate,
+            step, tall, count if JOINT else load(tensor, COLUMNS), load(tensor, KIND), count,  # noqa: F821
+            offset(params, at), offset(grads, at), offset(state, at), offset(state, load(tensor, EXTRA_AT)), scratch,
+            settings, learning_rate, loss,
         )  # fmt: skip
     return DONE
+
+
+def joint(
+    formula: str, citation: str, state: tuple[str, ...] = (), *, extra: int = 0, scratch: int = 0,
+    initial: dict[str, float | str] | None = None, parts: tuple[Function, ...] = (), **defaults: float | bool,
+) -> Callable[[Function], Stage]:  # fmt: skip
+    """Register a rule of all parameters together, with `extra` numbers kept and `scratch` arrays of their length."""
+
+    def register(function: Function) -> Stage:
+        made = Stage(
+            function.__name__, device(function), formula, citation, defaults, parts, "joint", state,
+            initial=initial or {}, extra=(lambda rows, columns, kind: extra) if extra else None, scratch=scratch,
+        )  # fmt: skip
+        return optimizers.register(made)
+
+    return register
 
 
 def layerwise(
