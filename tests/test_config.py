@@ -151,7 +151,7 @@ NUMBERS = [(s, key) for s in STAGES for key, default in s.defaults.items() if no
 @pytest.mark.parametrize(("record", "key"), NUMBERS, ids=lambda value: getattr(value, "name", value))
 def test_every_hyperparameter_has_limits_that_hold_its_default(record: Any, key: str) -> None:
     assert record.limits[key].holds(record.defaults[key])
-    assert not record.limits[key].holds(-1.0)
+    assert key == "lowest" or not record.limits[key].holds(-1.0)  # a loss may be bounded below by any number
 
 
 @pytest.mark.parametrize("name", REGISTRIES["optimizers"])
