@@ -1,4 +1,4 @@
-"""Data, initial parameters, schedules, activations, losses: the same bits whatever the CPU and the libraries do.
+"""Data, initial parameters, schedules, activations, losses, optimizers: the same bits whatever CPU and libraries do.
 
 `test_bits.py` compares whole runs; this compares what goes into them, every entry of the catalogue once, small.
 """
@@ -58,6 +58,14 @@ for name in activations:
     found[f"activation {name}"] = digest(np.array([name]), *evaluated(name, z))
 for name in losses:
     found[f"loss {name}"] = digest(*differentiated(name, z[: y.size].reshape(-1, 4), y))
+drawn = ((np.arange(4 * 37) * 0.7548776662466927) % 1 - 0.5).reshape(4, 37) * [[1.0], [0.01], [30.0], [0.3]]
+for name in mj.optimizers:
+    theta, path = drawn[3].astype("f4"), []
+    state = mj.optimizers[name].init(theta)
+    for g in drawn:
+        theta, state = mj.optimizers[name].update(theta, g, state, learning_rate=0.01)
+        path.append(theta)
+    found[f"optimizer {name}"] = digest(np.array([name]), *path)
 print(json.dumps(found))
 """
 LIBRARIES = {
@@ -82,7 +90,7 @@ def expected() -> dict[str, str]:
 
 
 def test_all_of_it_is_there(expected):
-    assert len(expected) >= 10 + 20 + 14 + 23 + 7
+    assert len(expected) >= 10 + 20 + 14 + 23 + 7 + 25
     assert len(set(expected.values())) == len(expected)
 
 
