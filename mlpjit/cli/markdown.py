@@ -29,11 +29,15 @@ def catalogue(kinds: Mapping[str, Sequence[Record]]) -> str:
 def page(kind: str, records: Sequence[Record]) -> str:
     """Return the page of one kind: a table, and each entry's own words where it has more than a line of them."""
     parts = [f"# {kind.capitalize()}", f"Written by `mlpjit list {kind} --markdown`.", _table(records)]
-    for record in records:
+    for record in _by_name(records):
         parts += [f"## {record['name']}", _escaped(record.get("description", record["summary"]))]
         if record.get("state"):
             parts.append(f"State: {', '.join(_started(record, name) for name in record['state'])}.")
     return "\n\n".join(parts)
+
+
+def _by_name(records: Iterable[Record]) -> list[Record]:
+    return sorted(records, key=lambda record: str(record["name"]))
 
 
 def _started(record: Record, name: str) -> str:
@@ -42,7 +46,7 @@ def _started(record: Record, name: str) -> str:
 
 
 def _table(records: Iterable[Record]) -> str:
-    shown = list(records)
+    shown = _by_name(records)
     if all("title" in record for record in shown):
         return _rows(["name", "question"], [[f"`{r['name']}`", r["summary"]] for r in shown])
     names = [name for name in COLUMNS if name not in OWN_COLUMNS or all("state" in record for record in shown)]

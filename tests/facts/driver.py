@@ -6,6 +6,7 @@ import numpy as np
 
 import mlpjit as mj
 from mlpjit import compiled
+from mlpjit.kernels.optimizers.stages import TENSOR_COLUMNS
 
 
 class Driver:
@@ -17,7 +18,7 @@ class Driver:
         self.gradient = np.zeros_like(self.theta)
         self._state = np.concatenate([*made.init(self.theta).values.values(), np.zeros(1)])
         self._settings = np.array([*map(float, made.hyperparameters.values()), 0.0])
-        self._tensors = np.array([0, 1, len(self.theta), 0], np.int64)
+        self._tensors = np.array([0, 1, len(self.theta)] + [0] * (TENSOR_COLUMNS - 3), np.int64)
         arrays = (self.theta, self.gradient, self._state, self._state, self._settings)
         self._where = [array.ctypes.data for array in arrays]
         self._call = compiled.optimizer(name, "float64").call
@@ -27,6 +28,6 @@ class Driver:
         self.gradient[:] = gradient
         self.count += 1
         self._call(
-            0, self.count, len(self.theta), *self._where, rate, float("nan"), self._tensors.ctypes.data, 1
+            0, self.count, 1, len(self.theta), *self._where, rate, float("nan"), self._tensors.ctypes.data, 1
         )  # fmt: skip
         return self.theta

@@ -53,9 +53,9 @@ def measured(kind: str) -> tuple[tuple[Golden, float], ...]:
 
 
 def rows(kind: str) -> list[tuple[str, ...]]:
-    """Return the table of one kind: a row for each entry and oracle, in the order of the registry."""
+    """Return the table of one kind: a row for each entry and oracle, by name."""
     found: list[tuple[str, ...]] = []
-    for entry in registry(kind):
+    for entry in sorted(registry(kind)):
         groups: dict[tuple[str, str], list[tuple[Golden, float]]] = {}
         for case, gap in measured(kind):
             if case.entry == entry:
