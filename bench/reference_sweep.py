@@ -51,11 +51,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         sweep.write_inputs(folder / "inputs.npz")
-        times = measured(sides, options, folder, cores)
-        found = report(times, {side: losses(side, folder, len(cores)) for side in sides}, len(cores))
+        times, busy = measured(sides, options, folder, cores)
+        found = report(times, busy, {side: losses(side, folder, len(cores)) for side in sides}, len(cores))
     text = json.dumps(found, indent=2)
     print(text)
-    if options.out:
+    if str(options.out) != "-":
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(text + "\n", encoding="utf-8")
     tell(found)
@@ -68,7 +68,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=1, help="how often each is timed, in turns")
     parser.add_argument("--cold", action="store_true", help="from empty caches only")
     parser.add_argument("--warm", action="store_true", help="with warm caches only (filled before the clock starts)")
-    parser.add_argument("--out", type=Path, default=RESULT, help="JSON file; '' prints only")
+    parser.add_argument("--out", type=Path, default=RESULT, help="JSON file; - prints only")
     return parser.parse_args()
 
 
@@ -83,21 +83,35 @@ def chosen(given: str) -> list[str]:
     return here
 
 
-def measured(sides: list[str], options: argparse.Namespace, folder: Path, cores: list[Any]) -> dict[str, list[float]]:
-    """Seconds by "side cold" and "side warm", a number a round."""
-    times: dict[str, list[float]] = {}
+Times = dict[str, list[float]]
+
+
+def measured(sides: list[str], options: argparse.Namespace, folder: Path, cores: list[Any]) -> tuple[Times, Times]:
+    """Seconds on the wall and of cores, by "side cold" and "side warm", a number a round."""
+    times: Times = {}
+    busy: Times = {}
     for place in range(options.rounds):
         for side in sides:
             shutil.rmtree(folder / f"cache-{side}", ignore_errors=True)
             kinds = ["cold"] if side not in PERSISTENT else ["cold", "warm"]
             for kind in kinds:
+                used = core_seconds()
                 spent = timed(side, folder, cores)
-                print(f"round {place + 1}, {side}, {kind} caches: {spent:.1f} s", file=sys.stderr, flush=True)
+                used = core_seconds() - used
+                line = f"round {place + 1}, {side}, {kind} caches: {spent:.1f} s, {used:.1f} s of cores"
+                print(line, file=sys.stderr, flush=True)
                 if not (kind == "cold" and options.warm and len(kinds) > 1):
                     times.setdefault(f"{side} {kind}", []).append(spent)
+                    busy.setdefault(f"{side} {kind}", []).append(used)
                 if options.cold and not options.warm:
                     break
-    return times
+    return times, busy
+
+
+def core_seconds() -> float:
+    """Seconds of cores that all ended child processes and theirs have used: what other work cannot lengthen much."""
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 def timed(side: str, folder: Path, cores: list[Any]) -> float:
@@ -189,23 +203,29 @@ def compared(ours: dict[tuple[Any, ...], float], theirs: dict[tuple[Any, ...], f
     }  # fmt: skip
 
 
-def report(times: dict[str, list[float]], found: dict[str, Any], threads: int) -> dict[str, Any]:
+def report(times: Times, busy: Times, found: dict[str, Any], threads: int) -> dict[str, Any]:
     from importlib.metadata import version
 
-    seconds = {name: statistics.median(values) for name, values in times.items()}
-    ratios = {}
-    for kind in ("cold", "warm"):
-        base = seconds.get(f"mlpjit {kind}")
-        for side in found if base else ():
-            theirs = seconds.get(f"{side} {kind}", seconds.get(f"{side} cold") if side not in PERSISTENT else None)
-            if side != "mlpjit" and theirs:
-                ratios[f"{side}, {kind} caches"] = theirs / base
     packages = {name: version(name) for side in found if (name := SIDES[side])}
     same = {side: compared(found["mlpjit"], found[side]) for side in found if side != "mlpjit" and "mlpjit" in found}
     return {
         "runs": len(next(iter(found.values()))), "host": host(threads), "peers": packages, "seconds": times,
-        "ratios": ratios, "same_runs": same,
+        "core_seconds": busy, "ratios": ratios(times, list(found)), "core_ratios": ratios(busy, list(found)),
+        "load_at_the_end": os.getloadavg()[0], "same_runs": same,
     }  # fmt: skip
+
+
+def ratios(times: Times, sides: list[str]) -> dict[str, float]:
+    """How many times longer than mlpjit each side takes, medians over rounds."""
+    seconds = {name: statistics.median(values) for name, values in times.items()}
+    found = {}
+    for kind in ("cold", "warm"):
+        base = seconds.get(f"mlpjit {kind}")
+        for side in sides if base else ():
+            theirs = seconds.get(f"{side} {kind}", seconds.get(f"{side} cold") if side not in PERSISTENT else None)
+            if side != "mlpjit" and theirs:
+                found[f"{side}, {kind} caches"] = theirs / base
+    return found
 
 
 def tell(found: dict[str, Any]) -> None:
