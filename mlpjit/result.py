@@ -57,5 +57,12 @@ class Control:
         return int(self.array[layout.PROGRESS]), self.steps_total
 
     def stop(self) -> None:
-        """Ask the run to return after the step it is in; its result then has status "stopped"."""
+        """Ask the run to return after the step, or the part of an evaluation, that it is in.
+
+        Its status is then "stopped". A step on a large batch may take long, and is not cut short.
+        """
         self.array[layout.STOP] = 1
+
+    def go_on(self) -> None:
+        """Take back a stop: the run may be advanced again, and ends with the same bits."""
+        self.array[layout.STOP] = 0

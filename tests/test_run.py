@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import time
 
@@ -294,6 +295,35 @@ def test_stop_returns_within_50_ms_and_keeps_what_was_done():
     result = run.result()
     assert result.status == "stopped"
     assert result.counts["steps"] == control.progress()[0] >= 20
+
+
+CLOCK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
+
+
+@pytest.mark.parametrize("normalization", ["none", "batch"])
+def test_a_stop_at_any_moment_of_an_evaluation_changes_no_bit(normalization):
+    """The clock is read around every evaluation; this one asks for a stop there, so that each is cut once."""
+    settings = config(normalization=normalization, optimizer="adam", epochs=2, evaluate_every=1, batch_size=31)
+    whole, cut = Run(settings), Run(settings)
+    assert whole.advance() == "done"
+    asked = []
+
+    def stop_once(clock, out):
+        rows = int(cut.carry[layout.ROWS_WRITTEN]), int(cut.carry[layout.STEP])
+        if rows not in asked:
+            asked.append(rows)
+            cut.control.stop()
+        return 0
+
+    callback = CLOCK(stop_once)
+    cut.plan[layout.CLOCK] = ctypes.cast(callback, ctypes.c_void_p).value
+    stops = 0
+    while cut.advance() == "stopped":
+        assert len(cut.result().history["epoch"]) == asked[-1][0]
+        stops += 1
+        cut.control.go_on()
+    assert stops == 6  # four evaluations, the test among them, and two steps behind one
+    assert everything(cut) == everything(whole)
 
 
 def test_measured_step_times_are_ordered():

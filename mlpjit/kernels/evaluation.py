@@ -55,6 +55,7 @@ from mlpjit.kernels.rules import (
 )
 
 LAYERS, NUMBERS, SUMS, LOSS = layout.LAYERS, layout.NUMBERS, layout.SUMS, layout.LOSS
+CONTROL, STOP = layout.CONTROL, layout.STOP
 LOSS_SETTINGS = layout.LOSS_SETTINGS
 
 
@@ -194,6 +195,12 @@ def determination(rows: Int, outputs: Int, targets: Reals, residuals: Float64s) 
     return score / outputs
 
 
+@device
+def stop_asked(arrays):
+    """Return the stop flag."""
+    return load(ints(arrays, CONTROL), STOP)
+
+
 @kernel
 def evaluate(
     plan: Ints, arrays: Ints, training: Int, params: Reals, moments: Reals, rows: Int, x: Reals, y: Reals,
@@ -202,7 +209,7 @@ def evaluate(
     """Return the mean loss over a set and write its score; with `observe`, the diagnostics of all layers too.
 
     Weights must have been refreshed from `params`. With `training`, batch normalization uses the statistics of each
-    chunk, and moves `moments`.
+    chunk, and moves `moments`. A stop ends it after the chunk it is in: what it then returned and wrote is void.
     """
     layers, workspace, sums = ints(arrays, LAYERS), reals(arrays, WORKSPACE), float64s(arrays, SUMS)
     inputs, outputs, softmax = load(plan, INPUTS), load(plan, OUTPUTS), load(plan, SOFTMAX_OUTPUT)
@@ -215,6 +222,8 @@ def evaluate(
         observe_layers(plan, arrays, 0, rows, record)
     total, hits = float64(0), 0
     for first in range(0, rows, chunk):
+        if stop_asked(arrays) != 0:
+            break
         some = min(chunk, rows - first)
         given, wanted = offset(x, first * inputs), offset(y, first * outputs)
         copy_rows(some, inputs, given, offset(workspace, load(layers, INPUT_AT)), load(layers, INPUT_STRIDE))

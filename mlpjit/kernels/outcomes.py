@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlpjit.kernels.evaluation import (
     evaluate,
+    stop_asked,
 )
 from mlpjit.kernels.layout import (
     BEST_EPOCH,
@@ -35,6 +36,7 @@ from mlpjit.kernels.layout import (
     RUNNING,
     RUNNING_SIZE,
     START_LOSS,
+    STOPPED,
     SUMS,
     TEST_LOSS,
     TEST_ROWS,
@@ -119,7 +121,10 @@ def settle_point(plan: Ints, arrays: Ints, step: Int) -> Int:
 
 @kernel
 def evaluate_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int, train_loss: Float64) -> Int:
-    """Write a row of the records; keep the best parameters; return DIVERGED where the loss tells so."""
+    """Write a row of the records; keep the best parameters; return DIVERGED where the loss tells so.
+
+    Where a stop came in between return STOPPED with the row not counted: it is to be done again.
+    """
     carry, point = float64s(arrays, CARRY), settle_point(plan, arrays, step)
     params, moments = reals(arrays, PARAMS + point), reals(arrays, MOMENTS + point)
     written = int(load(carry, ROWS_WRITTEN))
@@ -132,6 +137,8 @@ def evaluate_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int, train_loss: 
     start, spare = 1 if epoch == 0 else 0, reals(arrays, BEST_MOMENTS)
     used = spare if epoch == 0 else moments
     value = evaluate(plan, arrays, start, params, used, load(plan, VALIDATION_ROWS), x, y, 1, row, score)
+    if stop_asked(arrays) != 0:
+        return STOPPED
     store(row, RECORD_EPOCH, float64(epoch))
     store(row, RECORD_STEP, float64(step))
     store(row, RECORD_TRAIN_LOSS, train_loss)
@@ -156,9 +163,14 @@ def evaluate_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int, train_loss: 
 
 @kernel
 def finish(plan: Ints, arrays: Ints) -> Int:
-    """Evaluate the test set at the end and at the best epoch. The outcome depends on the parameters alone."""
+    """Evaluate the test set at the end and at the best epoch; the outcome depends on the parameters alone.
+
+    STOPPED where a stop came in between: it is to be done again.
+    """
     point = settle_point(plan, arrays, load(plan, TOTAL_STEPS))
     params = reals(arrays, PARAMS + point)
     evaluate_test(plan, arrays, params, reals(arrays, MOMENTS + point), TEST_LOSS)
     evaluate_test(plan, arrays, reals(arrays, BEST_PARAMS), reals(arrays, BEST_MOMENTS), BEST_TEST_LOSS)
+    if stop_asked(arrays) != 0:
+        return STOPPED
     return FINISHED if finite(dot(params, params, load(plan, PARAMETERS))) else DIVERGED

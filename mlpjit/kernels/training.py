@@ -69,8 +69,6 @@ from mlpjit.kernels.steps import (
     take_step,
 )
 
-NAN = float("nan")
-
 
 @pointer
 def call_clock(clock: Int, out: Ints) -> Int:
@@ -106,13 +104,6 @@ def batch_rows(plan, batch):
 
 
 @device
-def diverge(carry, step):
-    """Note at which step the run diverged."""
-    store(carry, DIVERGED_STEP, float64(step))
-    return DIVERGED
-
-
-@device
 def rows_owed(plan, done):
     """Return how many rows of the records are due after `done` steps: epoch 0, every few epochs, the last one."""
     epoch, every = done // load(plan, STEPS_PER_EPOCH), load(plan, EVALUATE_EVERY)
@@ -120,18 +111,25 @@ def rows_owed(plan, done):
     return 1 + epoch // every + late
 
 
-@kernel
-def end_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int) -> Int:
-    """Close an epoch: its training loss, and its evaluation where one is due."""
-    carry, control = float64s(arrays, CARRY), ints(arrays, CONTROL)
-    mean = load(carry, LOSS_SUM) / load(carry, ROWS_SEEN)
-    store(carry, FINAL_TRAIN_LOSS, mean)
+@device
+def close_epoch(carry):
+    """Set the epoch's training loss, the mean over its samples, and begin the next."""
+    store(carry, FINAL_TRAIN_LOSS, load(carry, LOSS_SUM) / load(carry, ROWS_SEEN))
     store(carry, LOSS_SUM, float64(0))
     store(carry, ROWS_SEEN, float64(0))
-    if int(load(carry, ROWS_WRITTEN)) == rows_owed(plan, step):
-        return RUNNING
-    before = now(plan, control)
-    status = evaluate_epoch(plan, arrays, epoch, step, mean)
+
+
+@kernel
+def report(plan: Ints, arrays: Ints, done: Int, last: Int) -> Int:
+    """Evaluate after `done` steps: an epoch, or with `last` the test set; return the run's status."""
+    carry, control = float64s(arrays, CARRY), ints(arrays, CONTROL)
+    before, epoch = now(plan, control), done // load(plan, STEPS_PER_EPOCH)
+    if last != 0:
+        status = finish(plan, arrays)
+    else:
+        status = evaluate_epoch(plan, arrays, epoch, done, load(carry, FINAL_TRAIN_LOSS))
+    if status == DIVERGED:
+        store(carry, DIVERGED_STEP, float64(done))
     advance(carry, EVALUATE_SECONDS, now(plan, control) - before)
     return status
 
@@ -155,54 +153,56 @@ def repeat_step(plan: Ints, arrays: Ints, source: Int, target: Int) -> None:
 
 
 @kernel
+def make_step(plan: Ints, arrays: Ints, done: Int) -> Int:
+    """Take the step after `done`; return DIVERGED where its loss is not finite."""
+    carry, per_epoch = float64s(arrays, CARRY), load(plan, STEPS_PER_EPOCH)
+    batch = done % per_epoch
+    rows = batch_rows(plan, batch)
+    gather_batch(plan, arrays, batch * load(plan, BATCH), rows)
+    row = record_of(plan, done + 1)
+    value = take_step(plan, arrays, done + 1, rows, 0 if done == 0 else row)
+    if done == 0 and row > 0:
+        repeat_step(plan, arrays, 0, row)
+    store(carry, STEP, float64(done + 1))
+    store(ints(arrays, CONTROL), PROGRESS, done + 1)
+    if not finite(value):
+        store(carry, DIVERGED_STEP, float64(done + 1))
+        return DIVERGED
+    store(carry, LAST_FINITE_LOSS, value)
+    advance(carry, LOSS_SUM, value * rows)
+    advance(carry, ROWS_SEEN, float64(rows))
+    if batch == per_epoch - 1:
+        close_epoch(carry)
+    return RUNNING
+
+
+@kernel
 def train(plan: Ints, arrays: Ints) -> Int:
-    """Run until LAST_STEP, divergence, or a stop; return RUNNING, FINISHED, DIVERGED or STOPPED."""
+    """Run until LAST_STEP, divergence, or a stop; return RUNNING, FINISHED, DIVERGED or STOPPED.
+
+    The stop flag is read before each step and before each chunk of an evaluation. A step is never cut: with the whole
+    training set as one batch a stop waits for all of it. An evaluation that was cut is made again by the next call.
+    """
     carry, control = float64s(arrays, CARRY), ints(arrays, CONTROL)
-    per_epoch, begun = load(plan, STEPS_PER_EPOCH), now(plan, control)
-    evaluated = load(carry, EVALUATE_SECONDS)
-    status = RUNNING
+    begun, evaluated = now(plan, control), load(carry, EVALUATE_SECONDS)
+    status, ordered = RUNNING, -1
     done = int(load(carry, STEP))
-    if done == 0 and load(carry, ROWS_WRITTEN) == 0.0:
-        before = now(plan, control)
-        status = evaluate_epoch(plan, arrays, 0, 0, float64(NAN))
-        if status == DIVERGED:
-            diverge(carry, 0)
-        advance(carry, EVALUATE_SECONDS, now(plan, control) - before)
-    ordered = -1
-    while status == RUNNING and done < load(plan, LAST_STEP):
-        if load(control, STOP) != 0:
+    while status == RUNNING:
+        if load(carry, ROWS_WRITTEN) < float64(rows_owed(plan, done)):
+            status = report(plan, arrays, done, 0)
+        elif done >= load(plan, LAST_STEP):
+            break
+        elif load(control, STOP) != 0:
             status = STOPPED
-            break
-        epoch, batch = done // per_epoch, done % per_epoch
-        if epoch != ordered:
-            make_order(plan, arrays, epoch)
-            ordered = epoch
-        rows = batch_rows(plan, batch)
-        gather_batch(plan, arrays, batch * load(plan, BATCH), rows)
-        last = batch == per_epoch - 1
-        row = record_of(plan, done + 1)
-        value = take_step(plan, arrays, done + 1, rows, 0 if done == 0 else row)
-        if done == 0 and row > 0:
-            repeat_step(plan, arrays, 0, row)
-        done += 1
-        store(carry, STEP, float64(done))
-        store(control, PROGRESS, done)
-        if not finite(value):
-            status = diverge(carry, done)
-            break
-        store(carry, LAST_FINITE_LOSS, value)
-        advance(carry, LOSS_SUM, value * rows)
-        advance(carry, ROWS_SEEN, float64(rows))
-        if last:
-            status = end_epoch(plan, arrays, epoch + 1, done)
-            if status == DIVERGED:
-                diverge(carry, done)
+        else:
+            epoch = done // load(plan, STEPS_PER_EPOCH)
+            if epoch != ordered:
+                make_order(plan, arrays, epoch)
+                ordered = epoch
+            status = make_step(plan, arrays, done)
+            done += 1
     if status == RUNNING and done == load(plan, TOTAL_STEPS):
-        before = now(plan, control)
-        status = finish(plan, arrays)
-        if status == DIVERGED:
-            diverge(carry, done)
-        advance(carry, EVALUATE_SECONDS, now(plan, control) - before)
+        status = report(plan, arrays, done, 1)
     spent = load(carry, EVALUATE_SECONDS) - evaluated
     advance(carry, TRAIN_SECONDS, now(plan, control) - begun - spent)
     return status
