@@ -33,7 +33,7 @@ from mlpjit.kernels.schedules import schedule_loop
 SCALARS = {
     "add_residuals", "batch_gradient", "batch_loss", "determination", "end_epoch", "evaluate", "evaluate_epoch",
     "fill_normal", "fill_uniform", "finish", "observe_layers", "orthonormalize_rows", "penalty", "record_gradients",
-    "take_step", "train", "cross_entropy_tangent", "loss_tangent_cross_entropy",
+    "take_step", "train", "watch_plateau", "cross_entropy_tangent", "loss_tangent_cross_entropy",
     *(f"clipping_{name}" for name in clippings), *(f"optimizer_{name}" for name in optimizers),
 }  # fmt: skip
 # Sums in double beside float32 data, on one loop: losses, and `dot`. Nothing of them may come back to the data.
