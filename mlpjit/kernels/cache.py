@@ -11,15 +11,20 @@ import atexit
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 CHECKSUMS = "checksums.json"
+GENERATION = re.compile("[0-9a-f]{24}")
+LEFT_SECONDS, UNUSED_SECONDS = 24 * 3600.0, 30 * 24 * 3600.0
 
 
 class FolderLocator:
@@ -128,8 +133,9 @@ def drop(folder: Path) -> None:
 
 
 def staging(folder: Path) -> Path:
-    """Return a fresh folder beside the published one to write into."""
+    """Return a fresh folder beside the published one to write into; what has long been left over goes."""
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    sweep(folder.parent)
     return Path(tempfile.mkdtemp(prefix=f".writing-{folder.name}-", dir=folder.parent))
 
 
@@ -141,3 +147,46 @@ def publish(written: Path, folder: Path) -> None:
         written.rename(folder)
     except OSError:
         shutil.rmtree(written, ignore_errors=True)
+
+
+@cache
+def sweep(generation: Path) -> None:
+    """Remove what interrupted compilations left a day ago, and generations (other sources, CPUs) unused for 30 days.
+
+    A generation's date says when a process last used it (`touch`). A process that has
+    loaded a kernel keeps it, and one that finds none compiles it: removing never breaks a run.
+    """
+    for other in _entries(generation.parent):
+        if other != generation and GENERATION.fullmatch(other.name) and _age(other) > UNUSED_SECONDS:
+            drop(other)
+        elif _left_over(other):
+            shutil.rmtree(other, ignore_errors=True)
+    for entry in _entries(generation):
+        if _left_over(entry):
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def _left_over(folder: Path) -> bool:
+    return folder.name.startswith((".writing-", ".dropped-")) and _age(folder) > LEFT_SECONDS
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _age(folder: Path) -> float:
+    """Return the seconds since a folder was changed or touched; 0 where it is gone."""
+    try:
+        return time.time() - folder.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+@cache
+def touch(generation: Path) -> None:
+    """Note that a generation is in use, once a process."""
+    with suppress(OSError):
+        os.utime(generation)

@@ -216,6 +216,7 @@ def _compile(function: FunctionType, signature: Any, folder: Path) -> Any:
 
 
 def _load_or_compile(function: FunctionType, signature: Any, folder: Path) -> Any:
+    disk.touch(folder.parent)
     if folder.exists():
         if disk.intact(folder):
             made = _compile(function, signature, folder)

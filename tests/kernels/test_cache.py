@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,44 @@ def test_a_change_of_scalars_or_of_a_count_alone_has_a_folder_of_its_own():
     assert len(set(folders)) == 3
     fill_in(folders, plain)
     assert folders[3] == folders[0]
+
+
+DAY = 24 * 3600.0
+# What lies in the cache, how old it is in days, and whether a compilation leaves it there.
+LYING = [
+    ("a" * 24 + "/.writing-map_exp-x", 2, False), ("a" * 24 + "/.writing-map_exp-y", 0.5, True),
+    ("a" * 24 + "/.dropped-x", 2, False), ("a" * 24 + "/train-float32", 400, True), (".dropped-y", 2, False),
+    ("b" * 24, 31, False), ("c" * 24, 29, True), ("a" * 24, 31, True), ("notes", 400, True),
+]  # fmt: skip
+
+
+def test_what_is_left_over_or_unused_goes(tmp_path):
+    for name, _, _ in LYING:
+        (tmp_path / name).mkdir(parents=True, exist_ok=True)
+        (tmp_path / name / "file").write_text("")
+    for name, days, _ in LYING:
+        then = time.time() - days * DAY
+        os.utime(tmp_path / name, (then, then))
+    cache.sweep.__wrapped__(tmp_path / ("a" * 24))
+    assert [(tmp_path / name).exists() for name, _, _ in LYING] == [stays for _, _, stays in LYING]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a" * 24, "c" * 24, "notes"]
+
+
+def test_a_use_makes_a_generation_young(tmp_path):
+    os.utime(tmp_path, (0, 0))
+    cache.touch.__wrapped__(tmp_path)
+    assert time.time() - tmp_path.stat().st_mtime < 60
+    cache.touch.__wrapped__(tmp_path / "none")
+
+
+def test_an_old_generation_goes_with_the_next_compilation(copy):
+    cache, _ = copy
+    old = cache / ("0" * 24)
+    old.mkdir()
+    os.utime(old, (0, 0))
+    shutil.rmtree(kernel_folder(cache))
+    assert probe(cache)["hits"] == [True, False]
+    assert not old.exists()
 
 
 def test_sixteen_processes_on_an_empty_cache_agree(tmp_path, filled):
