@@ -1,0 +1,206 @@
+"""Processes of two versions, started together, kept on one core, and put on the clock in turns."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from mlpjit.errors import ConfigError, MlpjitError
+from mlpjit.measure import worker
+from mlpjit.statistics import median
+
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+SLICE_SECONDS = 1e-3
+TURNS = (0, 1, 1, 0, 1, 0, 0, 1)
+
+
+@dataclass(frozen=True)
+class Version:
+    """What is compared: a name to call it by, and the folder that holds its `mlpjit`."""
+
+    name: str
+    tree: Path
+
+
+class Asked(Protocol):
+    """What answers questions of a version."""
+
+    def send(self, *request: Any) -> None:
+        """Ask without waiting for the answer."""
+
+    def answer(self) -> Any:
+        """Return the answer to the oldest question that is open."""
+
+
+class Process:
+    """A version in a process of its own; `ask(function, *arguments)` calls a function of `worker` there."""
+
+    def __init__(self, version: Version, environment: dict[str, str]) -> None:
+        self.version = version
+        environment = {**os.environ, **environment, "PYTHONPATH": str(version.tree), "PYTHONSAFEPATH": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", inspect.getsource(worker)], cwd=version.tree, env=environment, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def send(self, *request: Any) -> None:
+        """Ask without waiting for the answer."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+        except OSError:
+            self._ended()
+
+    def answer(self) -> Any:
+        """Return the answer to the oldest question that is open."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            self._ended()
+        well, value = json.loads(line)
+        if not well:
+            raise ConfigError(f"{self.version.name}: its cases cannot be measured: {value}")
+        return value
+
+    def _ended(self) -> None:
+        raise MlpjitError(f"{self.version.name}: the process that measures it ended (exit {self._process.wait()})")
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.communicate()
+
+
+def ask(process: Asked, *request: Any) -> Any:
+    """Ask and wait."""
+    process.send(*request)
+    return process.answer()
+
+
+class Pair:
+    """Two versions that are asked in turns."""
+
+    def __init__(self, before: Asked, after: Asked) -> None:
+        self.before, self.after = before, after
+
+    def repeats(self, name: str) -> int:
+        """Return how many repeats of a case make a slice, on the version before."""
+        self._make(name)
+        return int(ask(self.before, "repeats", SLICE_SECONDS))
+
+    def _make(self, name: str) -> None:
+        seed = random.randrange(1 << 30)
+        self.before.send("make", name, seed)
+        self.after.send("make", name, seed)
+        self.before.answer()
+        self.after.answer()
+
+    def log_ratio(self, name: str, repeats: int) -> float:
+        """Return log(after / before) of a case in fresh memory, from the medians of slices taken in turns.
+
+        The turns are before, after, after, before, then the other way round: what drifts, or speeds up the second of
+        two, hits both sides alike.
+        """
+        self._make(name)
+        sides = random.sample((self.before, self.after), 2)
+        slices: dict[int, list[float]] = {0: [], 1: []}
+        for place in TURNS:
+            slices[place].append(float(ask(sides[place], "run", repeats)))
+        first, second = (float(median(slices[place])) for place in (0, 1))
+        return math.log(second / first) if sides[0] is self.before else math.log(first / second)
+
+
+class Launch(Pair):
+    """Both versions in fresh processes. They begin to load at once, on other cores than the one that is measured on."""
+
+    def __init__(self, before: Version, after: Version, dtype: str, names: Sequence[str] | None) -> None:
+        first, second = random.sample((before, after), 2)  # whose process is the older one is left to chance
+        shared = _environment()
+        made = {version: Process(version, shared) for version in (first, second)}
+        self._processes = made[before], made[after]
+        super().__init__(*self._processes)
+        elsewhere = sorted(_cores() - {measuring_core()}) or sorted(_cores())
+        for process in self._processes:
+            for request in (("stay", elsewhere), ("cases", dtype), ("load", names)):
+                process.send(*request)
+
+    def ready(self) -> list[str]:
+        """Wait until both have loaded; return the cases that both can make."""
+        found = []
+        for process in self._processes:
+            process.answer()
+            version, package = process.version, Path(process.answer()["package"]).resolve()
+            if not package.is_relative_to(version.tree.resolve()):
+                raise MlpjitError(f"{version.name}: another mlpjit was imported, from {package.parent}")
+            found.append(process.answer())
+        for process in self._processes:
+            ask(process, "stay", [measuring_core()])
+        return [name for name in found[0] if name in found[1]]
+
+    def close(self) -> None:
+        """End both processes."""
+        for process in self._processes:
+            process.close()
+
+
+def _environment() -> dict[str, str]:
+    """Return what both processes of a launch find: one thread, and chance that is the same for both.
+
+    The environment lies above the stack: its length moves every address there, as another day would.
+    """
+    chance = {"PYTHONHASHSEED": str(random.randrange(1 << 30)), "MLPJIT_PADDING": "x" * random.randrange(4096)}
+    return {**dict.fromkeys(ONE_THREAD, "1"), **chance}
+
+
+def _cores() -> set[int]:
+    return set(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else {0}
+
+
+def measuring_core() -> int:
+    """Return the core to measure on: the last one that this process may use."""
+    return max(_cores())
+
+
+class Launches:
+    """Launches of two versions; the next one loads while one is measured."""
+
+    def __init__(self, before: Version, after: Version, dtype: str) -> None:
+        self._versions = before, after, dtype
+        self._repeats: dict[str, int] = {}
+
+    def measure(self, names: Sequence[str] | None, launches: int, layouts: int) -> Iterator[dict[str, float]]:
+        """Give each launch's log(after / before) by case, the mean over so many layouts; None: of all cases."""
+        with ExitStack() as open_launches:
+            following = self._start(names, open_launches)
+            for number in range(launches):
+                current, known = following, following.ready()
+                if number + 1 < launches:
+                    following = self._start(names, open_launches)
+                yield self._one(current, known, layouts)
+                current.close()
+
+    def _start(self, names: Sequence[str] | None, stack: ExitStack) -> Launch:
+        launch = Launch(*self._versions, names)
+        stack.callback(launch.close)
+        return launch
+
+    def _one(self, launch: Launch, names: list[str], layouts: int) -> dict[str, float]:
+        found: dict[str, float] = dict.fromkeys(names, 0.0)
+        for name in random.sample(names, len(names)):
+            if name not in self._repeats:
+                self._repeats[name] = launch.repeats(name)
+        for _ in range(layouts):
+            for name in random.sample(names, len(names)):
+                found[name] += launch.log_ratio(name, self._repeats[name]) / layouts
+        return found

@@ -1,0 +1,120 @@
+"""What runs in a process of one version of mlpjit while two are compared. Its text is given to `python -c`.
+
+It takes one JSON list a line, [name of a function below, *arguments], and answers with one JSON line. Of mlpjit it uses
+the table of cases alone, of whichever version its folder holds; so this module imports nothing else of mlpjit.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import random
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+_table: dict[str, Any] = {}
+_current: dict[str, Any] = {}
+# What was made before is kept a while: new arrays come to lie on other pages.
+_kept: deque[Any] = deque(maxlen=16)
+_chance = random.Random()
+PAGE = 4096
+LINE = 64
+
+
+def stay(cores: list[int]) -> None:
+    """Stay on these cores from now on."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+
+
+def _placed(aligned: Any) -> Any:
+    """Return `workspace.aligned` that begins at a place in the page which chance chooses, and knows.
+
+    Where two arrays lie nearly a multiple of a page apart, a loop over both takes up to half as long again: that must
+    differ between layouts, and be the same for both versions.
+    """
+
+    def placed(count: int, dtype: str) -> Any:
+        made = aligned(count + PAGE, dtype)
+        wanted = LINE * _chance.randrange(PAGE // LINE)
+        first = (wanted - made.ctypes.data) % PAGE // made.itemsize
+        return made[first : first + count]
+
+    return placed
+
+
+def cases(dtype: str) -> dict[str, Any]:
+    """Return the names of this version's cases, and where its package lies."""
+    import mlpjit
+    from mlpjit import workspace
+
+    # Before others import it from there.
+    workspace.aligned = _placed(workspace.aligned)
+    from mlpjit.measure.cases import cases as table
+
+    _table.update(table(dtype))
+    return {"names": list(_table), "package": str(mlpjit.__file__)}
+
+
+def load(names: list[str] | None) -> list[str]:
+    """Compile or load these cases, or all; return those that this version can make."""
+    made = []
+    for name in [name for name in _table if names is None or name in names]:
+        try:
+            _table[name].make().run(1)
+        except Exception:
+            continue  # a case that one version cannot make is not compared
+        made.append(name)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    return made
+
+
+def make(name: str, seed: int) -> None:
+    """Prepare a case anew, its arrays at other addresses than before; the same seed gives the same distances."""
+    _chance.seed(seed)
+    _kept.append(_current.pop("run", None))
+    _current["run"] = _table[name].make().run
+    _current["run"](2)
+
+
+def repeats(seconds: float) -> int:
+    """Return how many repeats of the case take about so long."""
+    count = 1
+    while True:
+        took = run(count)
+        if took > seconds / 4 or count > 1 << 24:
+            return max(1, round(count * seconds / took))
+        count *= 4
+
+
+def run(count: int) -> float:
+    """Return the seconds that so many repeats take of a core, the caches filled before by an eighth as many."""
+    _current["run"](max(1, count // 8))
+    start = time.thread_time()
+    _current["run"](count)
+    return time.thread_time() - start
+
+
+def serve() -> None:
+    """Answer until the other side closes."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever a version prints must not mix with the answers
+    known: dict[str, Callable[..., Any]] = {f.__name__: f for f in (stay, cases, load, make, repeats, run)}
+    for line in sys.stdin:
+        name, *arguments = json.loads(line)
+        try:
+            answer = [True, known[name](*arguments)]
+        except Exception as error:
+            answer = [False, f"{type(error).__name__}: {error}"]
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    serve()
