@@ -30,15 +30,20 @@ def bench(
     grid: Annotated[str, typer.Option("--grid", help="With --peers: nine cells, wide (20 more) or full.")] = "wide",
     beside: Annotated[str, typer.Option("--beside", help="With --peers: only those, as jax,eager.")] = "",
     pin: Annotated[bool, typer.Option("--pin/--no-pin", help="With --peers: all on one CPU.")] = True,
+    compare: Annotated[
+        str, typer.Option("--compare", metavar="REV", help="Is the working tree slower or faster than a git revision?")
+    ] = "",
     out: Annotated[Path, typer.Option("--out", help="Folder of the results.")] = Path("results/bench"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure the machine's limits, kernels and training steps as shares of them, compile times, thread scaling.
 
-    With --peers: training steps beside what else is installed, instead.
+    With --peers: training steps beside what else is installed, instead. With --compare: every case against an earlier
+    version of this repository, instead.
     """
     from dataclasses import asdict
 
+    from mlpjit.cli.comparison import compare_with
     from mlpjit.cli.peers import compare_peers
     from mlpjit.cli.tables import dump
     from mlpjit.errors import ConfigError
@@ -49,6 +54,11 @@ def bench(
         raise ConfigError("--peers compares training steps in float32 on one thread: no sections, --dtype or --threads")
     if peers:
         compare_peers(grid, only, beside, rounds, pin, out, as_json)
+        return
+    if compare:
+        if sections or peers or only or len(dtype or ()) > 1:
+            raise ConfigError("--compare times every case of one dtype: no sections, --peers, --only or second --dtype")
+        compare_with(compare, (dtype or [Dtype.float32])[0].value, as_json)
         return
     dtypes = tuple(dict.fromkeys(each.value for each in dtype or [Dtype.float32]))
     options = Options(only, dtypes, rounds, threads=thread_count(threads))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mlpjit.measure.compare import CaseVerdict, Comparison
 
 
-def compare(revision: str, dtype: str, as_json: bool) -> None:
+def compare_with(revision: str, dtype: str, as_json: bool) -> None:
     """Compare, print the verdict and the cases behind it."""
     from mlpjit.cli.tables import dump
     from mlpjit.measure import compare as comparison

@@ -6,7 +6,7 @@ clock. A new activation, loss, optimizer or clipping rule has its case by itself
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WIDTHS = (16, 64, 128, 256, 37)
 PRODUCTS = ("forward_product", "input_gradient", "weight_gradient")
+INITIALIZERS = ("he_normal", "orthogonal")
 # depth x width, activation, optimizer, batch size
 STEPS = (
     (4, 64, "tanh", "adam", 64),
@@ -87,6 +88,19 @@ def _all(dtype: str) -> Iterator[Case]:
         yield _case("pass", (name,), dtype, "pieces", name)
     for name in ("uniform", "permutation"):
         yield _case("random", (name,), dtype, "pieces", name)
+    yield from _surroundings(dtype, registries.schedules)
+    yield _case("step", ("4x64", "constrained"), dtype, "wholes", "constrained_step")
     for depth, width, activation, optimizer, batch in STEPS:
         parts = (f"{depth}x{width}", activation, optimizer, f"b{batch}")
         yield _case("step", parts, dtype, "steps", "training_step", depth, width, activation, optimizer, batch)
+
+
+def _surroundings(dtype: str, schedules: Iterable[str]) -> Iterator[Case]:
+    yield _case("pass", ("column_sums",), dtype, "wholes", "column_sums")
+    yield _case("run", ("evaluate",), dtype, "wholes", "evaluate")
+    yield _case("run", ("construction",), dtype, "wholes", "construction")
+    yield _case("run", ("short",), dtype, "wholes", "short_run")
+    for name in schedules:
+        yield _case("schedule", (name,), dtype, "wholes", "schedule", name)
+    for name in INITIALIZERS:
+        yield _case("init", (name,), dtype, "wholes", "initializer", name)

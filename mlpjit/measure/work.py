@@ -53,7 +53,7 @@ def repeated(made: jit.Compiled, record: Kernel | Pointer, arguments: list[Any],
     return run
 
 
-def plain(record: Kernel, dtype: str, **values: Any) -> Callable[[int], None]:
+def plain(record: Kernel, dtype: str, /, **values: Any) -> Callable[[int], None]:
     """Return run(repeats) of a kernel that needs no rule; `values` are its arguments by name."""
     return repeated(jit.load(record, dtype), record, by_name(record.function, values), dtype)
 
