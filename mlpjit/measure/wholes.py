@@ -90,14 +90,21 @@ def construction(dtype: str) -> Work:
     """Make the buffers of a run: what Python does before each."""
     settings = _short(dtype)
     prepare([settings])
-    return Work(_again(lambda: Run(settings)))
+    buffers = _buffers(Run(settings))
+    return Work(_again(lambda: Run(settings)), 0.0, buffers, buffers)
+
+
+def _buffers(made: Run) -> float:
+    return size(made.params, made.grads, made.best, made.state, made.workspace)
 
 
 def short_run(dtype: str) -> Work:
     """One epoch of 2 x 16 relu on digits, from configuration to result."""
     settings = _short(dtype)
     prepare([settings])
-    return Work(_again(lambda: execute(settings)), step_flops(settings, network.batch_rows(settings)) * 20)
+    made = Run(settings)
+    flop = step_flops(settings, 1) * len(made.data.x_train)
+    return Work(_again(lambda: execute(settings)), flop, made.steps * size(made.params), _buffers(made))
 
 
 def constrained_step(dtype: str) -> Work:
