@@ -95,7 +95,7 @@ def construction(dtype: str) -> Work:
 
 
 def _buffers(made: Run) -> float:
-    return size(made.params, made.grads, made.best, made.state, made.workspace)
+    return size(made.params, made.grads, made.best, made.workspace)
 
 
 def short_run(dtype: str) -> Work:
