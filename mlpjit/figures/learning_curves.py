@@ -53,7 +53,8 @@ def _summary(curves: pd.DataFrame, label: Any, quantity: str, runs: int) -> pd.D
     title="How fast does each learn, and where does it end?",
     caption="Median (line) and quartiles (band) over seeds, each at its best setting. A run that "
     "diverged counts as infinitely bad from the epoch it ended; a line stops where the median "
-    "run has diverged.",
+    "run has diverged. Train loss is the mean over an epoch's steps, each before its update, and holds the L1 and L2 "
+    "penalties where there are any; validation loss does not.",
     data=data,
     order=20,
 )
@@ -70,7 +71,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         return _many(table, labels, looks, draw_title(), subtitle)
     legend = [layout.handle(label, **looks[label].line()) for label in labels]
     sheet = layout.sheet(draw_title(), subtitle, 3, 3, 2.9, legend=legend, room=layout.Room(across=0.62))
-    names = ("validation loss", f"validation {results.score_axis}", "train loss (epoch mean)")
+    names = ("validation loss", f"validation {results.score_axis}", f"train loss ({_meaning(results)})")
     for panel, quantity, name in zip(sheet.panels, QUANTITIES, names, strict=True):
         part = table[table["quantity"] == quantity]
         scaled = quantity == "validation_score"
@@ -80,6 +81,12 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         panel.locator_params(axis="x", integer=True)
         _scale(panel, part, logarithmic=not scaled, unit=results.score_unit)
     return sheet.figure
+
+
+def _meaning(results: Results) -> str:
+    """Say what the train loss of an epoch is."""
+    penalized = any((results.runs[name] > 0).any() for name in ("l1", "l2") if name in results.runs)
+    return "epoch mean, with penalty" if penalized else "epoch mean"
 
 
 def draw_title() -> str:

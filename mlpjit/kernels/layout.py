@@ -43,7 +43,8 @@ PLATEAU_FACTOR, PLATEAU_PATIENCE, PLATEAU_THRESHOLD, PLATEAU_COOLDOWN, PLATEAU_F
 # The control array that other threads read and write while a run goes on (int64).
 PROGRESS, STOP, CONTROL_SIZE = 0, 1, 4  # two more hold the clock's answer
 
-# A row of the records (float64): these, then the diagnostics of each layer.
+# A row of the records (float64): these, then the diagnostics of each layer. The training loss holds the penalties,
+# as the steps saw them; the validation loss does not.
 (
     RECORD_EPOCH, RECORD_STEP, RECORD_TRAIN_LOSS, RECORD_VALIDATION_LOSS, RECORD_VALIDATION_SCORE, RECORD_HEAD,
 ) = range(6)  # fmt: skip

@@ -1,7 +1,7 @@
 """One training step on a gathered batch, and what it records.
 
-Order within a step: gradient, penalties, clip, decoupled decay, optimizer. Stages ask for what they need and are
-served here.
+Order within a step: gradient, penalties, clip, decoupled decay, optimizer. Decay comes before the update because it
+acts on the parameters as they were, as in its paper and in PyTorch. Stages ask for what they need and are served here.
 """
 
 from __future__ import annotations

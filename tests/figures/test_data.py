@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -293,3 +294,12 @@ def test_what_is_compared_is_the_first_name_that_varies(varied: dict[str, list[A
     runs = [run(0.5, **{name: values[k] for name, values in varied.items()}) for k in range(2)]
     assert results_of(*runs).label == label
     assert results_of(*runs, final={"per": "depth", "seeds": [9]}).label == "depth"
+
+
+@pytest.mark.parametrize(
+    ("l2", "title"), [(0.0, "train loss (epoch mean)"), (0.1, "train loss (epoch mean, with penalty)")]
+)
+def test_a_train_loss_that_holds_a_penalty_says_so(quick_store: SyntheticStore, l2: float, title: str) -> None:
+    results = Results.read(replace(quick_store, runs=quick_store.runs.assign(l2=l2)))
+    figure = learning_curves.draw(learning_curves.data(results), results)
+    assert title in [panel.get_title(loc="left") for panel in figure.axes]
