@@ -86,6 +86,18 @@ def _store_first(builder: Any, vectors: list[Any], target: Any, count: Any) -> N
 
 
 @simd.primitive
+def move_vector(typing: Any, source: Any, target: Any) -> Any:
+    """Copy one whole vector."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, target = arguments
+        simd.store_vector(builder, simd.load_vector(builder, source, _vector_of(source)), target)
+        return context.get_dummy_value()
+
+    return types.void(source, target), generate
+
+
+@simd.primitive
 def transpose_block(typing: Any, source: Any, stride: Any, rows: Any, columns: Any, target: Any) -> Any:
     """Write the transpose of (rows, columns), each at most a vector's lanes, as `columns` vectors of `rows` numbers.
 

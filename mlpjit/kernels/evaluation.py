@@ -30,12 +30,14 @@ from mlpjit.kernels.layout import (
     WORKSPACE,
 )
 from mlpjit.kernels.losses import call_loss
+from mlpjit.kernels.matmul import LANES
 from mlpjit.kernels.passes import forward
 from mlpjit.kernels.rules import (
     Float64,
     Float64s,
     Int,
     Ints,
+    Primitive,
     Real,
     Reals,
     absolute,
@@ -57,6 +59,7 @@ from mlpjit.kernels.rules import (
 LAYERS, NUMBERS, SUMS, LOSS = layout.LAYERS, layout.NUMBERS, layout.SUMS, layout.LOSS
 CONTROL, STOP = layout.CONTROL, layout.STOP
 LOSS_SETTINGS = layout.LOSS_SETTINGS
+move_vector = Primitive("move_vector")
 
 
 @device
@@ -66,13 +69,21 @@ def outputs_of(layer, softmax, workspace):
     return offset(workspace, load(layer, OUTPUT_AT) if changed else load(layer, SLOPE_AT))
 
 
+@device
+def copy_row(count, source, target):
+    """Copy numbers a vector at a time, and what is left one by one: nothing beyond them is read or written."""
+    whole = count - count % LANES
+    for j in range(0, whole, LANES):
+        move_vector(offset(source, j), offset(target, j))
+    for j in range(whole, count):
+        store(target, j, load(source, j))
+
+
 @kernel
 def copy_rows(rows: Int, columns: Int, source: Reals, target: Reals, stride: Int) -> None:
     """Copy packed rows to rows of a stride."""
     for i in range(rows):
-        x, a = offset(source, i * columns), offset(target, i * stride)
-        for j in range(columns):
-            store(a, j, load(x, j))
+        copy_row(columns, offset(source, i * columns), offset(target, i * stride))
 
 
 @kernel

@@ -7,7 +7,7 @@ acts on the parameters as they were, as in its paper and in PyTorch. Stages ask 
 from __future__ import annotations
 
 from mlpjit.kernels.evaluation import (
-    copy_rows,
+    copy_row,
     outputs_of,
 )
 from mlpjit.kernels.layout import (
@@ -137,8 +137,8 @@ def gather_batch(plan: Ints, arrays: Ints, first: Int, rows: Int) -> None:
     into, wanted = offset(workspace, load(layers, INPUT_AT)), targets_of(plan, arrays)
     for i in range(rows):
         at = load(order, first + i)
-        copy_rows(1, inputs, offset(x, at * inputs), offset(into, i * stride), stride)
-        copy_rows(1, outputs, offset(y, at * outputs), offset(wanted, i * outputs), outputs)
+        copy_row(inputs, offset(x, at * inputs), offset(into, i * stride))
+        copy_row(outputs, offset(y, at * outputs), offset(wanted, i * outputs))
 
 
 @kernel
