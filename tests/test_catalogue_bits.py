@@ -91,7 +91,9 @@ def expected() -> dict[str, str]:
 
 def test_all_of_it_is_there(expected):
     assert len(expected) >= 10 + 20 + 14 + 23 + 7 + 25
-    assert len(set(expected.values())) == len(expected)
+    # Only a run lowers the rate of reduce_on_plateau: before it, it is constant.
+    assert expected["schedule reduce_on_plateau"] == expected["schedule constant"]
+    assert len(set(expected.values())) == len(expected) - 1
 
 
 def test_another_cpu_and_other_libraries(expected):

@@ -1,4 +1,4 @@
-"""Golden initial parameters from torch, jax and the authors' own code of LSUV and muP.
+"""Golden initial parameters from torch, jax and the authors' own code of LSUV and muP (packages lsuv and mup).
 
 Run in an environment that has them: `PYTHONPATH=tests:. python -m goldens.make_initializers`. Random generators are
 replaced: every code is given the same standard numbers, which are stored, and what it makes of them is its rule.
