@@ -21,7 +21,7 @@ THRESHOLD = math.log(1.03)
 MARGIN = math.log(1.01)
 # What is timed again: cases whose median over the first launches is beyond this.
 SUSPECT = math.log(1.02)
-SCREENING = (4, 1)  # launches, layouts in each
+SCREENING = (3, 2)  # launches, layouts in each
 # Looks at the fresh launches so far; each look may spend an equal part of ALPHA.
 LOOKS = (8, 16)
 LAYOUTS = 2
