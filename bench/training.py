@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+TARGET = 0.3
 DIGITS = {"dataset": "digits", "learning_rate": 1e-3, "seed": 0}
 
 
@@ -82,3 +83,9 @@ class Quality:
 
     def track_test_accuracy(self, optimizer: str) -> float:
         return float(self.result.metrics["test_score"] or float("nan"))
+
+    def track_steps_to_target(self, optimizer: str) -> float:
+        """Return the steps until validation loss is at most 0.3, by the epoch; NaN where it never is."""
+        history = self.result.history
+        reached = history["step"][history["validation_loss"] <= TARGET]
+        return float(reached[0]) if len(reached) else float("nan")
