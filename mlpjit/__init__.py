@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlpjit.config import RunConfig
     from mlpjit.errors import ConfigError, DatasetError, MlpjitError, StoreError
+    from mlpjit.extending import elementwise, layerwise
     from mlpjit.model import Network
     from mlpjit.registries import activations, initializers, losses, schedules
     from mlpjit.result import Control, RunResult
@@ -23,12 +24,13 @@ __version__ = "0.1.0"
 _HOMES = {
     "ConfigError": "errors", "Control": "result", "DatasetError": "errors", "MlpjitError": "errors", "Network": "model",
     "RunConfig": "config", "RunResult": "result", "StoreError": "errors", "Study": "study", "activations": "registries",
-    "initializers": "registries", "losses": "registries", "optimizers": "single_step", "schedules": "registries",
-    "train": "run", "wrappers": "single_step",
+    "elementwise": "extending", "initializers": "registries", "layerwise": "extending", "losses": "registries",
+    "optimizers": "single_step", "schedules": "registries", "train": "run", "wrappers": "single_step",
 }  # fmt: skip
 __all__ = [
     "ConfigError", "Control", "DatasetError", "MlpjitError", "Network", "RunConfig", "RunResult", "StoreError",
-    "Study", "activations", "initializers", "losses", "optimizers", "schedules", "train", "wrappers",
+    "Study", "activations", "elementwise", "initializers", "layerwise", "losses", "optimizers", "schedules",
+    "train", "wrappers",
 ]  # fmt: skip
 
 

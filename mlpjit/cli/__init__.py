@@ -14,7 +14,7 @@ from typing import Any
 
 import typer
 
-from mlpjit.cli import bench, data, doctor, export, listing, plan, report, run, warm
+from mlpjit.cli import bench, data, doctor, export, listing, plan, report, run, trying, warm
 from mlpjit.errors import MlpjitError
 
 app = typer.Typer(
@@ -56,6 +56,7 @@ app.command("report")(guarded(report.report))
 app.command("export")(guarded(export.export))
 app.command("doctor")(guarded(doctor.doctor))
 app.command("bench")(guarded(bench.bench))
+app.command("try")(guarded(trying.try_optimizer))
 app.command("warm")(guarded(warm.warm))
 datasets = typer.Typer(help="Datasets from elsewhere, fetched on request only.", no_args_is_help=True)
 datasets.command("fetch")(guarded(data.fetch))

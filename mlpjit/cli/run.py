@@ -34,6 +34,11 @@ def run(
             summary = sweep(loaded, directory, threads, show)
     except Interrupted as interrupted:
         raise Interrupted(f"{interrupted}\nresume with: {loaded.command(directory)}") from None
+    finish(summary, directory, no_report, as_json)
+
+
+def finish(summary: Summary, directory: Path, no_report: bool, as_json: bool) -> None:
+    """Say what was done, write figures and page, print the answer; exit code 1 where runs failed."""
     print(headline(summary), file=sys.stderr)
     answer = [] if no_report else _answer(directory)
     print(_json(summary, directory, answer) if as_json else _text(directory, answer, no_report))

@@ -63,7 +63,8 @@ def data(results: Results) -> pd.DataFrame:
     "rates (medians within 10 % of the best's) are shaded, as one band where they are neighbours. Crosses at the "
     "upper edge: the median run was lost; hollow triangles: it ended above the scale. Percentages on top, where "
     "they fit: how many of all tuning runs at that rate, over every setting, diverged. The thin grey line is the "
-    "best that any settings reach at that rate.",
+    "best that any settings reach at that rate. An optimizer that is tried has a frame; thin behind its curve those of "
+    "the others.",
     data=data,
     order=10,
 )
@@ -89,15 +90,18 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     top = high * (high / low) ** (0.3 if marked else 0.03)  # room for crosses and two rows of numbers
     rates = layout.log_limits(table["learning_rate"])
     decade = sheet.panel_inches()[0] / math.log10(rates[1] / rates[0])
+    tried = results.study.get("tried", ())
     for panel, label in zip(sheet.panels, labels, strict=True):
         part = table[table["label"] == label]
+        if label in tried:
+            _rivals(panel, table[~table["label"].isin(tried)], looks, high)
         for band in good_bands(part["learning_rate"].tolist(), part["good"].tolist(), rates[1] / rates[0]):
             panel.axvspan(*band, color=GOOD, linewidth=0, zorder=0)
         _panel(panel, part, looks[label], high, high * (high / low) ** 0.08)
         _shares(panel, part[part["diverged_share"] > 0], decade)
         layout.log_axis(panel, "y", low, top, layout.log_ticks(low, high))  # above `high` there is no scale
         layout.log_axis(panel, "x", *rates, _decades(*rates, 12 // columns + 1))
-        sheet.title(panel, str(label), fontweight="bold")
+        sheet.title(panel, f"{label} (tried)" if label in tried else str(label), fontweight="bold")
         if sheet.is_low(panel):
             panel.set_xlabel("learning rate")
         if sheet.is_left(panel):
@@ -105,6 +109,14 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         else:
             panel.tick_params(labelleft=False)
     return sheet.figure
+
+
+def _rivals(panel: Any, others: pd.DataFrame, looks: dict[Any, style.Look], high: float) -> None:
+    """Frame the panel of an optimizer that is tried, and draw the curves of all others thinly behind its own."""
+    for side in panel.spines.values():
+        side.set(visible=True, color=style.BLACK, linewidth=1.8)
+    for label, part in others[others["median"] <= high].groupby("label", sort=False):
+        panel.plot(part["learning_rate"], part["median"], color=looks[label].colour, linewidth=0.9, alpha=0.55)
 
 
 def _panel(panel: Any, part: pd.DataFrame, look: style.Look, high: float, edge: float) -> None:

@@ -1,0 +1,64 @@
+"""`mlpjit try FILE.py STUDY`: an optimizer of the user's own beside the stored ones."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from mlpjit.trial import Trial
+
+
+def try_optimizer(
+    file: Annotated[Path, typer.Argument(help="A Python file with your optimizer (docs/try.md).")],
+    study: Annotated[str, typer.Argument(help="A built-in study or a TOML file.")] = "quick",
+    rates: Annotated[str, typer.Option("--rates", help="Its learning rates, as 0.001,0.01 [all of the study].")] = "",
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the results [results/<study>].")] = None,
+    threads: Annotated[int | None, typer.Option("--threads", help="Runs at once; all CPUs without it.")] = None,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Run only: no figures, no page.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Tune an optimizer of your own on a study's grid and set it beside the study's own: table, figures, page."""
+    from mlpjit.cli.progress import display
+    from mlpjit.cli.run import finish
+    from mlpjit.optimizer_files import load
+    from mlpjit.signals import Interrupted
+    from mlpjit.study import Study
+    from mlpjit.trial import trial
+
+    base = Study.load(study)
+    tried = trial(base, load(file), numbers(rates))
+    directory = base.directory(out)
+    _announce(tried, directory)
+    try:
+        with display() as show:
+            summary = tried.try_out(directory, threads, show)
+    except Interrupted as interrupted:
+        raise Interrupted(f"{interrupted}\nresume with: {tried.command(directory)}") from None
+    finish(summary, directory, no_report, as_json)
+
+
+def numbers(text: str) -> list[float]:
+    """Return the numbers of a list with commas; ConfigError for anything else."""
+    from mlpjit.errors import ConfigError
+
+    try:
+        return [float(part) for part in text.split(",")] if text else []
+    except ValueError:
+        raise ConfigError(f"--rates: got {text!r}, need numbers with commas between, as 0.001,0.01") from None
+
+
+def _announce(tried: Trial, directory: Path) -> None:
+    """Say what is missing of the study itself, and which rates are tried."""
+    from mlpjit.cli.tables import counted
+    from mlpjit.trial import missing_runs
+
+    if missing := missing_runs(tried.base, directory):
+        told = f"{directory} lacks {counted(missing, 'run')} of {tried.name!r}, made first"
+        print(f"{told}; alone: {tried.base.command(directory)}", file=sys.stderr)
+    chosen = "as given" if tried.given else f"every rate of {tried.name!r}; --rates chooses others"
+    listed = ", ".join(f"{rate:g}" for rate in tried.rates)
+    print(f"{', '.join(tried.file.names)}: rates {listed} ({chosen})", file=sys.stderr)

@@ -1,0 +1,188 @@
+"""Optimizers of the user's own: their files, the trial beside a stored study, worker processes."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mlpjit import optimizer_files, registries
+from mlpjit.cli import app
+from mlpjit.config import RunConfig
+from mlpjit.errors import ConfigError
+from mlpjit.result import Control
+from mlpjit.store import Store
+from mlpjit.study import Study
+from mlpjit.trial import rates_of, trial
+from mlpjit.workers import WorkerCrashed, worker_runner
+
+EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "soft_sign.py"
+TINY = """
+name = "tiny"
+width = 8
+epochs = 1
+[[sweep]]
+optimizer = "sgd"
+learning_rate = [0.03, 0.3]
+depth = [1, 2]
+seed = [0, 1]
+[[sweep]]
+optimizer = "adam"
+learning_rate = [0.003, 0.03]
+depth = [1, 2]
+seed = [0, 1]
+[final]
+per = "optimizer"
+seeds = [100, 101]
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_records_are_forgotten() -> Iterator[None]:
+    """Leave the registry as it was, and everything that is remembered by name."""
+    before = set(registries.optimizers)
+    yield
+    for name in set(registries.optimizers) - before:
+        del registries.optimizers._records[name]
+    from mlpjit import identity
+
+    identity._source_hash.cache_clear()
+    registries._rule_hash.cache_clear()
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    (tmp_path / "tiny.toml").write_text(TINY)
+    return tmp_path / "tiny.toml"
+
+
+def written(folder: Path, text: str, name: str = "mine.py") -> Path:
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def mlpjit(*arguments: str | Path) -> str:
+    """Return what a command prints in a process of its own; it must end well."""
+    code = "import sys; sys.argv[0] = 'mlpjit'; from mlpjit.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_trial_tunes_on_the_grid_of_the_study(tiny: Path) -> None:
+    base = Study.load(tiny)
+    made = trial(base, optimizer_files.load(EXAMPLE))
+    own = [config for config in made.configs() if config.optimizer["name"] == "soft_sign"]
+    assert rates_of(base) == made.rates == (0.003, 0.03, 0.3)
+    assert made.runs.run_ids[: len(base.runs)] == base.runs.run_ids
+    assert len(own) == len(made.configs()) - len(base.runs) == 3 * 2 * 2  # once, though two blocks have these axes
+    assert {(c.depth, c.seed) for c in own} == {(1, 0), (1, 1), (2, 0), (2, 1)}
+    assert {c.width for c in own} == {8}
+
+
+def test_rates_can_be_given(tiny: Path) -> None:
+    made = trial(Study.load(tiny), optimizer_files.load(EXAMPLE), [0.1, 0.01, 0.1])
+    assert made.rates == (0.01, 0.1)
+    assert made.command(Path("results/tiny")).endswith("soft_sign.py " + str(tiny) + " --rates 0.01,0.1")
+    with pytest.raises(ConfigError, match=r"rates: got -1.0, need a positive number"):
+        trial(Study.load(tiny), optimizer_files.OptimizerFile(EXAMPLE, "", ("soft_sign",)), [-1.0])
+
+
+def test_the_whole_comparison(tiny: Path, tmp_path: Path) -> None:
+    """The study is run first, stored runs are not made again, and the page names what is tried."""
+    out = tmp_path / "out"
+    first = mlpjit("try", EXAMPLE, tiny, "--out", out)
+    assert f"{out} lacks 16 runs of 'tiny', made first" in first
+    assert "soft_sign: rates 0.003, 0.03, 0.3 (every rate of 'tiny'" in first
+    assert re.search(r"^34 runs \(34 done\), 14 made now", first, re.MULTILINE)  # 20 of the study, 12 + 2 of the trial
+    assert {line.split()[0] for line in first.splitlines() if " to " in line} >= {"adam", "sgd", "soft_sign"}
+    with Store.open(out, readonly=True) as store:
+        kept = {row[0]: row[1] for row in store.rows(("run_id", "finished_at"))}
+        assert store.study()["tried"] == ["soft_sign"]
+    again = json.loads(
+        mlpjit("try", EXAMPLE, tiny, "--out", out, "--json", "--no-report").partition("\nsoft_sign: rates")[0]
+    )
+    assert again["ran"] == 0
+    changed = written(tmp_path, EXAMPLE.read_text().replace("momentum=0.9", "momentum=0.8"), "soft_sign.py")
+    third = mlpjit("try", changed, tiny, "--out", out, "--no-report")
+    assert "34 runs (34 done), 14 made now" in third
+    with Store.open(out, readonly=True) as store:
+        now = {row[0]: row[1] for row in store.rows(("run_id", "finished_at"))}
+    assert sum(now.get(run_id) == finished for run_id, finished in kept.items()) == 20
+
+
+def test_the_example_is_the_one_of_the_documentation() -> None:
+    page = (EXAMPLE.parents[1] / "try.md").read_text()
+    assert EXAMPLE.read_text() in page
+    assert len(EXAMPLE.read_text().split("\n\n\n")[1].splitlines()) <= 10
+
+
+CRASHES = """
+from mlpjit.extending import layerwise, load, offset, real, store
+
+@layerwise(state=())
+def crashing(step, rows, columns, kind, count, params, grads, state, extra, scratch, settings, learning_rate, loss):
+    if learning_rate > 0.5:
+        store(params, 1 << 50, real(0.0))
+    for i in range(rows * columns):
+        store(params, i, load(params, i) - real(learning_rate) * load(grads, i))
+"""
+
+
+def test_a_crash_ends_its_run_alone(tmp_path: Path) -> None:
+    file = optimizer_files.load(written(tmp_path, CRASHES))
+    good, bad = (RunConfig(optimizer="crashing", hidden=[8], epochs=1, learning_rate=rate) for rate in (0.1, 1.0))
+    with worker_runner([(str(file.path), file.digest)]) as runner:
+        with pytest.raises(WorkerCrashed, match=r"worker crashed \(SIG(SEGV|BUS)\)"):
+            runner.execute(bad, Control())
+        result = runner.execute(good, Control())
+    assert (result.status, result.config) == ("done", good)
+
+
+def test_a_file_that_changes_is_told(tmp_path: Path) -> None:
+    file = optimizer_files.load(written(tmp_path, EXAMPLE.read_text()))
+    with (
+        worker_runner([(str(file.path), "other")]) as runner,
+        pytest.raises(ConfigError, match="changed while the study"),
+    ):
+        runner.prepare([RunConfig(optimizer="soft_sign")])
+
+
+def test_a_stop_that_came_early_is_kept(tmp_path: Path) -> None:
+    file = optimizer_files.load(EXAMPLE)
+    control = Control()
+    control.stop()
+    with worker_runner([(str(file.path), file.digest)]) as runner:
+        assert runner.execute(RunConfig(optimizer="soft_sign", epochs=3), control).status == "stopped"
+    assert control.steps_total > 0
+
+
+ERRORS = {
+    "def f(:\n": "mine.py, line 1: `def f(:`: invalid syntax",
+    "x = 1\n": "mine.py: no optimizer in it: decorate one with @elementwise or @layerwise",
+    "y = 2\nz = y / 0\n": "mine.py, line 2: `z = y / 0`: ZeroDivisionError: division by zero",
+    "from mlpjit.extending import elementwise\n@elementwise\ndef adam(g, learning_rate):\n    return g\n":
+        "mine.py, line 2: `@elementwise`: optimizer 'adam' is registered already",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ERRORS)
+def test_a_file_that_cannot_be_used_gets_one_line(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = CliRunner().invoke(app, ["try", str(written(tmp_path, text)), "quick", "--out", str(tmp_path / "out")])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"error: {ERRORS[text]}")
+    assert len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_is_missing_is_told(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["try", "nothing.py", "quick"])
+    assert (result.exit_code, "nothing.py: there is no such file" in result.stderr) == (2, True)
