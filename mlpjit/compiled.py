@@ -6,6 +6,7 @@ from typing import Any
 
 from mlpjit.kernels import jit
 from mlpjit.kernels.activations import LOOPS as ACTIVATION_LOOPS
+from mlpjit.kernels.activations import linked_names as activation_names
 from mlpjit.kernels.losses import parts as loss_parts
 from mlpjit.kernels.optimizers.layerwise import layerwise_loop
 from mlpjit.kernels.optimizers.stages import elementwise_loop, linked_names
@@ -31,8 +32,8 @@ def _linked(kind: str, record: Any, loop: Kernel, names: dict[str, Any]) -> tupl
 def activation(name: str, dtype: str, use: str = "forward") -> jit.Compiled:
     """Return an activation's loop: "forward" (f and df), "curvature" (d2f) or "evaluation" (all three)."""
     record: Activation = activations[name]
-    made, names = _linked(f"activation_{use}", record, ACTIVATION_LOOPS[use], {"rule": record.function})
-    return jit.load(made, dtype, names, function_hash(record.function))
+    made, names = _linked(f"activation_{use}", record, ACTIVATION_LOOPS[use], activation_names(record))
+    return jit.load(made, dtype, names, f"{function_hash(record.function)} {record.settings}")
 
 
 def _stage(kind: str, record: Stage, dtype: str) -> jit.Compiled:

@@ -12,7 +12,7 @@ from mlpjit import identity
 from mlpjit.errors import ConfigError
 from mlpjit.registry import suggestion
 from mlpjit.rules import broken_rules
-from mlpjit.specs import Spec, parse_dataset, parse_name, parse_spec, plain
+from mlpjit.specs import Spec, parse_activation, parse_dataset, parse_name, parse_spec, plain
 
 if TYPE_CHECKING:
     from mlpjit.datasets import DatasetInfo
@@ -37,12 +37,12 @@ def _checked(parse: Callable[[Any], Any]) -> PlainValidator:
 
 def _activations(value: Any) -> str | tuple[str, ...]:
     if isinstance(value, list | tuple):
-        return tuple(parse_name("activations", name) for name in value)
-    return parse_name("activations", value)
+        return tuple(parse_activation(name) for name in value)
+    return parse_activation(value)
 
 
 def _output_activation(value: Any) -> str:
-    return "softmax" if value == "softmax" else parse_name("activations", value)
+    return "softmax" if value == "softmax" else parse_activation(value)
 
 
 def _spec(kind: str) -> PlainValidator:

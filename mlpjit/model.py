@@ -16,35 +16,36 @@ from mlpjit.kernels.pairs import plan_curvature
 from mlpjit.kernels.passes import backward, output_delta
 from mlpjit.network import VECTOR, Layer, layers_of, parameters_of, views
 from mlpjit.parameters import initial_params
-from mlpjit.registries import activations, losses, normalizations
-from mlpjit.specs import parse_spec, plain
+from mlpjit.registries import losses, normalizations
+from mlpjit.specs import parse_activation, parse_spec, plain
 from mlpjit.workspace import aligned
 
 DTYPES = ("float32", "float64")
 
 
-def _names(activation: str | Sequence[str], output: str, hidden: int) -> list[str]:
-    names = [activation] * hidden if isinstance(activation, str) else list(activation)
+# An activation or loss: its name, or a table of its name and parameters.
+Named = str | dict[str, Any]
+
+
+def _names(activation: Named | Sequence[Named], output: Named, hidden: int) -> list[str]:
+    names = [activation] * hidden if isinstance(activation, str | dict) else list(activation)
     if len(names) != hidden:
         raise ConfigError(f"activation: got {len(names)} names for {hidden} hidden layers")
-    for name in names:
-        activations[name]
-    if output != "softmax":
-        activations[output]
-    return [*names, output]
+    return [*map(parse_activation, names), "softmax" if output == "softmax" else parse_activation(output)]
 
 
 class Network:
     """A multi-layer perceptron (source section 2) with parameters in one packed array.
 
-    sizes: inputs, hidden widths, outputs. activation: one name, or one for each hidden layer. loss: a name, or a table
-    with a name and parameters; those from logits own the output's function. normalization: "none" or "batch". dtype:
-    "float32" or "float64". Raises ConfigError for unknown names and impossible combinations.
+    sizes: inputs, hidden widths, outputs. activation: one for all hidden layers, or one for each. Activations and loss
+    are a name, or a table with a name and parameters; losses from logits own the output's function. normalization:
+    "none" or "batch". dtype: "float32" or "float64". Raises ConfigError for unknown names and impossible combinations.
     """
 
     def __init__(
-        self, sizes: Sequence[int], activation: str | Sequence[str] = "relu", *, output_activation: str = "identity",
-        loss: str | dict[str, Any] = "cross_entropy", normalization: str = "none", dtype: str = "float32",
+        self, sizes: Sequence[int], activation: Named | Sequence[Named] = "relu", *,
+        output_activation: Named = "identity", loss: Named = "cross_entropy", normalization: str = "none",
+        dtype: str = "float32",
     ) -> None:  # fmt: skip
         given = plain(list(sizes))
         if len(given) < 2 or not all(type(size) is int and size >= 1 for size in given):

@@ -68,6 +68,11 @@ def parse_spec(kind: str, value: Any) -> Spec:
     return _filled(record.name, record.defaults, given, getattr(record, "limits", {}))
 
 
+def parse_activation(value: Any) -> str:
+    """Return the label of an activation, from a name or a table: "celu", `celu(alpha=2.0)`; ConfigError otherwise."""
+    return label("activations", parse_spec("activations", value))
+
+
 def parse_dataset(value: Any) -> Spec:
     """Return the canonical spec of a dataset: a registered one, or a file that ends in .npz or .csv."""
     from mlpjit.datasets import canonical

@@ -40,6 +40,9 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         {"loss": "binary_cross_entropy", "output_activation": "sigmoid"},
         "output_activation 'sigmoid' with loss 'binary_cross_entropy': it works on logits; need 'identity'",
     ),
+    ({"activation": {"name": "celu", "alpha": 0}}, "activation: alpha: got 0.0, need above 0"),
+    ({"activation": {"name": "relu", "alpha": 1.0}}, "activation: unknown key 'alpha' of 'relu'"),
+    ({"activation": "celu(alpha=2)"}, "activation: unknown activation 'celu(alpha=2)': give parameters in a table"),
     ({"loss": {"name": "huber", "delta": 0}}, "loss: delta: got 0.0, need above 0"),
     ({"loss": {"name": "cross_entropy", "label_smoothing": 2}}, "loss: label_smoothing: got 2.0, need 0 or more"),
     ({"dataset": "digit"}, "dataset: unknown dataset 'digit': did you mean 'digits'?"),
@@ -92,6 +95,8 @@ SAME = [
     ({"seed": 3}, {"seed": 3, "split_seed": 3, "init_seed": 3, "order_seed": 3}),
     ({}, {"loss": "cross_entropy"}),
     ({"loss": "huber"}, {"loss": {"name": "huber", "delta": 1}}),
+    ({"activation": "celu"}, {"activation": {"name": "celu", "alpha": 1}}),
+    ({"activation": "celu(alpha=2.0)"}, {"activation": {"name": "celu", "alpha": 2}}),
     ({}, {"timeout": 5.0}),
     ({"clip": None}, {"clip": "none"}),
     ({"seed": 1, **SEEDS}, {"seed": 2, **SEEDS}),
@@ -130,7 +135,7 @@ OTHER: list[dict[str, Any]] = [
     {"batch_size": "full"}, {"epochs": 3}, {"evaluate_every": 2}, {"shuffle": False}, {"dtype": "float64"},
     {"seed": 1}, {"split_seed": 1}, {"init_seed": 1}, {"order_seed": 1}, {"weight_decay_schedule": "linear"},
     {"loss": "mse", "output_activation": "softmax"},
-    {"loss": {"name": "cross_entropy", "label_smoothing": 0.1}},
+    {"loss": {"name": "cross_entropy", "label_smoothing": 0.1}}, {"activation": {"name": "leaky_relu", "slope": 0.1}},
 ]  # fmt: skip
 
 
@@ -159,6 +164,12 @@ def test_every_optimizer_gets_its_defaults(name: str) -> None:
     config = RunConfig(optimizer=name)
     assert config.optimizer.params == dict(REGISTRIES["optimizers"][name].defaults)
     assert config.factors()["optimizer"] == name
+
+
+def test_parameters_of_activations_show_in_their_column() -> None:
+    names = ["relu", {"name": "leaky_relu", "slope": 0.2}]
+    assert RunConfig(activation=names, depth=2).factors()["activation"] == "relu-leaky_relu(slope=0.2)"
+    assert RunConfig(activation={"name": "sine", "frequency": 30}).factors()["activation"] == "sine(frequency=30.0)"
 
 
 def test_a_loss_is_a_column_of_its_own() -> None:

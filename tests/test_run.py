@@ -51,6 +51,14 @@ def test_every_loss_is_descended_and_separates_the_moons(loss):
     assert result.metrics["test_score"] > 0.8
 
 
+def test_a_run_uses_the_parameter_of_its_activation():
+    """A rectifier with slope 1 below 0 is the identity, bit for bit."""
+    straight = execute(config(activation={"name": "leaky_relu", "slope": 1}))
+    plain = execute(config(activation="identity"))
+    np.testing.assert_array_equal(straight.params, plain.params)
+    assert execute(config(activation="leaky_relu")).params.tobytes() != plain.params.tobytes()
+
+
 @pytest.mark.parametrize("loss", [{"name": "huber", "delta": 0.5}, {"name": "cross_entropy", "label_smoothing": 0.2}])
 def test_a_run_uses_the_parameters_of_its_loss(loss):
     """The loss before the first step is that of the network, with the same parameters, on the validation data."""

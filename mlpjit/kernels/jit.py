@@ -148,6 +148,8 @@ def _resolve(value: Any, dtype: str) -> Any:
     own = getattr(value, "device_dtype", None)
     if own is not None:
         return _device(value, dtype if own == "caller" else own)
+    if isinstance(value, tuple) and all(type(item) is float for item in value):
+        return tuple(SCALARS[dtype](item) for item in value)
     return SCALARS[dtype](value) if type(value) is float else value
 
 

@@ -158,9 +158,14 @@ class Rule:
 
 @dataclass(frozen=True, eq=False)
 class Activation(Rule):
-    """z -> (f, df, d2f). `slope_limit` is the largest |df|: below 1 % of it a unit counts as saturated."""
+    """(z, *settings) -> (f, df, d2f). `slope_limit` is the largest |df|: below 1 % of it a unit counts as saturated.
+
+    `settings` are the values of its parameters, compiled in; `steepest` gives the slope limit for others.
+    """
 
     slope_limit: float = 1.0
+    settings: tuple[float, ...] = ()
+    steepest: Callable[..., float] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,7 +37,7 @@ def activation(name: str, dtype: str) -> Work:
             z[:] = given
             step(min(REFILLS, repeats - done))
 
-    counted = counting.activation(registries.activations[name].function, dtype)
+    counted = counting.activation(registries.activations[name], dtype)
     return _elementwise(run, counted, ELEMENTS, size(z, z, a), size(z, a))
 
 

@@ -56,9 +56,10 @@ def jax_values(f: Function) -> Arrays:
         return dict(zip(("f", "df", "d2f"), map(np.asarray, found), strict=True))
 
 
-def case(entry: str, oracle: str, arrays: Arrays, **rest: Any) -> Golden:
+def case(entry: str, oracle: str, arrays: Arrays, settings: dict[str, float] | None = None, **rest: Any) -> Golden:
     """Return a case; what an oracle cannot compute (NaN) is left out."""
-    return golden(entry, {}, oracle, {k: v for k, v in arrays.items() if not np.isnan(v).any()}, **rest)
+    known = {name: values for name, values in arrays.items() if not np.isnan(values).any()}
+    return golden(entry, settings or {}, oracle, known, **rest)
 
 
 # torch replaces softplus by z beyond a threshold, 20 unless one is given.
@@ -82,6 +83,10 @@ JAX: dict[str, tuple[str, dict[str, Any]]] = {
     "hard_swish": ("nn.hard_swish", {}), "relu6": ("nn.relu6", {}), "sine": ("numpy.sin", {}),
     "erf": ("scipy.special.erf", {}),
 }  # fmt: skip
+# Entry, parameter, value, what they call it.
+VARIED = (
+    ("leaky_relu", "slope", 0.3, "negative_slope"), ("elu", "alpha", 0.7, "alpha"), ("celu", "alpha", 2.0, "alpha"),
+)  # fmt: skip
 LOOSE = {
     "hard_sigmoid": {"tolerance": 1e-8, "note": "torch holds its slope of 1/6 in single precision"},
 }
@@ -108,10 +113,13 @@ def others() -> Iterator[Golden]:
         warnings.simplefilter("ignore")  # one of its modules draws plots
         from torch_activation.classical.relu import SquaredReLU
         from torch_activation.classical.sigmoid import STanh
-    wave = Snake(1, a=1.0, trainable=False).double()
-    yield case(
-        "snake", "snake.activations.Snake(a=1)", torch_values(lambda z: wave(z[:, None])[:, 0]), package="torch-snake"
-    )
+    for a in (1.0, 0.5):
+        torch.set_default_dtype(torch.float64)
+        wave = Snake(1, a=a, trainable=False)
+        torch.set_default_dtype(torch.float32)
+        values = torch_values(lambda z, wave=wave: wave(z[:, None])[:, 0])
+        settings = {} if a == 1.0 else {"frequency": a}
+        yield case("snake", f"snake.activations.Snake(a={a})", values, settings, package="torch-snake")
     torch.set_default_dtype(torch.float64)  # in which it keeps its two numbers
     scaled = STanh(a=1.7159, b=2 / 3)
     torch.set_default_dtype(torch.float32)
@@ -134,6 +142,11 @@ def make() -> Iterator[Golden]:
         yield case(entry, shown(f"torch.{path}", given), torch_values(function), **LOOSE.get(entry, {}))
     for entry, (path, given) in JAX.items():
         yield case(entry, shown(f"jax.{path}", given), jax_values(partial(found(jax, path), **given)))
+    for entry, parameter, value, theirs in VARIED:
+        for root, values_of, path in ((torch, torch_values, TORCH[entry][0]), (jax, jax_values, JAX[entry][0])):
+            values = values_of(partial(found(root, path), **{theirs: value}))
+            full = shown(f"{root.__name__}.{path}", {theirs: value})
+            yield case(entry, full, values, {parameter: value})
     yield from others()
 
 

@@ -17,6 +17,7 @@ from mlpjit.kernels import jit, layout
 from mlpjit.kernels.plateau import watch_plateau
 from mlpjit.registries import schedules
 from mlpjit.run import rates as step_rates
+from mlpjit.specs import parse_activation
 
 STEPS = (1, 2, 5, 50)
 
@@ -87,9 +88,11 @@ def initializer(case: Golden, shared: Arrays) -> Arrays:
 def activation(case: Golden, shared: Arrays) -> Arrays:
     """f, f' and f'' on shared["z"], f and f' at the kinks; those that the golden case has."""
 
+    name = parse_activation({"name": case.entry, **case.settings})
+
     def at(points: np.ndarray) -> list[np.ndarray]:
         found = [np.empty_like(points) for _ in range(3)]
-        call = compiled.activation(case.entry, "float64", "evaluation").call
+        call = compiled.activation(name, "float64", "evaluation").call
         call(points.size, points.ctypes.data, *(array.ctypes.data for array in found))
         return found
 

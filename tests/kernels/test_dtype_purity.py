@@ -19,6 +19,7 @@ from mlpjit import kernels
 from mlpjit.kernels import jit
 from mlpjit.kernels.activations import LOOPS as ACTIVATION_LOOPS
 from mlpjit.kernels.activations import activations
+from mlpjit.kernels.activations import linked_names as linked
 from mlpjit.kernels.elementary import FUNCTIONS
 from mlpjit.kernels.losses import losses, parts
 from mlpjit.kernels.losses.records import pointwise_loop, pointwise_tangent_loop
@@ -44,7 +45,7 @@ def templates() -> dict[str, tuple[Kernel, dict[str, Any]]]:
     """Return the loops that a rule is linked into, one for each rule, and the clippings."""
     found: dict[str, tuple[Kernel, dict[str, Any]]] = {n: (map_loop, {"function": f}) for n, f in FUNCTIONS.items()}
     for rule in activations.records():
-        found |= {f"{use}_{rule.name}": (loop, {"rule": rule.function}) for use, loop in ACTIVATION_LOOPS.items()}
+        found |= {f"{use}_{rule.name}": (loop, linked(rule)) for use, loop in ACTIVATION_LOOPS.items()}
     for each in losses.records():
         found |= {f"loss_{each.name}": parts(each), f"loss_tangent_{each.name}": parts(each, tangent=True)}
     for rule in optimizers.records():

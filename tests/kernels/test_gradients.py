@@ -79,6 +79,13 @@ def test_gradients(activation, loss, normalization):
     assert_gradient(*problem(sizes, rows, activation=activation, loss=loss, normalization=normalization))
 
 
+@pytest.mark.parametrize("name", [record.name for record in activations.records() if record.defaults])
+def test_gradients_with_another_parameter(name):
+    """All of them are at home between 0 and 3."""
+    changed = {"name": name, **dict.fromkeys(activations[name].defaults, 1.7)}
+    assert_gradient(*problem([5, 17, 33, 7, 3], 9, activation=changed, output_activation=changed, loss="mse"))
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("normalization", list(normalizations))
 @pytest.mark.parametrize(("loss", "output"), HEADS)

@@ -10,6 +10,7 @@ from oracles.llvm_loops import overlap_checks, vector_stores
 
 from mlpjit.kernels import jit
 from mlpjit.kernels.activations import activation_loop, activations
+from mlpjit.kernels.activations import linked_names as activation_names
 from mlpjit.kernels.losses import losses, parts
 from mlpjit.kernels.optimizers.elementwise import optimizers
 from mlpjit.kernels.optimizers.stages import elementwise_loop, linked_names
@@ -53,7 +54,7 @@ def test_the_loop_is_vectorized(record, dtype):
 def test_activations_are_vectorized(record, dtype):
     """A rule that is called for each number, or branches, takes ten times as long. The identity only copies."""
     wanted = 1 if record.name == "identity" else 2
-    assert vector_stores(ir_of(activation_loop, {"rule": record.function}, dtype)) >= wanted
+    assert vector_stores(ir_of(activation_loop, activation_names(record), dtype)) >= wanted
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

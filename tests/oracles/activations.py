@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import mpmath as mp
 
@@ -27,12 +28,17 @@ def relu(z: mp.mpf) -> Triple:
     return (z, mp.mpf(1), mp.mpf(0)) if z > 0 else (mp.mpf(0), mp.mpf(0), mp.mpf(0))
 
 
-def leaky_relu(z: mp.mpf) -> Triple:
-    return (z, mp.mpf(1), mp.mpf(0)) if z > 0 else (z / 100, mp.mpf(1) / 100, mp.mpf(0))
+def leaky_relu(z: mp.mpf, slope: str = "0.01") -> Triple:
+    return (z, mp.mpf(1), mp.mpf(0)) if z > 0 else (z * mp.mpf(slope), mp.mpf(slope), mp.mpf(0))
 
 
-def elu(z: mp.mpf) -> Triple:
-    return (z, mp.mpf(1), mp.mpf(0)) if z > 0 else (mp.expm1(z), mp.exp(z), mp.exp(z))
+def elu(z: mp.mpf, alpha: float = 1.0) -> Triple:
+    return (z, mp.mpf(1), mp.mpf(0)) if z > 0 else (alpha * mp.expm1(z), alpha * mp.exp(z), alpha * mp.exp(z))
+
+
+def celu(z: mp.mpf, alpha: float = 1.0) -> Triple:
+    value, slope, bend = elu(z / alpha)
+    return alpha * value, slope, bend / alpha
 
 
 def gelu(z: mp.mpf) -> Triple:
@@ -115,38 +121,24 @@ def hard_swish(z: mp.mpf) -> Triple:
     return z * (z + 3) / 6, (2 * z + 3) / 6, mp.mpf(1) / 3
 
 
-def sine(z: mp.mpf) -> Triple:
-    return mp.sin(z), mp.cos(z), -mp.sin(z)
+def sine(z: mp.mpf, w: float = 1.0) -> Triple:
+    return mp.sin(w * z), w * mp.cos(w * z), -w * w * mp.sin(w * z)
 
 
-def snake(z: mp.mpf) -> Triple:
-    return z + mp.sin(z) ** 2, 1 + mp.sin(2 * z), 2 * mp.cos(2 * z)
+def snake(z: mp.mpf, a: float = 1.0) -> Triple:
+    return z + mp.sin(a * z) ** 2 / a, 1 + mp.sin(2 * a * z), 2 * a * mp.cos(2 * a * z)
 
 
 ACTIVATIONS: dict[str, Callable[[mp.mpf], Triple]] = {
     f.__name__: f
     for f in (
-        identity,
-        sigmoid,
-        tanh,
-        lecun_tanh,
-        erf,
-        softsign,
-        hard_tanh,
-        hard_sigmoid,
-        relu,
-        leaky_relu,
-        relu6,
-        relu_squared,
-        elu,
-        selu,
-        gelu,
-        gelu_tanh,
-        silu,
-        mish,
-        hard_swish,
-        softplus,
-        sine,
-        snake,
+        identity, sigmoid, tanh, lecun_tanh, erf, softsign, hard_tanh, hard_sigmoid, relu, leaky_relu, relu6,
+        relu_squared, elu, celu, selu, gelu, gelu_tanh, silu, mish, hard_swish, softplus, sine, snake,
     )
-} | {"celu": elu}  # alpha = 1
+}  # fmt: skip
+# With their parameter changed. Frequencies of 2: others round their product with z, which far out is all there is.
+VARIANTS: dict[str, Callable[[mp.mpf], Triple]] = {
+    "leaky_relu(slope=0.3)": partial(leaky_relu, slope="0.3"), "elu(alpha=0.7)": partial(elu, alpha=mp.mpf("0.7")),
+    "celu(alpha=2.0)": partial(celu, alpha=2.0), "sine(frequency=2.0)": partial(sine, w=2.0),
+    "snake(frequency=2.0)": partial(snake, a=2.0),
+}  # fmt: skip

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from mlpjit.kernels.activations import gates, periodic, rectifiers, saturating
 from mlpjit.kernels.activations.loops import LOOPS, activation_loop, call_activation, call_derivatives
-from mlpjit.kernels.activations.records import activation, activations
+from mlpjit.kernels.activations.records import activation, activations, linked_names
 
 __all__ = [
-    "LOOPS", "activation", "activation_loop", "activations", "call_activation", "call_derivatives", "gates", "periodic",
-    "rectifiers", "saturating",
+    "LOOPS", "activation", "activation_loop", "activations", "call_activation", "call_derivatives", "gates",
+    "linked_names", "periodic", "rectifiers", "saturating",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The loops of a rule z -> (f, df, d2f), which is linked in as `rule`.
+"""The loops of a rule (z, *settings) -> (f, df, d2f), linked in as `rule`, with its parameters as SETTINGS.
 
 The forward loop writes f and leaves df where z was, so the backward pass multiplies and nothing more, and parts
 that f and df share (an exponential, a distribution function) are computed once.
@@ -18,7 +18,7 @@ def call_activation(count: Int, a: Reals, z: Reals) -> None:
 def activation_loop(count: Int, a: Reals, z: Reals) -> None:
     """The body of `call_activation` for one rule."""
     for i in range(count):
-        value, slope, _ = rule(load(z, i))  # noqa: F821
+        value, slope, _ = rule(load(z, i), *SETTINGS)  # noqa: F821
         store(a, i, value)
         store(z, i, slope)
 
@@ -27,7 +27,7 @@ def activation_loop(count: Int, a: Reals, z: Reals) -> None:
 def curvature_loop(count: Int, z: Reals, d2: Reals) -> None:
     """d2[i] = d2f(z[i])."""
     for i in range(count):
-        _, _, bend = rule(load(z, i))  # noqa: F821
+        _, _, bend = rule(load(z, i), *SETTINGS)  # noqa: F821
         store(d2, i, bend)
 
 
@@ -35,7 +35,7 @@ def curvature_loop(count: Int, z: Reals, d2: Reals) -> None:
 def evaluation_loop(count: Int, z: Reals, f: Reals, df: Reals, d2f: Reals) -> None:
     """All three at once, for tests and for Python."""
     for i in range(count):
-        value, slope, bend = rule(load(z, i))  # noqa: F821
+        value, slope, bend = rule(load(z, i), *SETTINGS)  # noqa: F821
         store(f, i, value)
         store(df, i, slope)
         store(d2f, i, bend)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mlpjit.kernels import elementary
 from mlpjit.kernels.activations.records import activation
 from mlpjit.kernels.rules import device, real, select
+from mlpjit.limits import above, at_least
 
 exp_pair = elementary.exp_pair
 
@@ -25,11 +26,14 @@ def relu(z):
     return select(off, real(0.0), z), select(off, real(0.0), real(1.0)), real(0.0)
 
 
-@activation("f(z) = max(z, 0.01 z)", "source 7.4; Maas, Hannun & Ng 2013")
-def leaky_relu(z):
-    """The rectifier with slope 0.01 below 0. df(0) = 0.01."""
+@activation(
+    "f(z) = z if z > 0 else slope z", "source 7.4; Maas, Hannun & Ng 2013", lambda slope: max(1.0, slope),
+    limits={"slope": at_least(0)}, slope=0.01,
+)  # fmt: skip
+def leaky_relu(z, slope):
+    """The rectifier with a slope below 0. df(0) = slope."""
     off = z <= 0.0
-    return select(off, 0.01 * z, z), select(off, real(0.01), real(1.0)), real(0.0)
+    return select(off, slope * z, z), select(off, slope, real(1.0)), real(0.0)
 
 
 @activation("f(z) = min(6, max(0, z))", "Krizhevsky 2010, Convolutional Deep Belief Networks on CIFAR-10")
@@ -61,16 +65,29 @@ def exponential_below(z, scale, below):
     )
 
 
-@activation("f(z) = z if z > 0 else exp(z) - 1", "source 7.4; Clevert, Unterthiner & Hochreiter 2016, arXiv:1511.07289")
-def elu(z):
-    """The exponential linear unit, alpha = 1. df(0) = 1, d2f(0) = 1."""
-    return exponential_below(z, real(1.0), real(1.0))
+@activation(
+    "f(z) = z if z > 0 else alpha (exp(z) - 1)",
+    "source 7.4; Clevert, Unterthiner & Hochreiter 2016, arXiv:1511.07289", lambda alpha: max(1.0, alpha),
+    limits={"alpha": at_least(0)}, alpha=1.0,
+)  # fmt: skip
+def elu(z, alpha):
+    """The exponential linear unit. df(0) = d2f(0) = alpha."""
+    return exponential_below(z, real(1.0), alpha)
 
 
-@activation("f(z) = max(0, z) + min(0, alpha (exp(z / alpha) - 1)), alpha = 1", "Barron 2017, arXiv:1704.07483")
-def celu(z):
-    """The exponential linear unit whose slope has no jump whatever alpha is; at the default alpha = 1 it is elu."""
-    return exponential_below(z, real(1.0), real(1.0))
+@activation(
+    "f(z) = max(0, z) + min(0, alpha (exp(z / alpha) - 1))", "Barron 2017, arXiv:1704.07483",
+    limits={"alpha": above(0)}, alpha=1.0,
+)  # fmt: skip
+def celu(z, alpha):
+    """The exponential linear unit whose slope has no jump whatever alpha is; at alpha = 1 it is elu."""
+    off = z <= 0.0
+    slope, fallen = exp_pair(select(off, z, real(0.0)) / alpha)
+    return (
+        select(off, alpha * fallen, z),
+        select(off, slope, real(1.0)),
+        select(off, slope / alpha, real(0.0)),
+    )
 
 
 @activation(
