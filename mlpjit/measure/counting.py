@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
-from mlpjit.kernels.rules import Activation, ByDtype, DtypeConstant, InFloat64, Primitive, Stage
+from mlpjit.kernels.rules import ByDtype, DtypeConstant, InFloat64, Primitive, Stage
 from mlpjit.kernels.sources import referenced_names
 
 
@@ -100,10 +100,10 @@ def _resolved(value: Any, dtype: str) -> Any:
     return _counting(value, dtype) if hasattr(value, "device_dtype") else value
 
 
-def activation(record: Activation, dtype: str) -> Count | None:
+def activation(rule: Callable[..., Any], dtype: str, settings: tuple[float, ...] = ()) -> Count | None:
     """Return what f and df of one element take; None where it cannot be counted."""
     try:
-        return _total(_counting(record.function, dtype)(Number(True), *record.settings)[:2])
+        return _total(_counting(rule, dtype)(Number(True), *settings)[:2])
     except (TypeError, AttributeError):
         return None
 

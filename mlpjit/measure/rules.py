@@ -37,7 +37,8 @@ def activation(name: str, dtype: str) -> Work:
             z[:] = given
             step(min(REFILLS, repeats - done))
 
-    counted = counting.activation(registries.activations[name], dtype)
+    record = registries.activations[name]
+    counted = counting.activation(record.function, dtype, record.settings)
     return _elementwise(run, counted, ELEMENTS, size(z, z, a), size(z, a))
 
 
