@@ -23,8 +23,8 @@ TARGET = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""}
 FLOP_OF_AN_INSTRUCTION = 16
 GROUPS = {"step": 20, "product": 20, "activation": 20, "optimizer": 5, "loss": 20, "piece": 20}
 CHOSEN = (
-    "step/", "product/forward_product/", "product/input_gradient/64", "product/weight_gradient/64", "activation/tanh",
-    "activation/relu/", "activation/gelu/", "activation/sigmoid", "optimizer/sgd", "optimizer/adam/", "loss/cross_entropy",
+    "step/", "product/forward_product/", "product/input_gradient/64", "product/weight_gradient/64",
+    "activation/tanh", "activation/relu/", "activation/gelu/", "activation/sigmoid", "optimizer/sgd", "optimizer/adam/", "loss/cross_entropy",
     "piece/",
 )  # fmt: skip
 
@@ -98,13 +98,13 @@ def show(rows: list[dict[str, Any]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="write the rows as JSON")
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    for step in ("--compile", "--child"):
+        parser.add_argument(step, action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     names = chosen()
-    if given.child:
-        return count_all(names)
-    first = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\nimport instructions as i; i.compile_all(i.chosen())"
-    subprocess.run([sys.executable, "-c", first], env={**os.environ, **TARGET}, check=True)
+    if given.child or given.compile:
+        return count_all(names) if given.child else compile_all(names)
+    subprocess.run([sys.executable, __file__, "--compile"], env={**os.environ, **TARGET}, check=True)
     rows = counted(names)
     show(rows)
     if given.out:
