@@ -23,9 +23,9 @@ TARGET = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""}
 FLOP_OF_AN_INSTRUCTION = 16
 GROUPS = {"step": 20, "product": 20, "activation": 20, "optimizer": 5, "loss": 20, "piece": 20}
 CHOSEN = (
-    "step/", "product/forward_product/", "product/input_gradient/64", "product/weight_gradient/64",
-    "activation/tanh", "activation/relu/", "activation/gelu/", "activation/sigmoid", "optimizer/sgd", "optimizer/adam/", "loss/cross_entropy",
-    "piece/",
+    "step/", "product/forward_product/", "product/input_gradient/64", "product/weight_gradient/64", "activation/tanh",
+    "activation/relu/", "activation/gelu/", "activation/sigmoid", "optimizer/sgd", "optimizer/adam/", "piece/",
+    "loss/cross_entropy",
 )  # fmt: skip
 
 

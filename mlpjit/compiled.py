@@ -36,15 +36,18 @@ def activation(name: str, dtype: str, use: str = "forward") -> jit.Compiled:
     return jit.load(made, dtype, names, f"{function_hash(record.function)} {record.settings}")
 
 
-def _stage(kind: str, record: Stage, dtype: str) -> jit.Compiled:
-    """Return a stage: an elementwise rule in its loop, a whole one as it is."""
+def stage_loop(record: Stage) -> tuple[Kernel, dict[str, Any]]:
+    """Return the loop that drives a stage's rule, and the names it is linked with; a whole rule is its own."""
     if record.kind == "elementwise":
-        loop, names = elementwise_loop, linked_names(record)
-    elif record.kind in ("layerwise", "joint"):
-        loop, names = layerwise_loop, {"rule": record.function, "JOINT": int(record.kind == "joint")}
-    else:
-        loop, names = kernel(record.function), {}
-    made, names = _linked(kind, record, loop, names)
+        return elementwise_loop, linked_names(record)
+    if record.kind in ("layerwise", "joint"):
+        return layerwise_loop, {"rule": record.function, "JOINT": int(record.kind == "joint")}
+    return kernel(record.function), {}
+
+
+def _stage(kind: str, record: Stage, dtype: str) -> jit.Compiled:
+    """Return a stage, compiled in its loop."""
+    made, names = _linked(kind, record, *stage_loop(record))
     return jit.load(made, dtype, names, record.source_hash().replace(" ", "-"))
 
 

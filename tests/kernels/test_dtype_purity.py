@@ -13,9 +13,14 @@ from typing import Any
 
 import numba
 import pytest
-from oracles.llvm_loops import double_arithmetic, double_arithmetic_in_float_loops, narrowing_in_float_loops
+from oracles.llvm_loops import (
+    double_arithmetic,
+    double_arithmetic_in_float_loops,
+    double_arithmetic_in_inner_loops,
+    narrowing_in_float_loops,
+)
 
-from mlpjit import kernels
+from mlpjit import compiled, kernels
 from mlpjit.kernels import jit
 from mlpjit.kernels.activations import LOOPS as ACTIVATION_LOOPS
 from mlpjit.kernels.activations import activations
@@ -24,18 +29,24 @@ from mlpjit.kernels.elementary import FUNCTIONS
 from mlpjit.kernels.losses import losses, parts
 from mlpjit.kernels.losses.records import pointwise_loop, pointwise_tangent_loop
 from mlpjit.kernels.mapping import map_loop
-from mlpjit.kernels.optimizers.clipping import clippings
-from mlpjit.kernels.optimizers.elementwise import optimizers
-from mlpjit.kernels.optimizers.stages import elementwise_loop, linked_names
+from mlpjit.kernels.optimizers.layerwise import layerwise_loop
+from mlpjit.kernels.optimizers.stages import elementwise_loop
 from mlpjit.kernels.rules import Int, Kernel, Real, Reals, kernel, load, store
 from mlpjit.kernels.schedules import schedule_loop
+from mlpjit.registries import clippings, optimizers, wrappers
 
+STAGES = {"clipping": clippings, "optimizer": optimizers, "wrapper": wrappers}
 # Scalars of a step, sums that are kept or returned in double, random numbers: never on a loop that stores float32.
 SCALARS = {
-    "add_residuals", "batch_gradient", "batch_loss", "determination", "end_epoch", "evaluate", "evaluate_epoch",
+    "add_residuals", "batch_gradient", "batch_loss", "determination", "evaluate", "evaluate_epoch",
     "fill_normal", "fill_uniform", "finish", "observe_layers", "orthonormalize_rows", "penalty", "record_gradients",
     "take_step", "train", "watch_plateau", "cross_entropy_tangent", "loss_tangent_cross_entropy",
-    *(f"clipping_{name}" for name in clippings), *(f"optimizer_{name}" for name in optimizers),
+    *(f"{kind}_{name}" for kind, registry in STAGES.items() for name in registry),
+}  # fmt: skip
+# These loop over tensors, and each has scalars of its own: held to their inner loops.
+TENSORWISE = {
+    *(f"optimizer_{rule.name}" for rule in optimizers.records() if rule.kind == "layerwise"),
+    "wrapper_cautious", "wrapper_mars", "run_stage", "make_step",
 }  # fmt: skip
 # Sums in double beside float32 data, on one loop: losses, and `dot`. Nothing of them may come back to the data.
 SUMS = {*(f"loss_{name}" for name in losses), "cross_entropy", "observe_units", "record_updates", "sum_of_sizes"}
@@ -48,9 +59,9 @@ def templates() -> dict[str, tuple[Kernel, dict[str, Any]]]:
         found |= {f"{use}_{rule.name}": (loop, linked(rule)) for use, loop in ACTIVATION_LOOPS.items()}
     for each in losses.records():
         found |= {f"loss_{each.name}": parts(each), f"loss_tangent_{each.name}": parts(each, tangent=True)}
-    for rule in optimizers.records():
-        found[f"optimizer_{rule.name}"] = elementwise_loop, linked_names(rule)
-    return found | {f"clipping_{rule.name}": (kernel(rule.function), {}) for rule in clippings.records()}
+    for kind, registry in STAGES.items():
+        found |= {f"{kind}_{rule.name}": compiled.stage_loop(rule) for rule in registry.records()}
+    return found
 
 
 def plain() -> dict[str, tuple[Kernel, dict[str, Any]]]:
@@ -60,7 +71,8 @@ def plain() -> dict[str, tuple[Kernel, dict[str, Any]]]:
         members = vars(importlib.import_module(module.name)).values()
         found |= {member.name: member for member in members if isinstance(member, Kernel)}
     alone = (pointwise_loop, pointwise_tangent_loop)
-    linked = {loop.name for loop in (map_loop, schedule_loop, *ACTIVATION_LOOPS.values(), *alone, elementwise_loop)}
+    stages = (elementwise_loop, layerwise_loop)
+    linked = {loop.name for loop in (map_loop, schedule_loop, *ACTIVATION_LOOPS.values(), *alone, *stages)}
     return {name: (record, {}) for name, record in found.items() if name not in linked}
 
 
@@ -85,6 +97,8 @@ def test_no_double_arithmetic(name):
     if name in SUMS:
         assert double_arithmetic(ir)
         assert narrowing_in_float_loops(ir) == []
+    elif name in TENSORWISE:
+        assert double_arithmetic_in_inner_loops(ir) == []
     elif name in SCALARS:
         assert double_arithmetic_in_float_loops(ir) == []
     else:
@@ -98,7 +112,7 @@ def test_no_fast_math(name):
 
 
 def test_every_exception_is_a_kernel():
-    assert set(ALL) >= SCALARS | SUMS
+    assert set(ALL) >= SCALARS | SUMS | TENSORWISE
 
 
 @kernel
@@ -112,4 +126,5 @@ def test_carelessness_is_found():
     """The literal 1 is an int, so the difference is double, and the product too."""
     ir = ir_of(careless, {"FLOAT": jit.simd.PRIMITIVES["float32"]})
     assert double_arithmetic_in_float_loops(ir)
+    assert double_arithmetic_in_inner_loops(ir)
     assert narrowing_in_float_loops(ir)

@@ -76,6 +76,16 @@ def double_arithmetic_in_float_loops(ir: str) -> list[str]:
     return _matching(ARITHMETIC, _float_loops(ir))
 
 
+def double_arithmetic_in_inner_loops(ir: str) -> list[str]:
+    """Return those that lie on a block which is a loop by itself and stores float32: innermost loops."""
+    found = []
+    for blocks in functions(ir):
+        for name, lines in blocks.items():
+            if name in {t for line in lines for t in TARGET.findall(line)} and any(map(STORES_FLOAT.match, lines)):
+                found += lines
+    return _matching(ARITHMETIC, found)
+
+
 def narrowing_in_float_loops(ir: str) -> list[str]:
     """Return the conversions from double to float32 on such loops: where double comes back to the data."""
     return _matching(re.compile(r"= fptrunc "), _float_loops(ir))
