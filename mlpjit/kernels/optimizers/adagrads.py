@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlpjit.kernels.optimizers.registration import elementwise
 from mlpjit.kernels.rules import (
+    ByDtype,
     DtypeConstant,
     device,
     float64,
@@ -88,24 +89,33 @@ def centered_rmsprop(g, nu, mean, velocity, outside, inside, rho, rest, b, minus
 
 # Its bits less a third of the bits of x are a guess of x^(-1/3) within 4 %.
 CUBE_ROOT_GUESS = DtypeConstant("CUBE_ROOT_GUESS", 5567193546752.0, 4.317107990547738e102)
-THIRD = 1.0 / 3.0
+THIRD, SECOND_TERM, THIRD_TERM = 1.0 / 3.0, 2.0 / 9.0, 14.0 / 81.0
 
 
 @device
 def _refined(x, r):
-    """One step of Newton's iteration for x^(-1/3), without a division: the error e becomes 2 e^2."""
-    return fma(r * THIRD, fma(-(x * r), r * r, 1.0), r)
+    """Four terms of (x^(-1/3) / r) = (1 - h)^(-1/3), h = 1 - x r^3: an error of 4 % becomes 2e-5, and that nothing."""
+    h = fma(-(x * r), r * r, 1.0)
+    return fma(r * h, fma(h, fma(h, THIRD_TERM, SECOND_TERM), THIRD), r)
+
+
+@device
+def _refined_twice(x, r):
+    return _refined(x, _refined(x, r))
+
+
+# The root's own step, below, doubles the digits once more.
+_inverse_root = ByDtype("_inverse_root", _refined, _refined_twice)
 
 
 @device
 def cube_root(x):
-    """x^(1/3) for x >= 0, within 1 ulp where x is normal; NaN at inf."""
+    """x^(1/3) for x >= 0, within 1 ulp where x is normal; NaN at inf. x^(-1/3) by a series: it needs no division."""
     bits = to_bits(x)
     third = iadd(iashr(bits, 2), iashr(bits, 4))
     third = iadd(third, iashr(third, 4))
     third = iadd(third, iashr(third, 8))
-    r = from_bits(isub(to_bits(CUBE_ROOT_GUESS), third))
-    r = _refined(x, _refined(x, _refined(x, _refined(x, r))))
+    r = _inverse_root(x, from_bits(isub(to_bits(CUBE_ROOT_GUESS), third)))
     square = r * r
     root = x * square
     return fma(fma(-(root * root), root, x), square * THIRD, root)

@@ -118,8 +118,8 @@ def adan(
 ):  # fmt: skip
     """Averages of the gradient, of its changes and of the square of both; our b is 1 - beta of the paper.
 
-    Bias corrections as in the authors' code. complement: the changes weigh 1 - b2, as in optax 0.2. The paper's
-    proximal decay is left to the run's weight_decay, which is decoupled.
+    Bias corrections as in the authors' code; the paper starts m at g_0 instead. complement: the changes weigh 1 - b2, a
+    mistake of optax 0.2 (its pull request 1715). The paper's proximal decay is left to the run's weight_decay.
     """
     change = before * (g - last_g)
     mu = fma(b1, mu, rest1 * g)
@@ -157,7 +157,7 @@ def adopt_scalars(step, learning_rate, b1, b2, eps, clipping):
 
 @elementwise(
     adopt_scalars, "m = b1 m + (1 - b1) clip(g / max(sqrt(v), eps), t^(1/4)); theta -= eta m; v = b2 v + (1 - b2) g^2",
-    "Taniguchi et al. 2024, arXiv:2411.02853, algorithm 2", state=("mu", "nu"),
+    "Taniguchi et al. 2024, arXiv:2411.02853 (with clipping)", state=("mu", "nu"),
     b1=0.9, b2=0.9999, eps=1e-6, clipping=True,
 )  # fmt: skip
 def adopt(g, mu, nu, rate, b1, rest1, b2, rest2, eps, limit):
