@@ -39,7 +39,7 @@ def load(path: Path | str) -> OptimizerFile:
     linecache.checkcache(str(path))
     try:
         exec(code, vars(module))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"{path.name}{_place(error, path)}: {_told(error)}") from error
     finally:
         sys.path.remove(str(path.resolve().parent))
@@ -72,7 +72,7 @@ def _compiled(path: Path, text: str) -> CodeType:
         raise ConfigError(f"{path.name}: not a Python file: {error}") from None
 
 
-def _place(error: Exception, path: Path) -> str:
+def _place(error: BaseException, path: Path) -> str:
     """Return the line of the file where an error arose."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if frame.filename == str(path):
@@ -80,7 +80,7 @@ def _place(error: Exception, path: Path) -> str:
     return ""
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     if isinstance(error, ConfigError):
         return "; ".join(error.problems)
     return " ".join(f"{type(error).__name__}: {error}".split())

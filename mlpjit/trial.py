@@ -13,7 +13,7 @@ from mlpjit.errors import ConfigError
 from mlpjit.grid import Block
 from mlpjit.optimizer_files import OptimizerFile
 from mlpjit.study import Study
-from mlpjit.workers import worker_runner
+from mlpjit.workers import working
 
 if TYPE_CHECKING:
     from mlpjit.progress import Snapshot
@@ -45,14 +45,20 @@ class Trial(Study):
     ) -> Summary:
         """Make what the store in `directory` lacks: the base study in this process, the rest in worker processes.
 
-        Raises StoreError, and Interrupted after everything finished has been stored.
+        Raises ConfigError where an optimizer fails its checks, StoreError, and Interrupted after everything finished
+        has been stored.
         """
         from mlpjit.sweep import sweep
 
-        if missing_runs(self.base, directory):
-            sweep(self.base, directory, threads, progress)
-        with worker_runner([(str(self.file.path.resolve()), self.file.digest)]) as runner:
-            return sweep(self, directory, threads, progress, runner)
+        with working([(str(self.file.path.resolve()), self.file.digest)]) as workers:
+            workers.check(self.file.names, self.dtypes())
+            if missing_runs(self.base, directory):
+                sweep(self.base, directory, threads, progress)
+            return sweep(self, directory, threads, progress, workers.runner())
+
+    def dtypes(self) -> list[str]:
+        """Return the dtypes of its runs."""
+        return sorted({values["dtype"] for block in self.blocks for values in block.combinations(("dtype",))})
 
 
 def trial(base: Study, file: OptimizerFile, rates: Sequence[float] = ()) -> Trial:

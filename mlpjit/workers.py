@@ -1,6 +1,6 @@
 """Runs in worker processes: what a user wrote may crash one, which ends that run and no other.
 
-`worker_runner` makes a `Runner` for the thread pool: each of its threads drives a process of its own, to which configs
+`Workers.runner` is a `Runner` for the thread pool: each of its threads drives a process of its own, to which configs
 go as pickles and from which results come back. Progress and the stop flag are in memory that both sides map.
 """
 
@@ -30,6 +30,7 @@ from mlpjit.kernels import layout
 from mlpjit.result import Control
 
 CODE = "import mlpjit.workers; mlpjit.workers.main()"
+MOST_SECONDS = 120  # for checks: compiling takes a few
 Files = Sequence[tuple[str, str]]  # paths of users' files, each with the SHA-256 of its text
 
 
@@ -118,6 +119,10 @@ class Workers:
                 with self._lock:
                     self._free.append(worker)
 
+    def runner(self) -> Runner:
+        """Return the runner of a sweep that makes its runs here."""
+        return Runner(self.execute, self.prepare, self.measure_step, Control)
+
     def execute(self, config: RunConfig, control: Control) -> Any:
         """Make one run."""
         with self.one() as worker:
@@ -135,6 +140,21 @@ class Workers:
             measured: dict[str, Any] = worker.call("measure_step", config, repeats)
             return measured
 
+    def check(self, names: Sequence[str], dtypes: Sequence[str]) -> None:
+        """Have optimizers checked before any run; ConfigError with the first thing wrong with each of them."""
+        with self.one() as worker:
+            clock = threading.Timer(MOST_SECONDS, worker.process.kill)
+            clock.start()
+            try:
+                found = worker.call("check", list(names), list(dtypes))
+            except WorkerCrashed as error:
+                late = f" after {MOST_SECONDS} s" if not clock.is_alive() else ""
+                raise ConfigError(f"{', '.join(names)}: {error} on harmless numbers{late}") from None
+            finally:
+                clock.cancel()
+        if found:
+            raise ConfigError(found)
+
     def close(self) -> None:
         """End all processes."""
         while self._free:
@@ -151,11 +171,11 @@ def _share(control: Control, shared: np.ndarray, steps: int) -> None:
 
 
 @contextmanager
-def worker_runner(files: Files) -> Iterator[Runner]:
-    """Lend a runner whose runs are made in worker processes that have loaded these files."""
+def working(files: Files) -> Iterator[Workers]:
+    """Lend workers that have loaded these files."""
     workers = Workers(files)
     try:
-        yield Runner(workers.execute, workers.prepare, workers.measure_step, Control)
+        yield workers
     finally:
         workers.close()
 
@@ -184,12 +204,13 @@ def main() -> None:
 
 
 def _calls(control: Control) -> dict[str, Callable[..., Any]]:
-    from mlpjit import run, warm
+    from mlpjit import dry_run, run, warm
 
     return {
         "execute": lambda config: run.execute(config, control),
         "prepare": warm.prepare,
         "measure_step": run.measure_step,
+        "check": dry_run.problems,
     }
 
 

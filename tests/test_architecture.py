@@ -17,7 +17,7 @@ ROOMS = [
     ["initialization", "mean_field", "registries", "datasets", "specs", "extending", "optimizer_files"],
     ["network", "compiled", "workspace", "stages", "forward", "parameters"],
     ["identity", "rules", "config", "grid", "studyfile", "signals", "progress", "provenance"],
-    ["warm", "result", "run", "model", "single_step", "executors", "workers", "outcome", "store"],
+    ["warm", "result", "dry_run", "run", "model", "single_step", "executors", "workers", "outcome", "store"],
     ["selection", "statistics", "estimate", "plan", "study", "sweep", "trial", "export"],
     ["figures", "report"],
     ["measure"],
@@ -29,7 +29,10 @@ PLACE = {name: place for place, room in enumerate(ROOMS) for name in room}
 FILES = sorted(PACKAGE.rglob("*.py"))
 IDS = [str(path.relative_to(PACKAGE)) for path in FILES]
 # Numba's front door is kernels/jit; these write LLVM code and need its types.
-GENERATORS = {f"kernels/{name}.py" for name in ("jit", "simd", "tiles", "blocks", "buffers", "state_arrays", "chains")}
+GENERATORS = {
+    f"kernels/{name}.py"
+    for name in ("jit", "simd", "tiles", "blocks", "buffers", "state_arrays", "chains", "inspection")
+}
 
 
 def top(path: Path) -> str:

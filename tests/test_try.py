@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mlpjit import optimizer_files, registries
+from mlpjit import dry_run, optimizer_files, registries
 from mlpjit.cli import app
 from mlpjit.config import RunConfig
 from mlpjit.errors import ConfigError
@@ -20,7 +20,7 @@ from mlpjit.result import Control
 from mlpjit.store import Store
 from mlpjit.study import Study
 from mlpjit.trial import rates_of, trial
-from mlpjit.workers import WorkerCrashed, worker_runner
+from mlpjit.workers import WorkerCrashed, working
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "soft_sign.py"
 TINY = """
@@ -140,28 +140,28 @@ def crashing(step, rows, columns, kind, count, params, grads, state, extra, scra
 def test_a_crash_ends_its_run_alone(tmp_path: Path) -> None:
     file = optimizer_files.load(written(tmp_path, CRASHES))
     good, bad = (RunConfig(optimizer="crashing", hidden=[8], epochs=1, learning_rate=rate) for rate in (0.1, 1.0))
-    with worker_runner([(str(file.path), file.digest)]) as runner:
+    with working([(str(file.path), file.digest)]) as workers:
         with pytest.raises(WorkerCrashed, match=r"worker crashed \(SIG(SEGV|BUS)\)"):
-            runner.execute(bad, Control())
-        result = runner.execute(good, Control())
+            workers.execute(bad, Control())
+        result = workers.execute(good, Control())
     assert (result.status, result.config) == ("done", good)
 
 
 def test_a_file_that_changes_is_told(tmp_path: Path) -> None:
     file = optimizer_files.load(written(tmp_path, EXAMPLE.read_text()))
     with (
-        worker_runner([(str(file.path), "other")]) as runner,
+        working([(str(file.path), "other")]) as workers,
         pytest.raises(ConfigError, match="changed while the study"),
     ):
-        runner.prepare([RunConfig(optimizer="soft_sign")])
+        workers.prepare([RunConfig(optimizer="soft_sign")])
 
 
 def test_a_stop_that_came_early_is_kept(tmp_path: Path) -> None:
     file = optimizer_files.load(EXAMPLE)
     control = Control()
     control.stop()
-    with worker_runner([(str(file.path), file.digest)]) as runner:
-        assert runner.execute(RunConfig(optimizer="soft_sign", epochs=3), control).status == "stopped"
+    with working([(str(file.path), file.digest)]) as workers:
+        assert workers.execute(RunConfig(optimizer="soft_sign", epochs=3), control).status == "stopped"
     assert control.steps_total > 0
 
 
@@ -186,3 +186,93 @@ def test_a_file_that_cannot_be_used_gets_one_line(text: str, tmp_path: Path, mon
 def test_a_file_that_is_missing_is_told(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["try", "nothing.py", "quick"])
     assert (result.exit_code, "nothing.py: there is no such file" in result.stderr) == (2, True)
+
+
+HEAD = "from mlpjit.extending import elementwise, fma, layerwise, load, select, sqrt, store\n"
+MOMENTUM = (
+    HEAD
+    + """
+@elementwise(state=("mu",), momentum=0.9)
+def mine(g, mu, learning_rate, momentum):
+    mu = fma(momentum, mu, (1.0 - momentum) * g)
+    return learning_rate * mu, mu
+"""
+)
+TENSOR = "step, rows, columns, kind, count, params, grads, state, extra, scratch, settings, learning_rate, loss"
+# What is changed in a rule that is right, and the line that tells.
+MISTAKES = {
+    "arguments": (("g, mu, learning_rate, momentum", "g, learning_rate, momentum"),
+        "line 4: `def mine(g, learning_rate, momentum):`: mine takes 3 arguments, need 4: g, mu, learn"),
+    "order": (("g, mu, learning_rate, momentum", "g, mu, momentum, learning_rate"),
+        "line 4: `def mine(g, mu, momentum, learning_rate):`: mine takes its arguments in another order than they are"),
+    "returns": (("learning_rate * mu, mu", "learning_rate * mu"),
+        "line 6: `return learning_rate * mu`: mine returns 1, need 2: the update, mu"),
+    "double": (("(1.0 - momentum)", "(1 - momentum)"),
+        "line 5: `mu = fma(momentum, mu, (1 - momentum) * g)`: mine computes in double, not float32: write 1.0"),
+    "name": (("fma(momentum", "fmadd(momentum"),
+        "line 5: `mu = fmadd(momentum, mu, (1.0 - momentum) * g)`: mine cannot be compiled: NameError: name 'fmadd'"),
+    "types": (("learning_rate * mu, mu", "'a' * mu, mu"),
+        "line 6: `return 'a' * mu, mu`: mine cannot be compiled: No implementation of function"),
+    "zero": (("learning_rate * mu, mu", "learning_rate * mu / sqrt(mu * mu), mu"),
+        "writes NaN or infinity at step 1 in float32 where the gradient is 0"),
+    "nan": (("learning_rate * mu, mu", "learning_rate * sqrt(-mu * mu), mu"),
+        "line 6: `return learning_rate * sqrt(-mu * mu), mu`: mine writes NaN or infinity at step 1 in float32"),
+    "no return": (("return learning_rate * mu, mu", "learning_rate * mu"),
+        "mine returns nothing, need 2: the update, mu"),
+    "state of whole numbers": (("learning_rate * mu, mu", "learning_rate * mu, 1"),
+        "line 6: `return learning_rate * mu, 1`: mine returns int64, need float32"),
+    "many states": (("(\"mu\",)", "tuple('abcdefghi')"), "mine keeps 9 states, at most 8 are possible"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_gets_one_line_that_quotes_it(name: str, tmp_path: Path) -> None:
+    (old, new), line = MISTAKES[name]
+    assert old in MOMENTUM
+    file = optimizer_files.load(written(tmp_path, MOMENTUM.replace(old, new)))
+    (problem,) = dry_run.problems(file.names, ["float32"])
+    assert problem.startswith("mine.py, line ")
+    assert line in problem
+    assert "\n" not in problem
+
+
+def test_double_in_a_layers_loop_is_told(tmp_path: Path) -> None:
+    body = "    for i in range(count):\n        store(params, i, load(params, i) - learning_rate * load(grads, i))\n"
+    file = optimizer_files.load(written(tmp_path, f"{HEAD}@layerwise\ndef mine({TENSOR}):\n{body}"))
+    (problem,) = dry_run.problems(file.names, ["float32"])
+    assert "mine.py, line 5: `store(params, i, " in problem
+    assert problem.endswith("convert with real(...)")
+
+
+def test_what_is_right_passes_once_and_compiles_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = optimizer_files.load(written(tmp_path, MOMENTUM))
+    assert dry_run.problems(file.names, ["float32", "float64"]) == []
+    monkeypatch.setattr(dry_run, "_findings", None)
+    assert dry_run.problems(file.names, ["float32", "float64"]) == []
+
+
+def test_built_in_optimizers_pass() -> None:
+    """One of each kind."""
+    assert [
+        dry_run.told(f)
+        for n in ("adam", "sgd", "lars", "momo")
+        for f in dry_run._findings(registries.optimizers[n], ["float32"])
+    ] == []
+
+
+def test_mistakes_end_before_anything_runs(tiny: Path, tmp_path: Path) -> None:
+    mine = written(tmp_path, MOMENTUM.replace("(1.0 -", "(1 -"))
+    result = CliRunner().invoke(app, ["try", str(mine), str(tiny), "--out", str(tmp_path / "out")])
+    assert (result.exit_code, (tmp_path / "out").exists()) == (2, False)
+    assert result.stderr.splitlines()[-1].startswith(
+        "error: mine.py, line 5: `mu = fma(momentum, mu, (1 - momentum) * g)`"
+    )
+
+
+def test_a_crash_in_the_check_is_told(tmp_path: Path) -> None:
+    file = optimizer_files.load(written(tmp_path, CRASHES.replace("> 0.5", "> 0.0")))
+    with (
+        working([(str(file.path), file.digest)]) as workers,
+        pytest.raises(ConfigError, match="crashing: worker crashed"),
+    ):
+        workers.check(file.names, ["float32"])

@@ -231,7 +231,7 @@ def _load_or_compile(function: FunctionType, signature: Any, folder: Path) -> An
     return made
 
 
-_loaded: dict[tuple[Kernel, str], Compiled] = {}
+_loaded: dict[tuple[Kernel, str, str], Compiled] = {}
 
 
 def load(record: Kernel, dtype: str, extra: dict[str, Any] | None = None, key: str = "") -> Compiled:
@@ -240,13 +240,13 @@ def load(record: Kernel, dtype: str, extra: dict[str, Any] | None = None, key: s
     `extra` gives names that the kernel's module does not define (a rule inside a loop); `key` is then a hash
     of them and goes into the record's place on disk.
     """
-    found = _loaded.get((record, dtype))
+    found = _loaded.get((record, dtype, key))
     if found is not None:
         return found
     with _lock:
-        if (record, dtype) not in _loaded:
-            _loaded[record, dtype] = _load(record, dtype, extra, key)
-        return _loaded[record, dtype]
+        if (record, dtype, key) not in _loaded:
+            _loaded[record, dtype, key] = _load(record, dtype, extra, key)
+        return _loaded[record, dtype, key]
 
 
 def on_disk(record: Kernel, dtype: str) -> bool:
