@@ -47,6 +47,7 @@ def test_a_difference_is_found():
 
 
 @pytest.mark.peers
+@pytest.mark.filterwarnings("ignore")  # of the others' code
 @pytest.mark.parametrize("kind", OURS)
 def test_the_oracles_compute_the_same_again(kind):
     """With whatever versions are installed; the stored ones are those of the table."""
