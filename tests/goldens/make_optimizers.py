@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from goldens.records import Golden, save
-from goldens.tensor_cases import averaging, layerwise, parameter_free
+from goldens.tensor_cases import averaging, factored, layerwise, parameter_free
 from goldens.trajectories import INPUTS, case, found_alone
 
 Settings = dict[str, Any]
@@ -213,7 +213,7 @@ def undelayed_rprop(rate: float, **theirs: Any) -> Any:
 def make() -> Iterator[Golden]:
     """Compute every case afresh."""
     families = (accelerated, adagrads, adams, relatives, signs)
-    for family in (*families, layerwise, parameter_free, averaging):
+    for family in (*families, layerwise, factored, parameter_free, averaging):
         yield from family()
 
 

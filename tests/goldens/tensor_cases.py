@@ -24,6 +24,23 @@ def layerwise() -> Iterator[Golden]:
         yield case("sm3", ours, "optax.scale_by_sm3", theirs, chained("scale_by_sm3"), decay=0.1)
 
 
+def factored() -> Iterator[Golden]:
+    """Adafactor: torch has the paper's falling rate, optax the rate as given."""
+    for decay, threshold in ((0.8, 1.0), (0.5, 2.5)):
+        ours = {"decay_rate": decay, "threshold": threshold}
+        theirs = {"beta2_decay": -decay, "d": threshold, "eps": (1e-100, 1e-3)}
+        note = "eps = 1e-100: it stands elsewhere there"
+        yield case("adafactor", {**ours, "eps": 1e-200}, "torch.optim.Adafactor", theirs, note=note)
+        steep = {"learning_rate": 1.0, "note": note}
+        yield case("adafactor", {**ours, "eps": 1e-200}, "torch.optim.Adafactor", theirs, **steep)
+        for eps, scaled in ((1e-30, True), (1e-3, False)):
+            mine = {**ours, "eps": eps, "relative_step": False, "scale_parameter": scaled}
+            theirs = {"decay_rate": decay, "clipping_threshold": threshold, "eps": eps, "min_dim_size_to_factor": 1}
+            theirs["multiply_by_parameter_scale"] = scaled
+            single = {"note": "it takes the power of the step in float32", "tolerance": 1e-7}
+            yield case("adafactor", mine, "optax.adafactor", theirs, decay=0.1, **single)
+
+
 def lars_settings(ours: dict[str, Any]) -> dict[str, Any]:
     """Return our settings as optax takes them."""
     return {"weight_decay": 0.0, "trust_coefficient": 0.001, "eps": 0.0, **ours}

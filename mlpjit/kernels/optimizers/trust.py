@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from mlpjit.kernels.elementary import power_float64
 from mlpjit.kernels.optimizers.layerwise import layerwise
 from mlpjit.kernels.optimizers.registration import larger, one_minus_power
 from mlpjit.kernels.optimizers.stages import WEIGHT
-from mlpjit.kernels.rules import dot, fma, load, offset, real, select, sqrt, store
+from mlpjit.kernels.rules import device, dot, float64, fma, load, offset, real, select, sqrt, store
 
 
 @layerwise(
@@ -106,3 +107,64 @@ def sm3(step, rows, columns, kind, count, params, grads, state, extra, scratch, 
             store(params, at, fma(-rate, mu, load(params, at)))
     for k in range(rows + columns):
         store(extra, k, load(scratch, k))
+
+
+@device
+def factor_squares(rows, columns, keep, rest, eps, grads, extra):
+    """Average the mean of g^2 + eps of each row, then of each column; return the mean of the rows' averages."""
+    across, share = offset(extra, rows), real(rest / rows)
+    for j in range(columns):
+        store(across, j, fma(real(keep), load(across, j), real(rest * eps)))
+    total = 0.0 * eps
+    for i in range(rows):
+        row = offset(grads, i * columns)
+        mean = real(keep * float64(load(extra, i)) + rest * (dot(row, row, columns) / columns + eps))
+        store(extra, i, mean)
+        total += float64(mean)
+        for j in range(columns):
+            g = load(row, j)
+            store(across, j, fma(share * g, g, load(across, j)))
+    return total / rows
+
+
+@layerwise(
+    "r, c = EMAs of row and column means of g^2 + eps, of weight t^-decay_rate; u = g / sqrt(r c / mean r); "
+    "theta -= max(eps_scale, RMS theta) min(eta, 1 / sqrt t) u / max(1, RMS u / threshold)",
+    "Shazeer & Stern 2018, arXiv:1804.04235, algorithms 4 and 5", parts=(factor_squares,),
+    extra=lambda rows, columns, kind: rows + columns if kind == WEIGHT else rows * columns,
+    extra_scratch=lambda rows, columns, kind: rows * columns,
+    decay_rate=0.8, eps=1e-30, eps_scale=1e-3, threshold=1.0, relative_step=True, scale_parameter=True,
+)  # fmt: skip
+def adafactor(step, rows, columns, kind, count, params, grads, state, extra, scratch, settings, learning_rate, loss):
+    """Adafactor: Adam's second moment from one number for each row and column, no first moment; vectors keep all.
+
+    Without relative_step the step is eta itself, without scale_parameter not relative to theta; as in optax.
+    """
+    size, rest = rows * columns, power_float64(float64(step), -load(settings, 0))
+    keep, eps = 1.0 - rest, load(settings, 1)
+    one = real(1.0)
+    if kind == WEIGHT:
+        middle = real(factor_squares(rows, columns, keep, rest, eps, grads, extra))
+        across = offset(extra, rows)
+        for i in range(rows):
+            factor = one / sqrt(load(extra, i) / middle)
+            for j in range(columns):
+                at = i * columns + j
+                store(scratch, at, load(grads, at) * factor * (one / sqrt(load(across, j))))
+    else:
+        for i in range(size):
+            g = load(grads, i)
+            nu = fma(real(keep), load(extra, i), real(rest) * fma(g, g, real(eps)))
+            store(extra, i, nu)
+            store(scratch, i, g / sqrt(nu))
+    spread = sqrt(dot(scratch, scratch, size) / size) / load(settings, 3)
+    rate, falling = learning_rate, 1.0 / sqrt(float64(step))
+    if load(settings, 4) != 0.0 and falling < rate:
+        rate = falling
+    if load(settings, 5) != 0.0:
+        length = sqrt(dot(params, params, size) / size)
+        # Written so that NaN is kept.
+        rate *= load(settings, 2) if length < load(settings, 2) else length
+    rate = real(-(rate / spread) if spread > 1.0 else -rate)
+    for i in range(size):
+        store(params, i, fma(rate, load(scratch, i), load(params, i)))
