@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from mlpjit.registry import forgetting
 from mlpjit.specs import Spec, label, parse_spec
 
 if TYPE_CHECKING:
@@ -191,6 +192,9 @@ def _source_hash(used: tuple[tuple[str, str], ...]) -> str:
     from mlpjit.registries import source_hash
 
     return source_hash(used)
+
+
+forgetting.append(_source_hash.cache_clear)
 
 
 def source_hash(values: Values) -> str:

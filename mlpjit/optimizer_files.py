@@ -31,7 +31,7 @@ def load(path: Path | str) -> OptimizerFile:
     path = Path(path)
     text = _read(path)
     code = _compiled(path, text)
-    before = set(optimizers)
+    before = optimizers.records()
     module = ModuleType(MODULE)
     module.__file__ = str(path)
     sys.modules[MODULE] = module  # Numba looks there for the globals of what it loads from its cache
@@ -43,7 +43,7 @@ def load(path: Path | str) -> OptimizerFile:
         raise ConfigError(f"{path.name}{_place(error, path)}: {_told(error)}") from error
     finally:
         sys.path.remove(str(path.resolve().parent))
-    names = tuple(name for name in optimizers if name not in before)
+    names = tuple(record.name for record in optimizers.records() if record not in before)
     if not names:
         raise ConfigError(
             f"{path.name}: no optimizer in it: decorate one with @elementwise or @layerwise (docs/try.md)"

@@ -18,7 +18,7 @@ from mlpjit.kernels.optimizers.elementwise import optimizers
 from mlpjit.kernels.optimizers.layerwise import wrappers
 from mlpjit.kernels.schedules import schedules
 from mlpjit.kernels.sources import module_hash, run_modules_hash
-from mlpjit.registry import Registry
+from mlpjit.registry import Registry, forgetting
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,9 @@ def _shared_hash() -> str:
 def _rule_hash(kind: str, name: str) -> str:
     # A softmax output belongs to the losses, whose module every run hashes.
     return "" if (kind, name) == ("activations", "softmax") else str(REGISTRIES[kind][name].source_hash())
+
+
+forgetting.append(_rule_hash.cache_clear)
 
 
 def source_hash(used: Iterable[tuple[str, str]]) -> str:

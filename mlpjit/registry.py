@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
 from mlpjit.errors import ConfigError
@@ -19,6 +19,8 @@ class Named(Protocol):
 
 
 Record = TypeVar("Record", bound=Named)
+# Called when another record takes a name: they clear what was remembered by names.
+forgetting: list[Callable[[], object]] = []
 
 
 def suggestion(got: str, allowed: Iterable[str]) -> str:
@@ -46,6 +48,12 @@ class Registry(Generic[Record]):
             raise ConfigError(f"{self.kind} {record.name!r} is registered already")
         self._records[record.name] = record
         return record
+
+    def remove(self, name: str) -> None:
+        """Take a record out, and have forgotten what was remembered by its name."""
+        del self._records[name]
+        for forget in forgetting:
+            forget()
 
     def __getitem__(self, name: str) -> Record:
         if name not in self._records:

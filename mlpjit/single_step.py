@@ -268,8 +268,36 @@ class Optimizers(_Catalogue):
 
     kind = "optimizers"
 
+    def register(self, function: Callable[..., Any] | None = None, *, kind: str = "elementwise", **options: Any) -> Any:
+        """Register a function as an optimizer and return it: `register(signum, state=("mu",), momentum=0.9)`, or with
+        options alone as a decorator. What a function must be, and the options, stand at `mlpjit.extending`.
+
+        kind: "elementwise" or "layerwise". Raises ConfigError with the line that is wrong, and where a built-in
+        optimizer has the name; another of your own is replaced. It then runs in this process.
+        """
+        from mlpjit import extending
+
+        if kind not in ("elementwise", "layerwise"):
+            raise ConfigError(f"kind: got {kind!r}, need 'elementwise' or 'layerwise'")
+        declare = getattr(extending, kind)(**options)
+
+        def register(given: Callable[..., Any]) -> Optimizer:
+            return _checked_optimizer(declare(given))
+
+        return register if function is None else register(function)
+
     def __getitem__(self, name: str) -> Optimizer:
         return Optimizer(registries.optimizers[name])
+
+
+def _checked_optimizer(record: Stage) -> Optimizer:
+    """Return an optimizer that has just been registered; taken out again where its checks find something."""
+    from mlpjit.dry_run import problems
+
+    if found := problems([record.name], ["float32"]):
+        registries.optimizers.remove(record.name)
+        raise ConfigError(found)
+    return Optimizer(record)
 
 
 class Wrappers(_Catalogue):

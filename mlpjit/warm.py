@@ -21,9 +21,12 @@ import numpy as np
 from mlpjit import compiled, network
 from mlpjit.datasets import split
 from mlpjit.errors import ConfigError
+from mlpjit.extending import is_own
 from mlpjit.kernels import cache, jit
 from mlpjit.kernels.training import train as train_kernel
 from mlpjit.parameters import initial_params
+from mlpjit.registries import optimizers
+from mlpjit.registry import forgetting
 
 if TYPE_CHECKING:
     from mlpjit.config import RunConfig
@@ -36,6 +39,7 @@ CODE = "import sys, mlpjit.warm; mlpjit.warm.main(sys.argv[1])"
 WORTH_A_PROCESS = 4
 
 _satisfied: set[Need] = set()
+forgetting.append(_satisfied.clear)
 
 
 def needs(config: RunConfig) -> list[Need]:
@@ -108,7 +112,7 @@ def have(wanted: Iterable[Need], tell: Tell = lambda done, total: None) -> None:
 
 def _compile_beside(missing: list[Need]) -> None:
     """Start a process that compiles too, if the training loop is yet to be compiled and the cache is shared."""
-    rules = [need for need in missing if need[0] != "train"]
+    rules = [need for need in missing if need[0] != "train" and not _own(need)]
     loops = [need for need in missing if need[0] == "train"]
     cold = any(not jit.on_disk(train_kernel, dtype) for _, _, dtype in loops)
     if not cold or len(rules) < WORTH_A_PROCESS or cache.root() != cache.default_root():
@@ -122,6 +126,11 @@ def _compile_beside(missing: list[Need]) -> None:
         return
     # It ends by itself soon after all is published; whoever removes the cache's folder next must not meet it there.
     atexit.register(beside.wait)
+
+
+def _own(need: Need) -> bool:
+    """Say whether a rule is the user's own, which the second process would look for in vain."""
+    return need[0] == "optimizer" and is_own(optimizers[need[1]])
 
 
 def main(rules: str) -> None:

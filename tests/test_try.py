@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import mlpjit as mj
 from mlpjit import dry_run, optimizer_files, registries
 from mlpjit.cli import app
 from mlpjit.config import RunConfig
 from mlpjit.errors import ConfigError
+from mlpjit.extending import fma
 from mlpjit.result import Control
 from mlpjit.store import Store
 from mlpjit.study import Study
@@ -49,11 +51,7 @@ def own_records_are_forgotten() -> Iterator[None]:
     before = set(registries.optimizers)
     yield
     for name in set(registries.optimizers) - before:
-        del registries.optimizers._records[name]
-    from mlpjit import identity
-
-    identity._source_hash.cache_clear()
-    registries._rule_hash.cache_clear()
+        registries.optimizers.remove(name)
 
 
 @pytest.fixture
@@ -276,3 +274,50 @@ def test_a_crash_in_the_check_is_told(tmp_path: Path) -> None:
         pytest.raises(ConfigError, match="crashing: worker crashed"),
     ):
         workers.check(file.names, ["float32"])
+
+
+def fading(g: float, mu: float, learning_rate: float, momentum: float) -> tuple[float, float]:
+    mu = fma(momentum, mu, g)
+    return learning_rate * mu, mu
+
+
+def test_an_optimizer_is_registered_in_python() -> None:
+    """It is plain momentum, bit for bit; hyperparameters are as of a built-in one."""
+    own = mj.optimizers.register(fading, state=("mu",), momentum=0.9)
+    configs = [RunConfig(optimizer=name, hidden=[8], epochs=2, learning_rate=0.05) for name in ("fading", "momentum")]
+    mine, theirs = (mj.train(config) for config in configs)
+    assert (mine.params == theirs.params).all()
+    assert configs[0].run_id != configs[1].run_id
+    assert repr(own(momentum=0.5)) == "fading(momentum=0.5)"
+
+
+def test_another_of_the_same_name_takes_its_place() -> None:
+    mj.optimizers.register(fading, state=("mu",), momentum=0.9)
+    config = RunConfig(optimizer="fading", hidden=[8], epochs=1)
+    before, first = config.run_id, mj.train(config)
+    mj.optimizers.register(fading, state=("mu",), initial={"mu": 0.25}, momentum=0.9)
+    again = RunConfig(optimizer="fading", hidden=[8], epochs=1)
+    assert again.run_id != before
+    assert (mj.train(again).params != first.params).any()
+
+
+def test_registering_tells_mistakes_and_keeps_nothing() -> None:
+    with pytest.raises(ConfigError, match=r"test_try.py, line \d+: `def fading.* takes 4 arguments, need 3: g, mu"):
+        mj.optimizers.register(fading, state=("mu",))
+    assert "fading" not in mj.optimizers
+    with pytest.raises(ConfigError, match=r"fading: got momentum='a': hyperparameters are numbers"):
+        mj.optimizers.register(fading, momentum="a")
+
+
+FAILING = CRASHES.replace("> 0.5", "> 0.1")
+
+
+def test_runs_that_crash_are_stored_as_failed_and_the_rest_go_on(tiny: Path, tmp_path: Path) -> None:
+    mine, out = written(tmp_path, FAILING), str(tmp_path / "out")
+    result = CliRunner().invoke(app, ["try", str(mine), str(tiny), "--out", out, "--no-report"])
+    assert result.exit_code == 1
+    assert "error: 4 runs failed: WorkerCrashed: worker crashed (SIG" in result.stderr
+    with Store.open(out, readonly=True) as store:
+        rows = list(store.rows(("optimizer", "learning_rate", "state")))
+    assert {row[2] for row in rows if row[0] == "crashing" and row[1] > 0.1} == {"failed"}
+    assert {row[2] for row in rows if row[0] != "crashing" or row[1] < 0.1} == {"done"}
