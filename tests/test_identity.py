@@ -118,7 +118,7 @@ def test_one_more_entry_or_comment_changes_no_run(monkeypatch, file):
 # Kernel modules that no training run executes, and those that execute nothing.
 OFF_THE_PATH = {
     "__init__", "activations/__init__", "losses/__init__", "optimizers/__init__", "cache", "rules", "sources",
-    "chains", "curvature", "limits", "normalization_tangents", "pairs", "repeats", "tangents",
+    "chains", "curvature", "inspection", "limits", "normalization_tangents", "pairs", "repeats", "tangents",
 }  # fmt: skip
 ENTRIES = {"activations", "losses", "optimizers"}
 
