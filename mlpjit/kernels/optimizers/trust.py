@@ -110,21 +110,21 @@ def sm3(step, rows, columns, kind, count, params, grads, state, extra, scratch, 
 
 
 @device
-def factor_squares(rows, columns, keep, rest, eps, grads, extra):
+def factor_squares(rows, columns, rest, eps, grads, extra):
     """Average the mean of g^2 + eps of each row, then of each column; return the mean of the rows' averages."""
-    across, share = offset(extra, rows), real(rest / rows)
+    across, keep, added = offset(extra, rows), real(1.0 - rest), real(rest * eps)
+    per_row, per_column, total = real(rest / columns), real(rest / rows), real(0.0)
     for j in range(columns):
-        store(across, j, fma(real(keep), load(across, j), real(rest * eps)))
-    total = 0.0 * eps
+        store(across, j, fma(keep, load(across, j), added))
     for i in range(rows):
         row = offset(grads, i * columns)
-        mean = real(keep * float64(load(extra, i)) + rest * (dot(row, row, columns) / columns + eps))
+        mean = fma(keep, load(extra, i), fma(per_row, real(dot(row, row, columns)), added))
         store(extra, i, mean)
-        total += float64(mean)
+        total += mean
         for j in range(columns):
             g = load(row, j)
-            store(across, j, fma(share * g, g, load(across, j)))
-    return total / rows
+            store(across, j, fma(per_column * g, g, load(across, j)))
+    return total / real(rows)
 
 
 @layerwise(
@@ -141,10 +141,9 @@ def adafactor(step, rows, columns, kind, count, params, grads, state, extra, scr
     Without relative_step the step is eta itself, without scale_parameter not relative to theta; as in optax.
     """
     size, rest = rows * columns, power_float64(float64(step), -load(settings, 0))
-    keep, eps = 1.0 - rest, load(settings, 1)
-    one = real(1.0)
+    eps, one = load(settings, 1), real(1.0)
     if kind == WEIGHT:
-        middle = real(factor_squares(rows, columns, keep, rest, eps, grads, extra))
+        middle = factor_squares(rows, columns, rest, eps, grads, extra)
         across = offset(extra, rows)
         for i in range(rows):
             factor = one / sqrt(load(extra, i) / middle)
@@ -154,7 +153,7 @@ def adafactor(step, rows, columns, kind, count, params, grads, state, extra, scr
     else:
         for i in range(size):
             g = load(grads, i)
-            nu = fma(real(keep), load(extra, i), real(rest) * fma(g, g, real(eps)))
+            nu = fma(real(1.0 - rest), load(extra, i), real(rest) * fma(g, g, real(eps)))
             store(extra, i, nu)
             store(scratch, i, g / sqrt(nu))
     spread = sqrt(dot(scratch, scratch, size) / size) / load(settings, 3)
