@@ -21,12 +21,9 @@ from mlpjit.extending import plain_scalars
 from mlpjit.kernels import cache, inspection, jit, layout
 from mlpjit.kernels.inspection import Finding
 from mlpjit.kernels.rules import Stage
+from mlpjit.named_arguments import FULL, inner, kinds
 from mlpjit.registries import optimizers
 
-TENSOR_RULE = (
-    "step", "rows", "columns", "kind", "count", "params", "grads", "state", "extra", "scratch", "settings",
-    "learning_rate", "loss",
-)  # fmt: skip
 MOST_STATES = 8
 STEPS = 3
 SHAPES = [(5, 7), (7,), (7, 3), (3,)]
@@ -82,10 +79,12 @@ def _findings(record: Stage, dtypes: Sequence[str]) -> Iterator[Finding]:
     if record.kind == "elementwise":
         yield from _elementwise(record, dtypes)
     elif record.kind in ("layerwise", "joint"):
-        yield from _arguments(record.function, TENSOR_RULE, "")
+        rule, named = inner(record.function), inner(record.function) is not record.function
+        if not named:
+            yield from _arguments(rule, FULL, "")
         for dtype in dtypes:
-            kinds = [*["int64"] * 5, *[f"*{dtype}"] * 5, "*float64", "float64", "float64"]
-            yield from _compiled(record, dtype, kinds)
+            full = [*["int64"] * 5, *[f"*{dtype}"] * 5, "*float64", "float64", "float64"]
+            yield from _compiled(record, dtype, kinds(rule, dtype, record.state) if named else full)
     for dtype in dtypes:
         yield from _steps(record, dtype)
 
@@ -133,9 +132,9 @@ def _arguments(
         yield Finding(function, 0, f"takes its arguments in another order than they are given: {listed}")
 
 
-def _compiled(record: Stage, dtype: str, kinds: Sequence[str]) -> Iterator[Finding]:
-    function: Any = record.function
-    made = inspection.returned(function, dtype, kinds)
+def _compiled(record: Stage, dtype: str, arguments: Sequence[str]) -> Iterator[Finding]:
+    function: Any = inner(record.function)
+    made = inspection.returned(function, dtype, arguments)
     if isinstance(made, Finding):
         yield made
         return
@@ -157,7 +156,7 @@ def _steps(record: Stage, dtype: str) -> Iterator[Finding]:
         if (step := _first_bad_step(record, dtype, zeros)) is not None:
             where = " where the gradient is 0" if zeros else ""
             at = _returning(record.function) if record.kind == "elementwise" else 0
-            yield Finding(record.function, at, f"writes NaN or infinity at step {step} in {dtype}{where}")
+            yield Finding(inner(record.function), at, f"writes NaN or infinity at step {step} in {dtype}{where}")
 
 
 def _first_bad_step(record: Stage, dtype: str, zeros: bool) -> int | None:

@@ -41,6 +41,7 @@ from mlpjit.kernels.rules import (
     store,
 )
 from mlpjit.kernels.sources import referenced_names
+from mlpjit.named_arguments import with_full_signature
 
 
 @device_float64
@@ -91,13 +92,15 @@ def layerwise(
 ) -> Any:  # fmt: skip
     """Register an optimizer that sees a tensor at a time, a weight matrix or a vector: with options or bare.
 
-    The signature stands at `mlpjit.kernels.optimizers.layerwise`. Raises ConfigError as `elementwise` does.
+    The rule changes params and its states in place. It takes what it names (`mlpjit.named_arguments`), or has the full
+    signature (`mlpjit.kernels.optimizers.layerwise`). Raises ConfigError as `elementwise` does.
     """
 
     def register(given: Function) -> Stage:
         _mark(given)
+        called = with_full_signature(given, state, defaults)
         return _registered(OwnStage(
-            given.__name__, device(given), formula, citation, _numbers(given, defaults), (), "layerwise", tuple(state),
+            given.__name__, device(called), formula, citation, _numbers(given, defaults), (), "layerwise", tuple(state),
             initial=initial or {}, extra=extra, extra_scratch=extra_scratch,
         ))  # fmt: skip
 

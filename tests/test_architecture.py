@@ -14,7 +14,8 @@ PACKAGE = Path(__file__).parents[1] / "mlpjit"
 ROOMS = [
     ["errors", "limits", "registry"],
     ["kernels"],
-    ["initialization", "mean_field", "registries", "datasets", "specs", "extending", "optimizer_files"],
+    ["initialization", "mean_field", "registries", "datasets", "specs"],
+    ["extending", "named_arguments", "optimizer_files"],
     ["network", "compiled", "workspace", "stages", "forward", "parameters"],
     ["identity", "rules", "config", "grid", "studyfile", "signals", "progress", "provenance"],
     ["warm", "result", "dry_run", "run", "model", "single_step", "executors", "workers", "outcome", "store"],

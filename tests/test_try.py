@@ -321,3 +321,48 @@ def test_runs_that_crash_are_stored_as_failed_and_the_rest_go_on(tiny: Path, tmp
         rows = list(store.rows(("optimizer", "learning_rate", "state")))
     assert {row[2] for row in rows if row[0] == "crashing" and row[1] > 0.1} == {"failed"}
     assert {row[2] for row in rows if row[0] != "crashing" or row[1] < 0.1} == {"done"}
+
+
+NAMED = (
+    HEAD
+    + """
+@layerwise(state=("mu",), momentum=0.9)
+def mine(rows, columns, params, grads, mu, learning_rate, momentum):
+    for i in range(rows * columns):
+        store(mu, i, fma(momentum, load(mu, i), load(grads, i)))
+        store(params, i, load(params, i) - learning_rate * load(mu, i))
+"""
+)
+
+
+def test_a_layerwise_rule_takes_what_it_names(tmp_path: Path) -> None:
+    """It is plain momentum, bit for bit."""
+    file = optimizer_files.load(written(tmp_path, NAMED))
+    assert dry_run.problems(file.names, ["float32", "float64"]) == []
+    configs = [RunConfig(optimizer=name, hidden=[8, 8], epochs=2, learning_rate=0.05) for name in ("mine", "momentum")]
+    mine, theirs = (mj.train(config) for config in configs)
+    assert (mine.params == theirs.params).all()
+
+
+LAYER_MISTAKES = {
+    ("mu, learning_rate", "nu, learning_rate"): "line 3: `@layerwise(state=(\"mu\",), momentum=0.9)`: mine takes 'nu'",
+    (
+        "learning_rate * load(mu, i)",
+        "2 * load(mu, i)",
+    ): "line 7: `store(params, i, load(params, i) - 2 * load(mu, i))`",
+    (
+        "- learning_rate * load(mu, i)",
+        "/ (load(grads, i) - load(grads, i))",
+    ): "line 4: `def mine(rows, columns, par",
+}
+
+
+@pytest.mark.parametrize("change", LAYER_MISTAKES)
+def test_its_mistakes_get_one_line_too(change: tuple[str, str], tmp_path: Path) -> None:
+    assert change[0] in NAMED
+    try:
+        file = optimizer_files.load(written(tmp_path, NAMED.replace(*change)))
+        (problem,) = dry_run.problems(file.names, ["float32"])
+    except ConfigError as error:
+        problem = str(error)
+    assert problem.startswith(f"mine.py, {LAYER_MISTAKES[change]}")
