@@ -69,7 +69,8 @@ class Comparison:
 
 def compare(before: Version, after: Version, dtype: str = "float32", tell: Tell = lambda text: None) -> Comparison:
     """Time every case that both versions have and say which are slower or faster in the later one."""
-    return judge(Launches(before, after, dtype), before.name, after.name, tell)
+    with Launches(before, after, dtype) as launches:
+        return judge(launches, before.name, after.name, tell)
 
 
 def judge(sampler: Sampler, before: str, after: str, tell: Tell = lambda text: None) -> Comparison:

@@ -10,7 +10,6 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -121,10 +120,10 @@ class Pair:
         return math.log(second / first) if sides[0] is self.before else math.log(first / second)
 
 
-class Launch(Pair):
-    """Both versions in fresh processes. They begin to load at once, on other cores than the one that is measured on."""
+class Lane(Pair):
+    """A process of each version, which has imported it; `load` begins a launch, `end` ends it, one at a time."""
 
-    def __init__(self, before: Version, after: Version, dtype: str, names: Sequence[str] | None) -> None:
+    def __init__(self, before: Version, after: Version, dtype: str) -> None:
         first, second = random.sample((before, after), 2)  # whose process is the older one is left to chance
         shared = _environment()
         made = {version: Process(version, shared) for version in (first, second)}
@@ -132,21 +131,37 @@ class Launch(Pair):
         super().__init__(*self._processes)
         elsewhere = sorted(_cores() - {measuring_core()}) or sorted(_cores())
         for process in self._processes:
-            for request in (("stay", elsewhere), ("cases", dtype), ("load", names)):
-                process.send(*request)
+            process.send("stay", elsewhere)
+            process.send("cases", dtype)
+
+    def check(self) -> None:
+        """Wait until both have imported what they should."""
+        for process in self._processes:
+            process.answer()
+            version, package = process.version, Path(process.answer()["package"]).resolve()
+            if not package.is_relative_to(version.tree.resolve()):
+                raise MlpjitError(f"{version.name}: another mlpjit was imported, from {package.parent}")
+
+    def load(self, names: Sequence[str] | None) -> None:
+        """Begin a launch: both load these cases, or all, on other cores than the one that is measured on."""
+        for process in self._processes:
+            process.send("fork")
+            process.send("load", names)
 
     def ready(self) -> list[str]:
         """Wait until both have loaded; return the cases that both can make."""
         found = []
         for process in self._processes:
             process.answer()
-            version, package = process.version, Path(process.answer()["package"]).resolve()
-            if not package.is_relative_to(version.tree.resolve()):
-                raise MlpjitError(f"{version.name}: another mlpjit was imported, from {package.parent}")
             found.append(process.answer())
         for process in self._processes:
             ask(process, "stay", [measuring_core()])
         return [name for name in found[0] if name in found[1]]
+
+    def end(self) -> None:
+        """End the launch."""
+        for process in self._processes:
+            process.send("end")
 
     def close(self) -> None:
         """End both processes."""
@@ -173,34 +188,44 @@ def measuring_core() -> int:
 
 
 class Launches:
-    """Launches of two versions; the next one loads while one is measured."""
+    """Launches of two versions; the next one loads while one is measured. To be used in a `with` statement."""
 
     def __init__(self, before: Version, after: Version, dtype: str) -> None:
         self._versions = before, after, dtype
+        self._lanes: list[Lane] = []
         self._repeats: dict[str, int] = {}
+
+    def __enter__(self) -> Launches:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for lane in self._lanes:
+            lane.close()
 
     def measure(self, names: Sequence[str] | None, launches: int, layouts: int) -> Iterator[dict[str, float]]:
         """Give each launch's log(after / before) by case, the mean over so many layouts; None: of all cases."""
-        with ExitStack() as open_launches:
-            following = self._start(names, open_launches)
-            for number in range(launches):
-                current, known = following, following.ready()
-                if number + 1 < launches:
-                    following = self._start(names, open_launches)
-                yield self._one(current, known, layouts)
-                current.close()
+        following = self._lane(0)
+        following.load(names)
+        for number in range(1, launches + 1):
+            current, known = following, following.ready()
+            if number < launches:
+                following = self._lane(number % 2)
+                following.load(names)
+            yield self._one(current, known, layouts)
+            current.end()
 
-    def _start(self, names: Sequence[str] | None, stack: ExitStack) -> Launch:
-        launch = Launch(*self._versions, names)
-        stack.callback(launch.close)
-        return launch
+    def _lane(self, place: int) -> Lane:
+        if place == len(self._lanes):
+            self._lanes.append(Lane(*self._versions))
+            self._lanes[place].check()
+        return self._lanes[place]
 
-    def _one(self, launch: Launch, names: list[str], layouts: int) -> dict[str, float]:
+    def _one(self, lane: Lane, names: list[str], layouts: int) -> dict[str, float]:
         found: dict[str, float] = dict.fromkeys(names, 0.0)
         for name in random.sample(names, len(names)):
             if name not in self._repeats:
-                self._repeats[name] = launch.repeats(name)
+                self._repeats[name] = lane.repeats(name)
         for _ in range(layouts):
             for name in random.sample(names, len(names)):
-                found[name] += launch.log_ratio(name, self._repeats[name]) / layouts
+                found[name] += lane.log_ratio(name, self._repeats[name]) / layouts
         return found
