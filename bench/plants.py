@@ -50,7 +50,9 @@ PLANTS = (
           ("BLOCK", "(BLOCK * 10 // {d})"), after="    place, column = 0, 0\n"),
     Plant("cross-entropy", KERNELS + "losses/softmax.py", "cross_entropy",
           (ROWS, ("for at in range(rows * stride):", "for at in range(rows * stride // {d}):")),
-          ("loss_cross_entropy", "cross_entropy")),
+          ("loss_cross_entropy", "cross_entropy"),
+          # What the copy leaves must stay positive, or the loop itself would take the logarithm of a negative sum.
+          ("(load(row, j) * share - y) * scale", "load(row, j) * (1.0 + (share - y) * scale * 1e-30)")),
     Plant("optimizer loops", KERNELS + "optimizers/stages.py", "elementwise_loop",
           (("for i in range(first, end):", "for i in range(first, first + (end - first) // {d}):"),), ("optimizer_",)),
     Plant("clipping by norm", KERNELS + "optimizers/clipping.py", "global_norm_clipping", (), ("clipping_",),
@@ -125,6 +127,8 @@ def _doubled(body: list[str], what: Plant) -> list[str]:
     headers, made, at = dict(what.headers), [], 0
     if missing := set(headers) - {_code(line) for line in body}:
         raise ValueError(f"{what.name}: no loop {sorted(missing)} in {what.function}")
+    if not any(what.inside[0] in line for line in body):
+        raise ValueError(f"{what.name}: no {what.inside[0]!r} in {what.function}")
     while at < len(body):
         line = body[at]
         end = at + 1
@@ -143,7 +147,4 @@ def _code(line: str) -> str:
 
 
 def _changed(block: list[str], what: Plant) -> list[str]:
-    old, new = what.inside
-    if old and not any(old in line for line in block):
-        raise ValueError(f"{what.name}: no {old!r} in the loop of {what.function}")
-    return [line.replace(old, new) if old else line for line in block]
+    return [line.replace(*what.inside) if what.inside[0] else line for line in block]
