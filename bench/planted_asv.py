@@ -2,8 +2,8 @@
 
     python bench/planted_asv.py --log results/asv/planted_asv.log
 
-In a clone of the repository, a commit plants more work in the loops of all optimizers (`plants.py`); asv builds both and
-times a few benchmarks in turns. Beside the optimizers stand losses, whose code is the same.
+In a clone of the repository, a commit plants more work in the loops of all optimizers (`plants.py`); asv builds both
+and times a few benchmarks in turns. Beside the optimizers stand losses, whose code is the same.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bench.plants import PLANTS, plant
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = r"kernels.Optimizers.time_hundred\('(adam|rmsprop|yogi|adabelief|lion|nadam)'|kernels.Losses"
 FACTOR = "1.05"
-OPTIONS = ["--interleave-rounds", "--append-samples", "--cpu-affinity", "1", "-a", "rounds=4", "-a", "warmup_time=0.05"]
+OPTIONS = ("--interleave-rounds", "--cpu-affinity", "1", "-a", "rounds=4", "-a", "warmup_time=0.05")
 
 
 def clone(folder: Path) -> None:
@@ -52,13 +52,13 @@ def main() -> int:
         tree = Path(folder) / "mlpjit"
         clone(tree)
         command = [sys.executable, "-m", "asv", "continuous", "--machine", given.machine, "--factor", FACTOR]
-        command += ["--bench", BENCHMARKS, *OPTIONS[3:], "--interleave-rounds", "HEAD~1", "HEAD"]
+        command += ["--bench", BENCHMARKS, *OPTIONS, "HEAD~1", "HEAD"]
         done = subprocess.run(command, cwd=tree, stdout=subprocess.PIPE, text=True)
     found = rows(done.stdout)
     slower = [row for row in found if row.startswith("| +") and "Optimizers" in row]
     wrong = [row for row in found if row.startswith(("| +", "| -")) and "Optimizers" not in row]
-    text = [f"# asv continuous --factor {FACTOR}, a tenth more work in the loops of all optimizers", *found,
-            f"# {len(slower)} of 6 optimizers reported as slower, {len(wrong)} of 7 losses reported at all"]  # fmt: skip
+    head = f"# asv continuous --factor {FACTOR}, a tenth more work in the loops of all optimizers"
+    text = [head, *found, f"# {len(slower)} of 6 optimizers reported as slower, {len(wrong)} of 7 losses reported"]
     given.log.parent.mkdir(parents=True, exist_ok=True)
     given.log.write_text("\n".join(text) + "\n", encoding="utf-8")
     print("\n".join(text) if found else done.stdout)
