@@ -39,8 +39,8 @@ STAGES = {"clipping": clippings, "optimizer": optimizers, "wrapper": wrappers}
 # Scalars of a step, sums that are kept or returned in double, random numbers: never on a loop that stores float32.
 SCALARS = {
     "add_residuals", "batch_gradient", "batch_loss", "determination", "evaluate", "evaluate_epoch",
-    "fill_normal", "fill_uniform", "finish", "observe_layers", "orthonormalize_rows", "penalty", "record_gradients", "report",
-    "take_step", "train", "watch_plateau", "cross_entropy_tangent", "loss_tangent_cross_entropy",
+    "fill_normal", "fill_uniform", "finish", "observe_layers", "orthonormalize_rows", "penalty", "record_gradients",
+    "report", "take_step", "train", "watch_plateau", "cross_entropy_tangent", "loss_tangent_cross_entropy",
     *(f"{kind}_{name}" for kind, registry in STAGES.items() for name in registry),
 }  # fmt: skip
 # These loop over tensors, and each has scalars of its own: held to their inner loops.
