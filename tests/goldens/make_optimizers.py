@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from goldens.matrix_cases import muons
 from goldens.records import Golden, save
 from goldens.tensor_cases import averaging, factored, layerwise, parameter_free
 from goldens.trajectories import INPUTS, case, found_alone
@@ -213,7 +214,7 @@ def undelayed_rprop(rate: float, **theirs: Any) -> Any:
 def make() -> Iterator[Golden]:
     """Compute every case afresh."""
     families = (accelerated, adagrads, adams, relatives, signs)
-    for family in (*families, layerwise, factored, parameter_free, averaging):
+    for family in (*families, layerwise, factored, parameter_free, averaging, muons):
         yield from family()
 
 

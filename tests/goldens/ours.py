@@ -33,7 +33,8 @@ def optimizer(case: Golden, shared: Arrays) -> Arrays:
     made = mj.optimizers[case.entry](**case.settings)
     theta = shared["theta"]
     # An elementwise rule takes the three tensors as one, whose decay touches all of it as other people's does.
-    shapes = None if made.record.kind == "elementwise" else ast.literal_eval(str(shared["shapes"]))
+    given = case.given.get("shapes") or ast.literal_eval(str(shared["shapes"]))
+    shapes = None if made.record.kind == "elementwise" else given
     state, path = made.init(theta, shapes), []
     gradients = shared["gradients"] * case.given.get("scale", 1.0)
     for g, rate, loss in zip(gradients, rates(case), shared["losses"], strict=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import files
 from typing import Any
 
@@ -17,7 +17,8 @@ import numpy as np
 from goldens import ours
 from goldens.records import Arrays, Golden, golden
 
-SHAPES = ((5,), (4, 4), (3, 5))
+Shapes = Sequence[Sequence[int]]
+SHAPES: Shapes = ((5,), (4, 4), (3, 5))
 RATE = 0.03
 
 
@@ -35,10 +36,10 @@ def inputs() -> Arrays:
 INPUTS = inputs()
 
 
-def split(packed: np.ndarray) -> list[np.ndarray]:
+def split(packed: np.ndarray, shapes: Shapes = SHAPES) -> list[np.ndarray]:
     """Return the tensors of a packed vector."""
-    ends = np.cumsum([int(np.prod(shape)) for shape in SHAPES])[:-1]
-    return [part.reshape(shape) for part, shape in zip(np.split(packed, ends), SHAPES, strict=True)]
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
+    return [part.reshape(shape) for part, shape in zip(np.split(packed, ends), shapes, strict=True)]
 
 
 def packed(tensors: Any) -> np.ndarray:
@@ -46,15 +47,17 @@ def packed(tensors: Any) -> np.ndarray:
     return np.concatenate([np.ravel(np.asarray(tensor)) for tensor in tensors])
 
 
-def torch_path(make: Callable[..., Any], gradients: np.ndarray, rates: list[float]) -> np.ndarray:
+def torch_path(
+    make: Callable[..., Any], gradients: np.ndarray, rates: list[float], shapes: Shapes = SHAPES
+) -> np.ndarray:
     """Return theta after the kept steps of a torch optimizer; make(parameters, lr)."""
     import torch
 
     torch.set_default_dtype(torch.float64)  # for those that keep step counts as tensors
-    tensors = [torch.nn.Parameter(torch.tensor(part)) for part in split(INPUTS["theta"])]
+    tensors = [torch.nn.Parameter(torch.tensor(part)) for part in split(INPUTS["theta"], shapes)]
     made, path = make(tensors, rates[0]), []
     for g, rate in zip(gradients, rates, strict=True):
-        for tensor, part in zip(tensors, split(g), strict=True):
+        for tensor, part in zip(tensors, split(g, shapes), strict=True):
             tensor.grad = torch.tensor(part)
         for group in made.param_groups:
             group["lr"] = rate
@@ -63,7 +66,9 @@ def torch_path(make: Callable[..., Any], gradients: np.ndarray, rates: list[floa
     return np.stack([path[step - 1] for step in ours.STEPS])
 
 
-def optax_path(make: Callable[..., Any], gradients: np.ndarray, rates: list[float]) -> np.ndarray:
+def optax_path(
+    make: Callable[..., Any], gradients: np.ndarray, rates: list[float], shapes: Shapes = SHAPES
+) -> np.ndarray:
     """Return theta after the kept steps of an optax transformation; make(schedule)."""
     import jax
     import jax.numpy as jnp
@@ -73,10 +78,10 @@ def optax_path(make: Callable[..., Any], gradients: np.ndarray, rates: list[floa
         table = jnp.array([*rates, rates[-1]])
         chosen = make((lambda count: table[count]) if len(set(rates)) > 1 else rates[0])
         made = optax.with_extra_args_support(chosen)
-        tensors = [jnp.array(part) for part in split(INPUTS["theta"])]
+        tensors = [jnp.array(part) for part in split(INPUTS["theta"], shapes)]
         state, path = made.init(tensors), []
         for g, loss in zip(gradients, INPUTS["losses"], strict=True):
-            updates, state = made.update([jnp.array(part) for part in split(g)], state, tensors, value=loss)
+            updates, state = made.update([jnp.array(part) for part in split(g, shapes)], state, tensors, value=loss)
             tensors = optax.apply_updates(tensors, updates)
             path.append(packed(tensors))
     return np.stack([path[step - 1] for step in ours.STEPS])
@@ -113,14 +118,16 @@ def case(
     """Return a case: ours at `settings` against the oracle at `theirs`.
 
     make: the oracle where its name alone does not find it, called as make(rate, **theirs) for optax and
-    make(parameters, lr=rate, **theirs) for torch. given: learning_rate, decay (of the rate), scale (of the gradients).
+    make(parameters, lr=rate, **theirs) for torch. given: learning_rate, decay (of the rate), scale (of the
+    gradients), shapes (of the tensors).
     """
     make, given = make or found(oracle), {"learning_rate": RATE} | given
+    shapes = given.get("shapes", SHAPES)
     blank = Golden(entry, settings, oracle, "", "", {}, given)
     gradients = INPUTS["gradients"] * given.get("scale", 1.0)
     if oracle.startswith("optax."):
-        path = optax_path(lambda rate: make(rate, **theirs), gradients, ours.rates(blank))
+        path = optax_path(lambda rate: make(rate, **theirs), gradients, ours.rates(blank), shapes)
     else:
-        path = torch_path(lambda tensors, lr: make(tensors, lr=lr, **theirs), gradients, ours.rates(blank))
+        path = torch_path(lambda tensors, lr: make(tensors, lr=lr, **theirs), gradients, ours.rates(blank), shapes)
     called = shown(oracle, theirs)
     return golden(entry, settings, called, {"path": path}, given=given, note=note, tolerance=tolerance)

@@ -40,7 +40,7 @@ STAGES = {"clipping": clippings, "optimizer": optimizers, "wrapper": wrappers}
 SCALARS = {
     "add_residuals", "batch_gradient", "batch_loss", "determination", "evaluate", "evaluate_epoch",
     "fill_normal", "fill_uniform", "finish", "observe_layers", "orthonormalize_rows", "penalty", "record_gradients",
-    "report", "take_step", "train", "watch_plateau", "cross_entropy_tangent", "loss_tangent_cross_entropy",
+    "report", "squares", "take_step", "train", "watch_plateau", "cross_entropy_tangent", "loss_tangent_cross_entropy",
     *(f"{kind}_{name}" for kind, registry in STAGES.items() for name in registry),
 }  # fmt: skip
 # These loop over tensors, and each has scalars of its own: held to their inner loops.
