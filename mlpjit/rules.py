@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from mlpjit.errors import ConfigError
 from mlpjit.identity import SHAPE_FIELDS, Values, activation, dataset_info, hidden, loss
 from mlpjit.initialization.gains import TORCH_GAINS
-from mlpjit.registries import losses, schedules
+from mlpjit.registries import losses, optimizers, schedules, wrappers, wrapping_problem
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,13 @@ def torch_gains_are_a_table(values: Values) -> str | None:
         return None
     known = ", ".join(TORCH_GAINS)
     return f"init gain 'torch' with activation {missing[0]!r}: PyTorch has no gain for it (known: {known})"
+
+
+@rule("wrapper", "optimizer")
+def wrappers_and_optimizers_work_together(values: Values) -> str | None:
+    """Some pairs would report a point that is neither's."""
+    wrapper = values["wrapper"]
+    return wrapper and wrapping_problem(wrappers[wrapper.name], optimizers[values["optimizer"].name])
 
 
 @rule("weight_decay_schedule")

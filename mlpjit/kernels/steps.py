@@ -70,6 +70,7 @@ from mlpjit.kernels.losses import (
 )
 from mlpjit.kernels.optimizers.stages import (
     AFTER,
+    DECAYED,
     DONE,
     EVALUATE,
     NEED_GRADIENT,
@@ -294,6 +295,7 @@ def take_step(plan: Ints, arrays: Ints, step: Int, rows: Int, record: Int) -> Fl
     # Decay acts on the parameters as they were before the update, as in the paper and in PyTorch.
     if load(numbers, DECAY) != 0.0:
         decay_weights(plan, arrays, rate * load(float64s(arrays, DECAYS), step - 1))
+        run_stage(plan, arrays, WRAPPER_STAGE, DECAYED, step, rows, rate, latest)
     latest = run_stage(plan, arrays, OPTIMIZER_STAGE, 0, step, rows, rate, latest)
     run_stage(plan, arrays, WRAPPER_STAGE, AFTER, step, rows, rate, latest)
     if record >= 0:
