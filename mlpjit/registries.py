@@ -49,6 +49,7 @@ normalizations: Registry[Normalization] = Registry(
     ],
 )  # fmt: skip
 
+
 def wrapping_problem(wrapper: Stage, optimizer: Stage) -> str | None:
     """Return why an optimizer cannot stand in a wrapper, in one line; None where it can."""
     pair = f"wrapper {wrapper.name!r} of optimizer {optimizer.name!r}"

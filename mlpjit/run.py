@@ -224,6 +224,8 @@ class Run:
             "evaluate_seconds": float(carry[layout.EVALUATE_SECONDS]),
         }
         counts = {"steps": int(carry[layout.STEP]), "gradients": int(carry[layout.GRADIENTS])}
+        if carry[layout.SKIPPED]:
+            counts["skipped"] = int(carry[layout.SKIPPED])
         return RunResult(
             self.config, STATUS[self.status], self.point(), self._history(), self._metrics(), timings, counts
         )
