@@ -200,6 +200,14 @@ class Stage(Rule):
         known = {name: HYPERPARAMETERS[name] for name in self.defaults if name in HYPERPARAMETERS}
         object.__setattr__(self, "limits", {**known, **self.limits})
 
+    @property
+    def momentum(self) -> str | None:
+        """The hyperparameter that `momentum_schedule` sets, `momentum` or else `b1`; None where there is none.
+
+        An optimizer whose reported point is worked out with it needs the same one throughout.
+        """
+        return None if self.point else next((name for name in ("momentum", "b1") if name in self.defaults), None)
+
 
 # Names that kernel code may use. `real(x)` converts to the dtype of the run, rounding once.
 real = Primitive("real")

@@ -38,7 +38,9 @@ from mlpjit.kernels.layout import (
     LOSS,
     LOSS_SETTINGS,
     LOSS_TANGENT,
+    MOMENTA,
     MOMENTS,
+    MOMENTUM_AT,
     MOST_SETTINGS,
     NUMBERS,
     OPTIMIZER_STAGE,
@@ -288,10 +290,12 @@ def record_updates(plan: Ints, arrays: Ints, record: Float64s) -> None:
 @kernel
 def update_params(plan: Ints, arrays: Ints, step: Int, rows: Int, rate: Float64, value: Float64) -> None:
     """Decoupled decay, then the optimizer in its wrapper, which count the steps that were not skipped."""
-    taken = step - int(load(float64s(arrays, CARRY), SKIPPED))
+    taken, numbers = step - int(load(float64s(arrays, CARRY), SKIPPED)), float64s(arrays, NUMBERS)
+    if load(plan, MOMENTUM_AT) != 0:
+        store(numbers, load(plan, MOMENTUM_AT), load(float64s(arrays, MOMENTA), step - 1))
     latest = run_stage(plan, arrays, WRAPPER_STAGE, 0, taken, rows, rate, value)
     # Decay acts on the parameters as they were before the update, as in the paper and in PyTorch.
-    if load(float64s(arrays, NUMBERS), DECAY) != 0.0:
+    if load(numbers, DECAY) != 0.0:
         decay_weights(plan, arrays, rate * load(float64s(arrays, DECAYS), step - 1))
         run_stage(plan, arrays, WRAPPER_STAGE, DECAYED, taken, rows, rate, latest)
     latest = run_stage(plan, arrays, OPTIMIZER_STAGE, 0, taken, rows, rate, latest)
