@@ -17,7 +17,9 @@ from mlpjit.datasets.scaling import column_sums
 from mlpjit.kernels import jit, layout
 from mlpjit.kernels.optimizers.stages import SKIP
 from mlpjit.kernels.plateau import watch_plateau
+from mlpjit.kernels.steps import batch_gradient, gather_batch
 from mlpjit.registries import clippings, schedules
+from mlpjit.run import Run
 from mlpjit.run import rates as step_rates
 from mlpjit.specs import parse_activation
 from mlpjit.stages import scratch_size, settings_of, state_size, tensor_table, tensors_of
@@ -161,6 +163,23 @@ def loss(case: Golden, shared: Arrays) -> Arrays:
     return {"value": np.array(total / rows), "gradient": gradient, "product": product}
 
 
+def iris_run(penalties: dict[str, float]) -> Run:
+    """Return a run of a 4-3-3 network on iris, all samples in one batch."""
+    given = {"dataset": "iris", "hidden": [3], "activation": "tanh", "batch_size": "full", "dtype": "float64"}
+    return Run(mj.RunConfig(**given, shuffle=False, **penalties))
+
+
+def penalty(case: Golden, shared: Arrays) -> Arrays:
+    """The loss with its penalties, and the gradient, as a run computes them at shared["theta"]."""
+    run = iris_run(case.settings)
+    np.testing.assert_array_equal(run.data.x_train, shared["x"])
+    run.params[:], run.order[:] = shared["theta"], np.arange(len(run.order))
+    tables, rows = (run.plan.ctypes.data, run.addresses.ctypes.data), len(run.order)
+    jit.load(gather_batch, "float64").call(*tables, 0, rows)
+    value = jit.load(batch_gradient, "float64").call(*tables, rows)
+    return {"value": np.array(value), "gradient": run.grads.copy()}
+
+
 def plateau_factors(case: Golden, values: np.ndarray) -> np.ndarray:
     """The factor after each validation loss."""
     numbers, carry, found = np.zeros(layout.NUMBERS_SIZE), np.zeros(layout.CARRY_SIZE), []
@@ -192,5 +211,5 @@ def dataset(case: Golden, shared: Arrays) -> Arrays:
 
 OURS: dict[str, Callable[[Golden, Arrays], Arrays]] = {
     "optimizers": optimizer, "wrappers": wrapper, "clippings": clipping, "activations": activation, "losses": loss,
-    "schedules": schedule, "initializers": initializer, "datasets": dataset,
+    "penalties": penalty, "schedules": schedule, "initializers": initializer, "datasets": dataset,
 }  # fmt: skip
