@@ -101,7 +101,7 @@ def asam_wrapper(
 
 
 @wrapper(
-    "u = [u g > 0] u size / (count of u g > 0 + xi), tensor by tensor", "Liang et al. 2024, arXiv:2411.16085, eq. 5",
+    "u = [u g > 0] u size / (count of u g > 0 + xi), tensor by tensor", "Liang et al. 2024, arXiv:2411.16085",
     scratch=2, moves=True, xi=1.0,
 )  # fmt: skip
 def cautious_wrapper(
@@ -111,6 +111,7 @@ def cautious_wrapper(
     """Cautious: only those parts of an update that go against this batch's gradient, scaled up for the others.
 
     The run's weight_decay is no part of the update, as in the authors' code; a decay that the optimizer has itself is.
+    The paper's algorithm 1 divides by the mean of the mask instead: xi = 0, as in timm.
     """
     given = offset(scratch, count)
     if phase == 0:
@@ -138,7 +139,7 @@ def cautious_wrapper(
 
 @wrapper(
     "c = g + gamma b1 / (1 - b1) (g - g_before), shrunk to |c| <= 1 tensor by tensor; g = c",
-    "Yuan et al. 2024, arXiv:2411.10438, algorithm 2", state=("before",), gamma=0.025, b1=0.95,
+    "Yuan et al. 2024, arXiv:2411.10438", state=("before",), gamma=0.025, b1=0.95,
 )  # fmt: skip
 def mars_wrapper(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
