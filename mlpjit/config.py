@@ -83,6 +83,8 @@ def _field(default: Any, needed: str = "") -> Any:
 class RunConfig(BaseModel):
     """One training run. Instead of `hidden`, `depth` and `width` may be given. Frozen; equal configs are equal runs.
 
+    Any schedule may also act on the decoupled weight decay (`weight_decay_schedule`) and on the optimizer's `momentum`,
+    or b1 where that is its name (`momentum_schedule`): factors of what the optimizer is given, below 1 in all.
     Raises ConfigError with every mistake found: unknown keys, wrong types, unknown names (with the nearest known
     one), impossible combinations.
     """
@@ -100,6 +102,7 @@ class RunConfig(BaseModel):
     wrapper: Annotated[Spec | None, _optional(_spec("wrappers"))] = _field(None)
     learning_rate: Positive = _field(1e-2, POSITIVE)
     schedule: Annotated[Spec, _spec("schedules")] = _field("constant")
+    momentum_schedule: Annotated[Spec, _spec("schedules")] = _field("constant")
     clip: Annotated[Spec | None, _optional(_spec("clippings"))] = _field(None)
     l1: NotNegative = _field(0.0, NOT_NEGATIVE)
     l2: NotNegative = _field(0.0, NOT_NEGATIVE)

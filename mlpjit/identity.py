@@ -25,7 +25,7 @@ SHAPE_FIELDS = ("hidden", "depth", "width")
 SEED_FIELDS = ("seed", "split_seed", "init_seed", "order_seed")
 KERNEL_FIELDS = (
     "activation", "output_activation", "init", "normalization", "loss", "optimizer", "wrapper", "schedule", "clip",
-    "weight_decay_schedule",
+    "weight_decay_schedule", "momentum_schedule",
     "dataset",
 )  # fmt: skip
 
@@ -99,8 +99,8 @@ def _seed(name: str) -> Part:
 PARTS: dict[str, Part] = {
     **{name: _field(name) for name in (
         "dataset", "output_activation", "init", "normalization", "optimizer", "wrapper", "learning_rate", "schedule",
-        "clip", "l1", "l2", "weight_decay", "weight_decay_schedule", "batch_size", "epochs", "evaluate_every",
-        "shuffle", "dtype", "seed",
+        "clip", "l1", "l2", "weight_decay", "weight_decay_schedule", "momentum_schedule", "batch_size", "epochs",
+        "evaluate_every", "shuffle", "dtype", "seed",
     )},
     **{name: _seed(name) for name in ("split_seed", "init_seed", "order_seed")},
     "hidden": Part(SHAPE_FIELDS, lambda values: list(hidden(values))),
@@ -128,10 +128,16 @@ def _wrapped(values: Values) -> str:
     return f"{outer[:-1].replace('(', '[', 1)}]({inner})" if outer.endswith(")") else f"{outer}({inner})"
 
 
+def momentum_scheduled(values: Values) -> bool:
+    """Say whether the optimizer's momentum changes from step to step; where it does not, a run's id is silent on it."""
+    return label("schedules", values["momentum_schedule"]) != "constant"
+
+
 def _scheduled(values: Values) -> str:
-    """Return the rate's schedule, and that of the weight decay where it has one: `cosine, decay linear`."""
-    rate, decay = (label("schedules", values[name]) for name in ("schedule", "weight_decay_schedule"))
-    return rate if decay == "constant" else f"{rate}, decay {decay}"
+    """Return the rate's schedule, and those of decay and momentum where they have one: `cosine, decay linear`."""
+    kinds = {"": "schedule", "decay ": "weight_decay_schedule", "momentum ": "momentum_schedule"}
+    found = {kind: label("schedules", values[name]) for kind, name in kinds.items()}
+    return ", ".join(kind + shown for kind, shown in found.items() if shown != "constant" or not kind)
 
 
 def _joined(values: Values) -> str:
@@ -149,7 +155,9 @@ FACTORS: dict[str, Part] = {
     "init": _label("initializers", "init"),
     "optimizer": Part(("optimizer", "wrapper"), lambda values: _wrapped(values)),
     "learning_rate": PARTS["learning_rate"],
-    "schedule": Part(("schedule", "weight_decay_schedule"), lambda values: _scheduled(values)),
+    "schedule": Part(
+        ("schedule", "weight_decay_schedule", "momentum_schedule"), lambda values: _scheduled(values)
+    ),
     "clip": _label("clippings", "clip"),
     "normalization": PARTS["normalization"],
     "loss": Part(PARTS["loss"].fields, lambda values: label("losses", loss(values))),
@@ -161,8 +169,9 @@ FACTORS: dict[str, Part] = {
 
 
 def canonical(values: Values) -> dict[str, Any]:
-    """Return the canonical form: every key resolved, sorted, JSON-able."""
-    return {name: part.value(values) for name, part in PARTS.items()}
+    """Return the canonical form: every key resolved, sorted, JSON-able; momentum_schedule where there is one."""
+    unused = set() if momentum_scheduled(values) else {"momentum_schedule"}
+    return {name: part.value(values) for name, part in PARTS.items() if name not in unused}
 
 
 def factors(values: Values) -> dict[str, Any]:
@@ -183,6 +192,7 @@ def records_used(values: Values) -> list[tuple[str, str]]:
         "wrappers": "wrapper",
     }  # fmt: skip
     used.append(("schedules", values["weight_decay_schedule"]["name"]))
+    used += [("schedules", values["momentum_schedule"]["name"])] if momentum_scheduled(values) else []
     used += [(kind, values[name]["name"]) for kind, name in kinds.items() if values[name] is not None]
     return sorted(set(used))
 
@@ -239,9 +249,18 @@ def _hashed(name: str, part: Part) -> Part:
     return Part(part.fields, lambda values: json_part(name, part.value(values)))
 
 
-# The text that is hashed: the canonical JSON without `seed`, which only sets the other three, then code and data.
+def _hashed_schedules(values: Values) -> str:
+    """Return the decay's schedule, followed by the momentum's where there is one."""
+    names = ("weight_decay_schedule", *(["momentum_schedule"] if momentum_scheduled(values) else []))
+    return ",".join(json_part(name, values[name]) for name in names)
+
+
+# The text that is hashed: the canonical JSON without `seed`, which only sets the other three, then code and data. The
+# momentum's schedule follows the decay's.
+NOT_HASHED = ("seed", "momentum_schedule")
 IDENTITY: dict[str, Part] = {
-    **{name: _hashed(name, EQUIVALENT.get(name, part)) for name, part in PARTS.items() if name != "seed"},
+    **{name: _hashed(name, EQUIVALENT.get(name, part)) for name, part in PARTS.items() if name not in NOT_HASHED},
+    "weight_decay_schedule": Part(("weight_decay_schedule", "momentum_schedule"), _hashed_schedules),
     "~code and data": Part((*KERNEL_FIELDS, *SHAPE_FIELDS), code_and_data),
 }
 

@@ -75,6 +75,7 @@ HYPERPARAMETERS: dict[str, Limits] = {
     **dict.fromkeys(("max_norm", "max_value", "max_step", "threshold", "gamma", "final_rate", "decay_rate"), above(0)),
     **dict.fromkeys(("trust_coefficient", "initial_distance", "growth", "initial_scale"), above(0)),
     **dict.fromkeys(("k", "start", "ns_steps"), at_least(1)),
+    "max_consecutive_errors": at_least(0),
     "power": at_least(0), "eta": at_least(0), "xi": at_least(0),
     "lowest": Limits(),
     "dampening": at_least(0, 1), "eta_minus": Limits(0.0, 1.0, above=True, below=True), "eta_plus": above(1),

@@ -16,6 +16,7 @@ from mlpjit.kernels.optimizers import averaging, orthogonal, parameter_free, tru
 from mlpjit.kernels.optimizers.clipping import clippings
 from mlpjit.kernels.optimizers.elementwise import optimizers
 from mlpjit.kernels.optimizers.layerwise import wrappers
+from mlpjit.kernels.rules import Stage
 from mlpjit.kernels.schedules import schedules
 from mlpjit.kernels.sources import module_hash, run_modules_hash
 from mlpjit.registry import Registry, forgetting
@@ -47,6 +48,17 @@ normalizations: Registry[Normalization] = Registry(
         ),
     ],
 )  # fmt: skip
+
+
+def wrapping_problem(wrapper: Stage, optimizer: Stage) -> str | None:
+    """Return why an optimizer cannot stand in a wrapper, in one line; None where it can."""
+    pair = f"wrapper {wrapper.name!r} of optimizer {optimizer.name!r}"
+    if optimizer.point and wrapper.point:
+        return f"{pair}: both report another point than the parameters"
+    if optimizer.point and wrapper.moves:
+        return f"{pair}: it changes the parameters behind the optimizer, which reports a point made of those it wrote"
+    return None
+
 
 REGISTRIES: dict[str, Registry[Any]] = {
     "optimizers": optimizers, "activations": activations, "initializers": initializers, "schedules": schedules,
@@ -84,5 +96,5 @@ def source_hash(used: Iterable[tuple[str, str]]) -> str:
 
 __all__ = [
     "REGISTRIES", "activations", "clippings", "initializers", "losses", "normalizations", "optimizers", "schedules",
-    "source_hash", "wrappers",
+    "source_hash", "wrappers", "wrapping_problem",
 ]  # fmt: skip

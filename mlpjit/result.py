@@ -20,7 +20,8 @@ class RunResult:
     status: "done", "diverged" or "stopped". params: packed 1-D array. history: arrays with one row an evaluation
     (epoch 0 first, the last epoch always last); per-layer ones are (evaluations, layers). metrics, timings (seconds)
     and counts by name. `train_loss` is the mean of the epoch's step losses, each before its update and with the
-    penalties (L1, L2), if any; validation and test losses are without them.
+    penalties (L1, L2), if any; validation and test losses are without them. counts: steps, gradients, and `skipped`
+    where the clipping rule left out some of the steps.
     """
 
     config: RunConfig

@@ -5,13 +5,15 @@ A study checks each rule once per distinct combination of those fields, not once
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlpjit.errors import ConfigError
-from mlpjit.identity import SHAPE_FIELDS, Values, activation, dataset_info, hidden, loss
+from mlpjit.identity import SHAPE_FIELDS, Values, activation, dataset_info, hidden, loss, momentum_scheduled
 from mlpjit.initialization.gains import TORCH_GAINS
-from mlpjit.registries import losses, schedules
+from mlpjit.registries import losses, optimizers, schedules, wrappers, wrapping_problem
+from mlpjit.specs import Spec
 
 
 @dataclass(frozen=True)
@@ -108,13 +110,45 @@ def torch_gains_are_a_table(values: Values) -> str | None:
     return f"init gain 'torch' with activation {missing[0]!r}: PyTorch has no gain for it (known: {known})"
 
 
-@rule("weight_decay_schedule")
+@rule("wrapper", "optimizer")
+def wrappers_and_optimizers_work_together(values: Values) -> str | None:
+    """Some pairs would report a point that is neither's."""
+    wrapper = values["wrapper"]
+    return wrapper and wrapping_problem(wrappers[wrapper.name], optimizers[values["optimizer"].name])
+
+
+@rule("weight_decay_schedule", "momentum_schedule")
 def plateaus_are_for_the_rate(values: Values) -> str | None:
     """What acts inside the run acts on the learning rate."""
-    name = values["weight_decay_schedule"]["name"]
-    if not schedules[name].watches:
+    for field in ("weight_decay_schedule", "momentum_schedule"):
+        name = values[field]["name"]
+        if schedules[name].watches:
+            return f"{field} {name!r}: it lowers the learning rate alone; need another schedule"
+    return None
+
+
+@rule("momentum_schedule", "optimizer", "wrapper")
+def a_momentum_schedule_needs_a_momentum(values: Values) -> str | None:
+    """An optimizer has one, a wrapper none of its own, and it stays below 1."""
+    if not momentum_scheduled(values):
         return None
-    return f"weight_decay_schedule {name!r}: it lowers the learning rate alone; need another schedule"
+    spec, optimizer, wrapper = values["momentum_schedule"], values["optimizer"], values["wrapper"]
+    name, setting = f"momentum_schedule {spec.name!r}", optimizers[optimizer.name].momentum
+    if setting is None:
+        known = ", ".join(record.name for record in optimizers.records() if record.momentum)
+        return f"{name} with optimizer {optimizer.name!r}: it has no momentum to schedule (those that have: {known})"
+    if wrapper and wrappers[wrapper.name].momentum:
+        return f"{name} with wrapper {wrapper.name!r}: its {wrappers[wrapper.name].momentum} would stay as it is"
+    if (highest := optimizer[setting] * largest_factor(spec)) >= 1.0:
+        return f"{name}: it takes {setting} from {optimizer[setting]:g} to {highest:g}, need below 1"
+    return None
+
+
+def largest_factor(spec: Spec) -> float:
+    """Return the largest factor that a schedule reaches in a run of any length."""
+    if spec.get("factor", 0.0) > 1.0:
+        return math.inf if spec.name == "step" else float(spec["factor"] ** len(spec.get("milestones", [1])))
+    return max(1.0, *(float(spec.get(name, 1.0)) for name in ("start", "final", "low")))
 
 
 @rule("normalization", "batch_size")

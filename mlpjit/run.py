@@ -11,6 +11,7 @@ import numpy as np
 from mlpjit import compiled, network
 from mlpjit.datasets import Split, split
 from mlpjit.errors import DatasetError
+from mlpjit.identity import momentum_scheduled
 from mlpjit.kernels import jit, layout
 from mlpjit.kernels.optimizers.stages import DELTAS_AT, INPUTS_AT
 from mlpjit.kernels.pairs import plan_curvature
@@ -51,6 +52,12 @@ def rates(config: RunConfig, steps: int) -> np.ndarray:
 def decays(config: RunConfig, steps: int) -> np.ndarray:
     """Return the decoupled weight decay of every step, float64 (steps,); a step multiplies it by its rate."""
     return _scheduled(config.weight_decay_schedule, config.weight_decay, steps)
+
+
+def momenta(config: RunConfig, steps: int) -> np.ndarray:
+    """Return the optimizer's momentum (or b1) of every step, float64 (steps,)."""
+    setting = optimizers[config.optimizer["name"]].momentum
+    return _scheduled(config.momentum_schedule, float(config.optimizer[setting or ""]), steps)
 
 
 def _scheduled(spec: Spec, base: float, steps: int) -> np.ndarray:
@@ -97,6 +104,7 @@ class Run:
         self.order = np.zeros(len(self.data.x_train), np.int64)
         self.rates = rates(config, self.steps)
         self.decays = decays(config, self.steps) if config.weight_decay else np.zeros(1)
+        self.momenta = momenta(config, self.steps) if momentum_scheduled(config.__dict__) else np.zeros(1)
 
     def _make_tables(self) -> None:
         config, dtype, names = self.config, self.dtype, network.layer_activations(self.config)
@@ -178,7 +186,7 @@ class Run:
             layout.LOSS_TANGENT: self.curvature.tangent if self.curvature else 0,
             layout.POINT_STAGE: self._point_stage(),
             layout.CLOCK: clock, layout.CLOCK_ID: clock_id, layout.SCRATCH_AT: space.scratch_at,
-            layout.TOTAL_STEPS: self.steps, layout.WIDEST: space.widest,
+            layout.TOTAL_STEPS: self.steps, layout.WIDEST: space.widest, layout.MOMENTUM_AT: self._momentum_at(),
         }  # fmt: skip
         plan = np.zeros(layout.PLAN_SIZE, np.int64)
         plan[list(values)] = [int(v or 0) for v in values.values()]
@@ -194,7 +202,8 @@ class Run:
             layout.Y_VALIDATION: data.y_validation, layout.X_TEST: data.x_test, layout.Y_TEST: data.y_test,
             layout.BEST_PARAMS: self.best, layout.BEST_MOMENTS: self.best_moments, layout.ORDER: self.order,
             layout.LAYERS: self.table, layout.TENSORS: self.tensors, layout.NUMBERS: self.numbers,
-            layout.RATES: self.rates, layout.DECAYS: self.decays, layout.CARRY: self.carry,
+            layout.RATES: self.rates, layout.DECAYS: self.decays, layout.MOMENTA: self.momenta,
+            layout.CARRY: self.carry,
             layout.RECORDS: self.records, layout.CONTROL: self.control.array, layout.SUMS: self.sums,
             layout.CURVATURE_TABLES: self.curvature.tables if self.curvature else self.table,
             layout.CURVATURE_WORKSPACE: self.curvature.workspace if self.curvature else self.workspace,
@@ -224,6 +233,8 @@ class Run:
             "evaluate_seconds": float(carry[layout.EVALUATE_SECONDS]),
         }
         counts = {"steps": int(carry[layout.STEP]), "gradients": int(carry[layout.GRADIENTS])}
+        if carry[layout.SKIPPED]:
+            counts["skipped"] = int(carry[layout.SKIPPED])
         return RunResult(
             self.config, STATUS[self.status], self.point(), self._history(), self._metrics(), timings, counts
         )
@@ -232,6 +243,14 @@ class Run:
         """Return which stage reports another point than the parameters, 0 where none does."""
         found = [place for place, (record, _) in enumerate(self.stages) if record is not None and record.point]
         return found[-1] if found else 0
+
+    def _momentum_at(self) -> int:
+        """Return which of the numbers is the optimizer's momentum, 0 where it stays as it is."""
+        record = optimizers[self.config.optimizer["name"]]
+        if record.momentum is None or not momentum_scheduled(self.config.__dict__):
+            return 0
+        own = layout.STAGE_SETTINGS + layout.MOST_SETTINGS * layout.OPTIMIZER_STAGE
+        return own + list(record.defaults).index(record.momentum)
 
     def point(self) -> np.ndarray:
         """Return a copy of what is evaluated and reported: the parameters, or the point of a stage that has another."""

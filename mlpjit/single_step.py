@@ -241,9 +241,12 @@ class Wrapper:
         self.hyperparameters = checked_parameters(record.name, record.defaults, hyperparameters, record.limits)
 
     def __call__(self, optimizer: Optimizer, **hyperparameters: float | bool) -> Optimizer:
-        """Return the optimizer in this wrapper: `wrappers["lookahead"](optimizers["adam"], k=5)`."""
-        if optimizer.record.point and self.record.point:
-            raise ConfigError(f"{self.record.name} of {optimizer.name}: both report another point than the parameters")
+        """Return the optimizer in this wrapper: `wrappers["lookahead"](optimizers["adam"], k=5)`.
+
+        Raises ConfigError where the two cannot work together.
+        """
+        if problem := registries.wrapping_problem(self.record, optimizer.record):
+            raise ConfigError(problem)
         inside = Wrapper(self.record, **{**self.hyperparameters, **hyperparameters})
         return Optimizer(optimizer.record, inside, **optimizer.hyperparameters)
 

@@ -22,6 +22,7 @@ from mlpjit import compiled, network
 from mlpjit.datasets import split
 from mlpjit.errors import ConfigError
 from mlpjit.extending import is_own
+from mlpjit.identity import momentum_scheduled
 from mlpjit.kernels import cache, jit
 from mlpjit.kernels.training import train as train_kernel
 from mlpjit.parameters import initial_params
@@ -52,6 +53,7 @@ def needs(config: RunConfig) -> list[Need]:
     found += [("optimizer", config.optimizer["name"], dtype), ("loss", canonical["loss"]["name"], dtype)]
     found += [("schedule", config.schedule["name"], dtype)]
     found += [("schedule", config.weight_decay_schedule["name"], dtype)] if config.weight_decay else []
+    found += [("schedule", config.momentum_schedule["name"], dtype)] if momentum_scheduled(config.__dict__) else []
     found += [("init", json.dumps(dict(config.init)), dtype)]
     found += [("clipping", config.clip["name"], dtype)] if config.clip else []
     return found + ([("wrapper", config.wrapper["name"], dtype)] if config.wrapper else [])
@@ -79,7 +81,7 @@ def everything(dtype: str) -> list[Need]:
 
     kinds: dict[str, Iterable[str]] = {
         "activation": registries.activations, "optimizer": registries.optimizers, "loss": registries.losses,
-        "schedule": registries.schedules, "clipping": registries.clippings,
+        "schedule": registries.schedules, "clipping": registries.clippings, "wrapper": registries.wrappers,
     }  # fmt: skip
     found = [(kind, name, dtype) for kind, names in kinds.items() for name in names]
     specs = [json.dumps({"name": r.name, **r.defaults}) for r in registries.initializers.records()]

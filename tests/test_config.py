@@ -134,7 +134,7 @@ OTHER: list[dict[str, Any]] = [
     {"clip": "value"}, {"wrapper": "lookahead"}, {"l1": 0.1}, {"l2": 0.1}, {"weight_decay": 0.1},
     {"batch_size": "full"}, {"epochs": 3}, {"evaluate_every": 2}, {"shuffle": False}, {"dtype": "float64"},
     {"seed": 1}, {"split_seed": 1}, {"init_seed": 1}, {"order_seed": 1}, {"weight_decay_schedule": "linear"},
-    {"loss": "mse", "output_activation": "softmax"},
+    {"optimizer": "momentum", "momentum_schedule": "linear"}, {"loss": "mse", "output_activation": "softmax"},
     {"loss": {"name": "cross_entropy", "label_smoothing": 0.1}}, {"activation": {"name": "leaky_relu", "slope": 0.1}},
 ]  # fmt: skip
 

@@ -179,7 +179,7 @@ class Stage(Rule):
     Hyperparameters are limited by their names (`HYPERPARAMETERS`) unless `limits` says otherwise.
     `extra` and `extra_scratch` (rows, columns, kind) -> how many numbers it keeps of a tensor, and needs for one in a
     step; `scratch` counts arrays as long as the parameters. `curvature`: it asks for Hessian-vector products. `point`:
-    it reports another point than the parameters.
+    it reports another point than the parameters. `moves`: a wrapper that changes the parameters behind the optimizer.
     """
 
     kind: str = "elementwise"
@@ -194,10 +194,19 @@ class Stage(Rule):
     scratch: int = 0
     curvature: bool = False
     point: bool = False
+    moves: bool = False
 
     def __post_init__(self) -> None:
         known = {name: HYPERPARAMETERS[name] for name in self.defaults if name in HYPERPARAMETERS}
         object.__setattr__(self, "limits", {**known, **self.limits})
+
+    @property
+    def momentum(self) -> str | None:
+        """The hyperparameter that `momentum_schedule` sets, `momentum` or else `b1`; None where there is none.
+
+        An optimizer whose reported point is worked out with it needs the same one throughout.
+        """
+        return None if self.point else next((name for name in ("momentum", "b1") if name in self.defaults), None)
 
 
 # Names that kernel code may use. `real(x)` converts to the dtype of the run, rounding once.

@@ -148,7 +148,7 @@ def cosine_restarts_schedule(step, total, period, growth, final):
 
 
 @schedule("eta (low + (1 - low) max(0, 1 - |t / half_cycle - 2 k + 1|)), k = floor(1 + t / (2 half_cycle))",
-          "Smith 2017, arXiv:1506.01186, section 3.2", half_cycle=50, low=0.1)  # fmt: skip
+          "Smith 2017, arXiv:1506.01186, section 3.1", half_cycle=50, low=0.1)  # fmt: skip
 def cyclic_schedule(step, total, half_cycle, low):
     """Triangles: from `low` times the base rate up to it in `half_cycle` steps, down in as many, again and again."""
     place = step / half_cycle

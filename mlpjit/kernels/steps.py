@@ -1,7 +1,8 @@
 """One training step on a gathered batch, and what it records.
 
-Order within a step: gradient, penalties, clip, decoupled decay, optimizer. Decay comes before the update because it
-acts on the parameters as they were, as in its paper and in PyTorch. Stages ask for what they need and are served here.
+Order within a step: gradient, penalties, clip (which may skip the rest), decoupled decay, optimizer. Decay comes before
+the update because it acts on the parameters as they were, as in its paper and in PyTorch. Stages ask for what they need
+and are served here.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ from mlpjit.kernels.layout import (
     LOSS,
     LOSS_SETTINGS,
     LOSS_TANGENT,
+    MOMENTA,
     MOMENTS,
+    MOMENTUM_AT,
     MOST_SETTINGS,
     NUMBERS,
     OPTIMIZER_STAGE,
@@ -45,12 +48,15 @@ from mlpjit.kernels.layout import (
     OUTPUTS,
     PARAMETERS,
     PARAMS,
+    POINT_MOMENTS,
     POINT_STAGE,
     RATE_FACTOR,
     RATES,
     RECORD_HEAD,
     RECORDS,
+    RUNNING_SIZE,
     SCRATCH_AT,
+    SKIPPED,
     SOFTMAX_OUTPUT,
     STAGE_SETTINGS,
     STRIDE,
@@ -70,12 +76,14 @@ from mlpjit.kernels.losses import (
 )
 from mlpjit.kernels.optimizers.stages import (
     AFTER,
+    DECAYED,
     DONE,
     EVALUATE,
     NEED_GRADIENT,
     NEED_HVP,
     NEED_LOSS,
     POINT,
+    SKIP,
     TENSOR_COLUMNS,
     call_stage,
 )
@@ -233,10 +241,10 @@ def run_stage(
 @kernel
 def write_point(plan: Ints, arrays: Ints, step: Int) -> Int:
     """Have the point to report written to the gradients, if a stage has another than the parameters; say whether."""
-    which = load(plan, POINT_STAGE)
-    if which == 0:
+    which, taken = load(plan, POINT_STAGE), step - int(load(float64s(arrays, CARRY), SKIPPED))
+    if which == 0 or taken == 0:
         return 0
-    return 1 if ask_stage(plan, arrays, which, EVALUATE, step, 0, float64(0), float64(0)) == POINT else 0
+    return 1 if ask_stage(plan, arrays, which, EVALUATE, taken, 0, float64(0), float64(0)) == POINT else 0
 
 
 @device
@@ -280,22 +288,41 @@ def record_updates(plan: Ints, arrays: Ints, record: Float64s) -> None:
 
 
 @kernel
+def update_params(plan: Ints, arrays: Ints, step: Int, rows: Int, rate: Float64, value: Float64) -> None:
+    """Decoupled decay, then the optimizer in its wrapper, which count the steps that were not skipped."""
+    taken, numbers = step - int(load(float64s(arrays, CARRY), SKIPPED)), float64s(arrays, NUMBERS)
+    if load(plan, MOMENTUM_AT) != 0:
+        store(numbers, load(plan, MOMENTUM_AT), load(float64s(arrays, MOMENTA), step - 1))
+    latest = run_stage(plan, arrays, WRAPPER_STAGE, 0, taken, rows, rate, value)
+    # Decay acts on the parameters as they were before the update, as in the paper and in PyTorch.
+    if load(numbers, DECAY) != 0.0:
+        decay_weights(plan, arrays, rate * load(float64s(arrays, DECAYS), step - 1))
+        run_stage(plan, arrays, WRAPPER_STAGE, DECAYED, taken, rows, rate, latest)
+    latest = run_stage(plan, arrays, OPTIMIZER_STAGE, 0, taken, rows, rate, latest)
+    run_stage(plan, arrays, WRAPPER_STAGE, AFTER, taken, rows, rate, latest)
+
+
+@kernel
 def take_step(plan: Ints, arrays: Ints, step: Int, rows: Int, record: Int) -> Float64:
-    """One step (counted from 1) on the gathered batch; return its loss. `record` >= 0 names a row to fill in."""
-    numbers, carry = float64s(arrays, NUMBERS), float64s(arrays, CARRY)
+    """One step (counted from 1) on the gathered batch; return its loss. `record` >= 0 names a row to fill in.
+
+    Where the clipping rule skips the step, nothing moves: not the running statistics either, which are kept meanwhile
+    where those of a point to report stand at evaluations.
+    """
+    carry, moments, kept = float64s(arrays, CARRY), reals(arrays, MOMENTS), reals(arrays, POINT_MOMENTS)
+    count = load(plan, RUNNING_SIZE) if load(plan, CLIP) != 0 else 0
+    copy_reals(count, moments, kept)
     value = batch_gradient(plan, arrays, rows)
     rate = load(float64s(arrays, RATES), step - 1) * load(carry, RATE_FACTOR)
     advance(carry, GRADIENTS, float64(1))
     row = record_row(plan, arrays, record if record >= 0 else 0)
     if record >= 0:
         record_gradients(plan, arrays, row)
-    run_stage(plan, arrays, CLIP_STAGE, 0, step, rows, rate, value)
-    latest = run_stage(plan, arrays, WRAPPER_STAGE, 0, step, rows, rate, value)
-    # Decay acts on the parameters as they were before the update, as in the paper and in PyTorch.
-    if load(numbers, DECAY) != 0.0:
-        decay_weights(plan, arrays, rate * load(float64s(arrays, DECAYS), step - 1))
-    latest = run_stage(plan, arrays, OPTIMIZER_STAGE, 0, step, rows, rate, latest)
-    run_stage(plan, arrays, WRAPPER_STAGE, AFTER, step, rows, rate, latest)
+    if ask_stage(plan, arrays, CLIP_STAGE, 0, step, rows, rate, value) == SKIP:
+        advance(carry, SKIPPED, float64(1))
+        copy_reals(count, kept, moments)
+    else:
+        update_params(plan, arrays, step, rows, rate, value)
     if record >= 0:
         record_updates(plan, arrays, row)
     return value

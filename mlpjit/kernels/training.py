@@ -30,6 +30,7 @@ from mlpjit.kernels.layout import (
     ROWS_WRITTEN,
     RUNNING,
     SHUFFLE,
+    SKIPPED,
     STEP,
     STEPS_PER_EPOCH,
     STOP,
@@ -154,9 +155,12 @@ def repeat_step(plan: Ints, arrays: Ints, source: Int, target: Int) -> None:
 
 @kernel
 def make_step(plan: Ints, arrays: Ints, done: Int) -> Int:
-    """Take the step after `done`; return DIVERGED where its loss is not finite."""
+    """Take the step after `done`; return DIVERGED where its loss is not finite, unless it was skipped.
+
+    The epoch's training loss is the mean over the samples whose loss was finite: NaN where there were none.
+    """
     carry, per_epoch = float64s(arrays, CARRY), load(plan, STEPS_PER_EPOCH)
-    batch = done % per_epoch
+    batch, skipped = done % per_epoch, load(carry, SKIPPED)
     rows = batch_rows(plan, batch)
     gather_batch(plan, arrays, batch * load(plan, BATCH), rows)
     row = record_of(plan, done + 1)
@@ -165,12 +169,13 @@ def make_step(plan: Ints, arrays: Ints, done: Int) -> Int:
         repeat_step(plan, arrays, 0, row)
     store(carry, STEP, float64(done + 1))
     store(ints(arrays, CONTROL), PROGRESS, done + 1)
-    if not finite(value):
+    if finite(value):
+        store(carry, LAST_FINITE_LOSS, value)
+        advance(carry, LOSS_SUM, value * rows)
+        advance(carry, ROWS_SEEN, float64(rows))
+    elif load(carry, SKIPPED) == skipped:
         store(carry, DIVERGED_STEP, float64(done + 1))
         return DIVERGED
-    store(carry, LAST_FINITE_LOSS, value)
-    advance(carry, LOSS_SUM, value * rows)
-    advance(carry, ROWS_SEEN, float64(rows))
     if batch == per_epoch - 1:
         close_epoch(carry)
     return RUNNING

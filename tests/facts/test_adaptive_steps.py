@@ -42,6 +42,21 @@ def test_the_first_step_over_the_rate(name, settings, size):
         assert -moved[0] / 0.01 == pytest.approx(size, rel=1e-9)
 
 
+CONSTANT = [
+    ("adam", NONE), ("adamw", {**NONE, "weight_decay": 0.0}), ("adamax", {"eps": 0.0}), ("laprop", NONE),
+    ("adan", NONE), ("amsgrad", {**NONE, "maximum_of_corrected": True}), ("lion", {}), ("sign_sgd", {}), ("signum", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "settings"), CONSTANT)
+def test_under_a_constant_gradient_every_step_is_the_rate(name, settings):
+    """Kingma & Ba 2015, section 2.1, with eps = 0: both corrections undo the zeros that the averages began with."""
+    driver = Driver(name, np.zeros(3), **settings)
+    for step in range(1, 101):
+        driver.step(np.array([1e-9, 0.3, -1e9]), 0.01)
+        np.testing.assert_allclose(driver.theta, 0.01 * step * np.array([-1, -1, 1]), rtol=1e-12)
+
+
 def test_adagrad_steps_fall_as_one_over_the_root_of_the_step():
     driver = Driver("adagrad", np.zeros(1), **NONE)
     found = [float(driver.step(0.3, 0.01)[0]) for _ in range(50)]

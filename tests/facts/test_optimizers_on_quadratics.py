@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from facts.driver import Driver
 
+import mlpjit as mj
+
 LOGS = Path(__file__).parents[1] / "data" / "deepobs_quadratic_gd.csv"
 LOW, HIGH = 1.0, 100.0
 SPECTRUM = np.geomspace(LOW, HIGH, 60)
@@ -109,6 +111,17 @@ def final_loss(rate: float, seed: int) -> float:
 def test_the_quadratic_is_that_of_deepobs():
     assert np.linalg.eigvalsh(HESSIAN)[-1] == pytest.approx(53.129015, abs=1e-6)
     assert quadratic_loss(np.ones(100), TEST[:896]) == pytest.approx(353.446764, abs=2e-5)
+
+
+def test_single_steps_from_python_are_the_drivers_steps():
+    """The public interface takes any gradient: that of the quadratic, in full batches."""
+    opt, theta, driver = mj.optimizers["sgd"], np.ones(100), Driver("sgd", np.ones(100))
+    state = opt.init(theta)
+    for _ in range(700):
+        theta, state = opt.update(theta, (theta - TRAIN.mean(axis=0)) @ HESSIAN, state, learning_rate=0.01)
+        driver.step((driver.theta - TRAIN.mean(axis=0)) @ HESSIAN, 0.01)
+    np.testing.assert_array_equal(theta, driver.theta)
+    assert quadratic_loss(theta, TEST[:896]) == pytest.approx(87.28, abs=0.3)
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered", "ignore:invalid value")

@@ -1,7 +1,8 @@
 """Golden trajectories of optimizers, from torch, optax and, where only they have it, other public codes.
 
 Run in an environment that has them: `PYTHONPATH=tests:. python -m goldens.make_optimizers`. Beside torch and optax that
-is adabound (the paper's own code), madgrad (the authors'), pytorch_optimizer and timm, the latter without torchvision.
+is adabound (the paper's own code), madgrad and schedulefree (the authors'), pytorch_optimizer and timm, the latter
+without torchvision.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 from goldens.matrix_cases import muons
 from goldens.records import Golden, save
 from goldens.tensor_cases import averaging, factored, layerwise, parameter_free
-from goldens.trajectories import INPUTS, case, found_alone
+from goldens.trajectories import INPUTS, Adjusted, case, found, found_alone
 
 Settings = dict[str, Any]
 BETAS: list[tuple[Settings, float]] = [
@@ -101,6 +102,40 @@ def adagrads() -> Iterator[Golden]:
         yield case("madgrad", ours, "madgrad.MADGRAD", {"momentum": b, "eps": eps})
         single = {"note": "it takes the root of the step in float32", "tolerance": 1e-7}
         yield case("madgrad", ours, "optax.contrib.madgrad", {"momentum": b, "eps": eps}, decay=0.1, **single)
+        theirs, note = {"momentum": b, "eps": eps}, "its rate less eps"
+        yield case("madgrad", theirs, "madgrad.MADGRAD", theirs, madgrad_less_eps, note, decay=0.07)
+
+
+def madgrad_less_eps(tensors: Any, lr: float, **theirs: Any) -> Any:
+    """The authors' MADGRAD adds eps to its rate, which is given less eps here."""
+
+    def adjust(group: dict[str, Any], t: int) -> None:
+        group["lr"] -= group["eps"]
+
+    return Adjusted(found("madgrad.MADGRAD")(tensors, lr=lr, **theirs), adjust)
+
+
+def uncorrected(oracle: str) -> Any:
+    """Return a maker of an optimizer with Adam's bias corrections, which its rate and epsilon take back.
+
+    eta sqrt(c2) / c1 m / (sqrt v + eps), or eta / c1 m / (sqrt(v / c2) + eps / sqrt c2): the same for both.
+    """
+
+    def make(tensors: Any, lr: float, **theirs: Any) -> Any:
+        first = {name: theirs[name] for name in ("eps", "final_lr") if name in theirs}
+
+        def adjust(group: dict[str, Any], t: int) -> None:
+            b1, b2 = group["betas"]
+            taken = math.sqrt(1 - b2**t) / (1 - b1**t)
+            group["lr"] /= taken
+            if "final_lr" in first:
+                group["final_lr"] = first["final_lr"] * taken  # their bounds move with the rate
+            else:
+                group["eps"] = first["eps"] / math.sqrt(1 - b2**t)
+
+        return Adjusted(found(oracle)(tensors, lr=lr, **theirs), adjust)
+
+    return make
 
 
 def adams() -> Iterator[Golden]:
@@ -141,6 +176,15 @@ def relatives() -> Iterator[Golden]:
             ours = {**b, "eps": eps, "final_rate": 0.05, "gamma": gamma, "corrected": True}
             yield case("adabound", ours, "adabound.AdaBound", theirs)
             yield case("amsbound", ours, "adabound.AdaBound", {**theirs, "amsbound": True})
+            oracle, note = "adabound.AdaBound", "its bias corrections taken back by its rate"
+            paper = {**ours, "corrected": False}
+            yield case("adabound", paper, oracle, theirs, uncorrected(oracle), note)
+            yield case("amsbound", paper, oracle, {**theirs, "amsbound": True}, uncorrected(oracle), note)
+        oracle, theirs = "pytorch_optimizer.Yogi", {**as_torch(b, eps), "initial_accumulator": 0.0, "foreach": False}
+        yield case("yogi", {**b, "eps": eps}, oracle, theirs, uncorrected(oracle), note)
+        parts = {"decay": b["b2"], "eps": eps, "eps_in_sqrt": False, "bias_correction": True}
+        shown = "optax.scale_by_rms, ema, scale_by_learning_rate"
+        yield case("laprop", {**b, "eps": eps}, shown, {"b1": b["b1"], **parts}, optax_laprop, decay=0.1)
         note = "gradients times 1e6: it adds 1e-15 to v"
         torch = {**as_torch(b, 1e-15), "foreach": False}
         yield case("laprop", b, "pytorch_optimizer.LaProp", torch, note=note, scale=1e6)
@@ -156,6 +200,13 @@ def relatives() -> Iterator[Golden]:
         both = {**b, "eps": eps, "eps_root": eps}
         yield case("adan", {**both, "complement": True}, "optax.adan", both, decay=0.1)
     yield warmed_ademamix()
+
+
+def optax_laprop(rate: Any, b1: float, **theirs: Any) -> Any:
+    """LaProp with the rate outside the momentum, from optax's parts."""
+    import optax
+
+    return optax.chain(optax.scale_by_rms(**theirs), optax.ema(b1), optax.scale_by_learning_rate(rate))
 
 
 def warmed_ademamix() -> Golden:

@@ -29,6 +29,25 @@ def torch_rates(make: Callable[[Any], Any], steps: int = STEPS, rate: float = 1.
     return np.array(found)
 
 
+def torch_momenta(make: Callable[[Any], Any], base: float) -> np.ndarray:
+    """Return the momenta of such a scheduler over `base`, b1 of Adam being the same."""
+    import torch
+
+    found = []
+    for kind, settings in ((torch.optim.SGD, {"momentum": 0.5}), (torch.optim.Adam, {})):
+        weight = torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))
+        optimizer = kind([weight], lr=1.0, **settings)
+        scheduler, path = make(optimizer), []
+        for _ in range(STEPS):
+            group = optimizer.param_groups[0]
+            path.append(float(group["momentum"] if "momentum" in group else group["betas"][0]))
+            optimizer.step()
+            scheduler.step()
+        found.append(np.array(path) / base)
+    assert np.array_equal(*found)
+    return found[0]
+
+
 def averaged_rates(**settings: float) -> np.ndarray:
     """Return the rates that torch's ASGD keeps in its state: lr / (1 + lambd lr t)^alpha."""
     import torch
@@ -92,6 +111,35 @@ def torch_cases() -> Iterator[Golden]:
         made = averaged_rates(lambd=decay, alpha=0.5)
         yield case("inverse_sqrt", {"timescale": 1 / decay}, f"torch.optim.ASGD(lambd={decay}, alpha=0.5)", made)
     yield from torch_one_cycle(schedulers)
+    yield from torch_cycled_momenta(schedulers)
+
+
+def torch_cycled_momenta(schedulers: Any) -> Iterator[Golden]:
+    """Momentum falls where the rate rises: from its largest value to its smallest, `base`, and back."""
+    largest, base = 0.95, 0.8
+    for half in (8, 5):
+        made = torch_momenta(
+            lambda optimizer, h=half: schedulers.CyclicLR(
+                optimizer, 0.1, 1.0, step_size_up=h, base_momentum=base, max_momentum=largest
+            ),
+            base,
+        )
+        note = "of the momentum, whose smallest value is 0.8"
+        oracle = f"torch.optim.lr_scheduler.CyclicLR(step_size_up={half}, cycle_momentum=True)"
+        yield case("cyclic", {"half_cycle": half, "low": largest / base}, oracle, made, note=note)
+    for three in (False, True):
+        for strategy in ("cos", "linear"):
+            made = torch_momenta(
+                lambda optimizer, s=strategy, t=three: schedulers.OneCycleLR(
+                    optimizer, 1.0, total_steps=STEPS + 1, pct_start=0.3, anneal_strategy=s, three_phase=t,
+                    base_momentum=base, max_momentum=largest,
+                ),
+                base,
+            )  # fmt: skip
+            rise, edge = (0.3 * (STEPS + 1) - 1) / STEPS, largest / base
+            settings = {"rise": rise, "fall": 2 * rise if three else 1.0, "start": edge, "final": edge}
+            oracle = f"torch.optim.lr_scheduler.OneCycleLR(three_phase={three}, {strategy}, cycle_momentum=True)"
+            yield case("one_cycle", {**settings, "cosine": strategy == "cos"}, oracle, made, note=note)
 
 
 def torch_one_cycle(schedulers: Any) -> Iterator[Golden]:

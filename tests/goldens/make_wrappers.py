@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from goldens import ours
 from goldens.records import Golden, golden, save
-from goldens.trajectories import INPUTS, found, packed, split
+from goldens.trajectories import INPUTS, found, found_alone, packed, split
 
 RATE = 0.03
 SLOPES = np.linspace(0.1, 1.3, len(INPUTS["theta"]))
@@ -93,6 +93,39 @@ def sharpness() -> Iterator[Golden]:
     )  # fmt: skip
 
 
+def shifted_asam() -> Iterator[Golden]:
+    """ASAM with T = |theta| + eta: the oracle's T is |theta|, so it is given theta + eta sign(theta) in each step."""
+    for rho, eta in ((0.5, 0.01), (0.1, 0.3)):
+        shown, note = (
+            "pytorch_optimizer.SAM(SGD, adaptive=True)",
+            "eta by shifting theta; it rounds its norm to float32",
+        )
+        settings = {"rho": rho, "eta": eta}
+        yield case("asam", "momentum", settings, shown, shifted_walk(rho, eta), note=note, tolerance=1e-7)
+
+
+def shifted_walk(rho: float, eta: float) -> np.ndarray:
+    """Return theta after the kept steps of the oracle's adaptive SAM on shifted parameters."""
+    import torch
+
+    torch.set_default_dtype(torch.float64)
+    tensor, slopes, path = torch.nn.Parameter(torch.tensor(INPUTS["theta"])), torch.tensor(SLOPES), []
+    options = {"rho": rho, "adaptive": True, "perturb_eps": 0.0, "lr": RATE, "momentum": 0.9}
+    made = found("pytorch_optimizer.SAM")([tensor], torch.optim.SGD, **options)
+    for g in INPUTS["gradients"]:
+        shift = eta * torch.sign(tensor.detach())
+
+        def closure(g: np.ndarray = g, shift: Any = shift) -> None:
+            tensor.grad = torch.tensor(g) + slopes * (tensor.detach() - shift)
+
+        tensor.data += shift
+        closure()
+        made.step(closure)
+        tensor.data -= shift
+        path.append(tensor.detach().numpy().copy())
+    return np.stack([path[step - 1] for step in ours.STEPS])
+
+
 def gradients_changed() -> Iterator[Golden]:
     """MARS and the cautious mask around Adam; Mechanic around gradient descent and Adam."""
     import optax
@@ -110,6 +143,11 @@ def gradients_changed() -> Iterator[Golden]:
     options = {"lr": RATE, "betas": (0.9, 0.99), "weight_decay": 0.0, "cautious": True}
     path = torch_walk(lambda p: made(p, **options, foreach=False), False)
     yield case("cautious", "lion", {}, "pytorch_optimizer.Lion(cautious=True)", path, base_settings=lion)
+    options = {"lr": RATE, "betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0.0, "caution": True, "foreach": False}
+    path = torch_walk(lambda p: found_alone("timm.optim.adamw.AdamWLegacy")(p, **options), False)
+    adam = {"b1": 0.9, "b2": 0.99, "eps": 1e-8, "eps_root": 0.0}
+    shown = "timm.optim.adamw.AdamWLegacy(caution=True)"
+    yield case("cautious", "adam", {"xi": 0.0}, shown, path, base_settings=adam)
     bases = {"sgd": (optax.sgd(RATE), {}), "adam": (optax.adam(RATE), {"eps": 1e-8, "eps_root": 0.0})}
     for base, (inner, settings) in bases.items():
         for decay in (0.0, 1e-2):
@@ -121,7 +159,7 @@ def gradients_changed() -> Iterator[Golden]:
 
 def make() -> Iterator[Golden]:
     """Compute every case afresh."""
-    for family in (lookaheads, sharpness, gradients_changed):
+    for family in (lookaheads, sharpness, shifted_asam, gradients_changed):
         yield from family()
 
 

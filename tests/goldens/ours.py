@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -14,10 +15,14 @@ from mlpjit import compiled
 from mlpjit.datasets import datasets, load
 from mlpjit.datasets.scaling import column_sums
 from mlpjit.kernels import jit, layout
+from mlpjit.kernels.optimizers.stages import SKIP
 from mlpjit.kernels.plateau import watch_plateau
-from mlpjit.registries import schedules
+from mlpjit.kernels.steps import batch_gradient, gather_batch
+from mlpjit.registries import clippings, schedules
+from mlpjit.run import Run
 from mlpjit.run import rates as step_rates
 from mlpjit.specs import parse_activation
+from mlpjit.stages import scratch_size, settings_of, state_size, tensor_table, tensors_of
 
 STEPS = (1, 2, 5, 50)
 
@@ -58,6 +63,50 @@ def wrapper(case: Golden, shared: Arrays) -> Arrays:
         theta, state = made.update(theta, slope(theta)[1], state, learning_rate=rate, gradient=slope)
         path.append(theta)
     return {"path": np.stack([path[step - 1] for step in STEPS])}
+
+
+def with_errors(gradients: np.ndarray) -> np.ndarray:
+    """Return gradients (50, n) of which some are infinite or NaN: steps 2, 4, 10 to 12 and 31."""
+    made = gradients.copy()
+    made[1, 3], made[3, 0], made[9:12, 5], made[30, -1] = np.nan, np.inf, -np.inf, np.nan
+    return made
+
+
+class Clip:
+    """A clipping rule on its own: call(theta, g) -> the clipped gradient, None where the step is to be skipped."""
+
+    def __init__(self, name: str, settings: dict[str, Any], shapes: Any) -> None:
+        record = clippings[name]
+        tensors = tensors_of(shapes)
+        self.settings = np.array([*settings_of(record, settings), 0.0])
+        self.state, self.scratch = np.zeros(state_size(record, tensors) + 1), np.zeros(scratch_size(record, tensors))
+        self.table, self.step = tensor_table(record, tensors), 0
+        self.kernel = compiled.clipping(name, "float64").call
+
+    def call(self, theta: np.ndarray, g: np.ndarray, loss: float) -> np.ndarray | None:
+        clipped, self.step = g.copy(), self.step + 1
+        where = [a.ctypes.data for a in (theta, clipped, self.state, self.scratch, self.settings)]
+        table = self.table.ctypes.data
+        found = self.kernel(0, self.step, 64, len(g), *where, 0.0, loss, table, len(self.table))
+        return None if found == SKIP else clipped
+
+
+def clipping(case: Golden, shared: Arrays) -> Arrays:
+    """Parameters after 1, 2, 5 and 50 steps of an optimizer behind the rule; where it skips some, what is NaN too."""
+    shapes = case.given.get("shapes") or ast.literal_eval(str(shared["shapes"]))
+    clip, base = (
+        Clip(case.entry, case.settings, shapes),
+        mj.optimizers[case.given["base"]](**case.given["base_settings"]),
+    )
+    theta, broken = shared["theta"], "broken" in case.arrays
+    state, path = base.init(theta), []
+    for g in with_errors(shared["gradients"]) if broken else shared["gradients"]:
+        clipped = clip.call(theta, g, 1.0)
+        if clipped is not None:
+            theta, state = base.update(theta, clipped, state, learning_rate=case.given["learning_rate"])
+        path.append(theta)
+    kept = np.stack([path[step - 1] for step in STEPS])
+    return {"path": np.nan_to_num(kept), "broken": np.isnan(kept).astype(float)} if broken else {"path": kept}
 
 
 def schedule(case: Golden, shared: Arrays) -> Arrays:
@@ -114,6 +163,23 @@ def loss(case: Golden, shared: Arrays) -> Arrays:
     return {"value": np.array(total / rows), "gradient": gradient, "product": product}
 
 
+def iris_run(penalties: dict[str, float]) -> Run:
+    """Return a run of a 4-3-3 network on iris, all samples in one batch."""
+    given = {"dataset": "iris", "hidden": [3], "activation": "tanh", "batch_size": "full", "dtype": "float64"}
+    return Run(mj.RunConfig(**given, shuffle=False, **penalties))
+
+
+def penalty(case: Golden, shared: Arrays) -> Arrays:
+    """The loss with its penalties, and the gradient, as a run computes them at shared["theta"]."""
+    run = iris_run(case.settings)
+    np.testing.assert_array_equal(run.data.x_train, shared["x"])
+    run.params[:], run.order[:] = shared["theta"], np.arange(len(run.order))
+    tables, rows = (run.plan.ctypes.data, run.addresses.ctypes.data), len(run.order)
+    jit.load(gather_batch, "float64").call(*tables, 0, rows)
+    value = jit.load(batch_gradient, "float64").call(*tables, rows)
+    return {"value": np.array(value), "gradient": run.grads.copy()}
+
+
 def plateau_factors(case: Golden, values: np.ndarray) -> np.ndarray:
     """The factor after each validation loss."""
     numbers, carry, found = np.zeros(layout.NUMBERS_SIZE), np.zeros(layout.CARRY_SIZE), []
@@ -144,6 +210,6 @@ def dataset(case: Golden, shared: Arrays) -> Arrays:
 
 
 OURS: dict[str, Callable[[Golden, Arrays], Arrays]] = {
-    "optimizers": optimizer, "wrappers": wrapper, "activations": activation, "losses": loss, "schedules": schedule,
-    "initializers": initializer, "datasets": dataset,
+    "optimizers": optimizer, "wrappers": wrapper, "clippings": clipping, "activations": activation, "losses": loss,
+    "penalties": penalty, "schedules": schedule, "initializers": initializer, "datasets": dataset,
 }  # fmt: skip

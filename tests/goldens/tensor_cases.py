@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from goldens.records import Golden
-from goldens.trajectories import case
+from goldens.trajectories import case, found
 
 BETAS = ({"b1": 0.9, "b2": 0.999}, {"b1": 0.5, "b2": 0.9})
 
@@ -110,3 +110,21 @@ def averaging() -> Iterator[Golden]:
         ours = {"b1": b, "b2": 0.99, "weight_decay": 0.1}
         theirs = {**ours, "weight_lr_power": 2.0, "eps": 1e-8}
         yield case("schedule_free_adamw", ours, "optax.contrib.schedule_free_adamw", theirs)
+        for power, fall in ((2.0, 0.1), (0.5, -0.01)):
+            mine, theirs = {"b1": b, "power": power}, {"momentum": b, "weight_lr_power": power}
+            yield case("schedule_free_sgd", mine, "schedulefree.SGDScheduleFree", theirs, in_training, decay=fall)
+            mine = {**ours, "power": power, "eps": 1e-6}
+            theirs = {"betas": (b, 0.99), "weight_decay": 0.1, "weight_lr_power": power, "eps": 1e-6}
+            yield case("schedule_free_adamw", mine, "schedulefree.AdamWScheduleFree", theirs, in_adamw, decay=fall)
+
+
+def in_training(tensors: Any, kind: str = "SGDScheduleFree", **theirs: Any) -> Any:
+    """The authors' optimizers step in training mode only."""
+    made = found(f"schedulefree.{kind}")(tensors, foreach=False, **theirs)
+    made.train()
+    return made
+
+
+def in_adamw(tensors: Any, **theirs: Any) -> Any:
+    """Return their AdamW."""
+    return in_training(tensors, "AdamWScheduleFree", **theirs)

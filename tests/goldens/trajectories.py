@@ -66,6 +66,21 @@ def torch_path(
     return np.stack([path[step - 1] for step in ours.STEPS])
 
 
+class Adjusted:
+    """An optimizer of torch's kind; adjust(group, t) changes its settings before step t, counted from 1."""
+
+    def __init__(self, made: Any, adjust: Callable[[dict[str, Any], int], None]) -> None:
+        self.made, self.adjust, self.count = made, adjust, 0
+        self.param_groups = made.param_groups
+
+    def step(self) -> None:
+        """Take a step."""
+        self.count += 1
+        for group in self.param_groups:
+            self.adjust(group, self.count)
+        self.made.step()
+
+
 def optax_path(
     make: Callable[..., Any], gradients: np.ndarray, rates: list[float], shapes: Shapes = SHAPES
 ) -> np.ndarray:

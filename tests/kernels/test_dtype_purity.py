@@ -40,13 +40,14 @@ STAGES = {"clipping": clippings, "optimizer": optimizers, "wrapper": wrappers}
 SCALARS = {
     "add_residuals", "batch_gradient", "batch_loss", "determination", "evaluate", "evaluate_epoch",
     "fill_normal", "fill_uniform", "finish", "observe_layers", "orthonormalize_rows", "penalty", "record_gradients",
-    "report", "squares", "take_step", "train", "watch_plateau", "cross_entropy_tangent", "loss_tangent_cross_entropy",
+    "report", "squares", "take_step", "train", "update_params", "watch_plateau", "cross_entropy_tangent",
+    "loss_tangent_cross_entropy",
     *(f"{kind}_{name}" for kind, registry in STAGES.items() for name in registry),
 }  # fmt: skip
 # These loop over tensors, and each has scalars of its own: held to their inner loops.
 TENSORWISE = {
     *(f"optimizer_{rule.name}" for rule in optimizers.records() if rule.kind == "layerwise"),
-    "wrapper_cautious", "wrapper_mars", "run_stage", "make_step",
+    "wrapper_cautious", "wrapper_mars", "clipping_per_layer_norm", "clipping_adaptive", "run_stage", "make_step",
 }  # fmt: skip
 # Sums in double beside float32 data, on one loop: losses, and `dot`. Nothing of them may come back to the data.
 SUMS = {*(f"loss_{name}" for name in losses), "cross_entropy", "observe_units", "record_updates", "sum_of_sizes"}

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mlpjit as mj
+from mlpjit import identity
 from mlpjit.config import RunConfig
 from mlpjit.errors import ConfigError
 from mlpjit.network import views
-from mlpjit.registries import schedules
-from mlpjit.run import Run, rates
+from mlpjit.registries import optimizers, schedules
+from mlpjit.rules import largest_factor
+from mlpjit.run import Run, momenta, rates
 
 RATE, STEPS = 0.3, 500
 
@@ -158,3 +161,99 @@ def test_the_decays_schedule_is_told_where_there_is_one():
     assert both.run_id != RunConfig(schedule="cosine", weight_decay=0.1).run_id
     with pytest.raises(ConfigError, match="it lowers the learning rate alone"):
         RunConfig(weight_decay_schedule="reduce_on_plateau")
+
+
+INVERSE = {"name": "one_cycle", "rise": 0.4, "fall": 1.0, "start": 1.15, "final": 1.1}
+WITH_MOMENTUM = [record.name for record in optimizers.records() if record.momentum]
+
+
+@pytest.mark.parametrize("name", WITH_MOMENTUM)
+@pytest.mark.parametrize("spec", [INVERSE, {"name": "linear", "warmup": 2}], ids=["one_cycle", "linear"])
+def test_a_schedule_of_the_momentum_is_single_steps_with_other_settings(name, spec):
+    """Whatever the optimizer does with it: bias corrections use the momentum of their step, as in torch."""
+    setting = optimizers[name].momentum
+    config = RunConfig(
+        dataset="diabetes", hidden=[3], activation="tanh", batch_size="full", epochs=7, dtype="float64",
+        learning_rate=0.02, init="xavier_normal", optimizer={"name": name, setting: 0.6}, momentum_schedule=spec,
+        schedule="cosine",
+    )  # fmt: skip
+    run, net = Run(config), mj.Network([10, 3, 1], "tanh", loss="mse", dtype="float64")
+    theta, x, y = run.params.copy(), run.data.x_train, run.data.y_train
+    start = theta.copy()
+    state = mj.optimizers[name].init(theta, layers=[(10, 3), (3,), (3, 1), (1,)])
+    asked = {
+        "gradient": lambda p: net.loss_and_grad(p, x, y),
+        "curvature": lambda p, v: net.hessian_vector_product(p, v, x, y),
+    }
+    for rate, momentum in zip(run.rates, run.momenta, strict=True):
+        loss, g = net.loss_and_grad(theta, x, y)
+        opt = mj.optimizers[name](**{setting: float(momentum)})
+        theta, state = opt.update(theta, g, state, learning_rate=rate, loss=loss, **asked)
+    run.advance()
+    np.testing.assert_allclose(run.params, theta, rtol=1e-9, atol=1e-12)
+    assert not np.array_equal(run.params, start)
+    assert len(set(run.momenta)) > 4
+
+
+def test_the_momentum_of_every_step():
+    config = RunConfig(optimizer={"name": "adam", "b1": 0.8}, momentum_schedule={"name": "linear", "final": 0.5})
+    np.testing.assert_allclose(momenta(config, 10), 0.8 * (1 - 0.5 * np.arange(10) / 10), rtol=1e-15)
+
+
+def test_a_run_in_pieces_has_the_momenta_of_a_run_at_once():
+    config = RunConfig(hidden=[5], epochs=2, optimizer="momentum", momentum_schedule={"name": "linear"})
+    whole, pieces = Run(config), Run(config)
+    whole.advance()
+    for step in (1, 2, 17, None):
+        pieces.advance(step)
+    np.testing.assert_array_equal(whole.params, pieces.params)
+    plain = Run(RunConfig(hidden=[5], epochs=2, optimizer="momentum"))
+    plain.advance()
+    assert not np.array_equal(plain.params, whole.params)
+
+
+def test_without_a_momentum_schedule_a_run_is_what_it_was():
+    """Neither its canonical form nor its id has a word of it; with one both have."""
+    slow = {"name": "momentum", "momentum": 0.8}
+    given = {"optimizer": slow, "schedule": "cosine", "weight_decay_schedule": "linear"}
+    plain, same, other = (RunConfig(**given, momentum_schedule=s) for s in ("constant", {"name": "constant"}, INVERSE))
+    assert "momentum_schedule" not in plain.canonical()
+    assert not any("momentum_schedule" in part.value(plain.__dict__) for part in identity.IDENTITY.values())
+    assert ("schedules", "constant") not in identity.records_used(plain.__dict__)
+    assert plain.run_id == same.run_id == RunConfig(**given).run_id != other.run_id
+    assert plain.factors()["schedule"] == "cosine, decay linear"
+    assert other.factors()["schedule"].startswith("cosine, decay linear, momentum one_cycle(")
+    assert RunConfig(**json.loads(json.dumps(other.canonical()))).run_id == other.run_id
+    warm = RunConfig(**given, momentum_schedule={"name": "constant", "warmup": 9})
+    assert warm.run_id not in (plain.run_id, other.run_id)
+
+
+WRONG_MOMENTA = [
+    ({"optimizer": "sgd"}, "momentum_schedule 'linear' with optimizer 'sgd': it has no momentum to schedule"),
+    ({"optimizer": "schedule_free_sgd"}, "'schedule_free_sgd': it has no momentum to schedule"),
+    ({"momentum_schedule": "reduce_on_plateau"}, "'reduce_on_plateau': it lowers the learning rate alone"),
+    ({"wrapper": "mars"}, "momentum_schedule 'linear' with wrapper 'mars': its b1 would stay as it is"),
+    ({"momentum_schedule": INVERSE}, "'one_cycle': it takes momentum from 0.9 to 1.035, need below 1"),
+    (
+        {"momentum_schedule": {"name": "step", "factor": 1.01}},
+        "'step': it takes momentum from 0.9 to inf, need below 1",
+    ),
+    ({"momentum_schedule": {"name": "multistep", "factor": 1.2}}, "it takes momentum from 0.9 to 1.296, need below 1"),
+]
+
+
+@pytest.mark.parametrize(("given", "line"), WRONG_MOMENTA)
+def test_momentum_schedules_that_cannot_be(given, line):
+    with pytest.raises(ConfigError) as raised:
+        RunConfig(**{"optimizer": "momentum", "momentum_schedule": "linear", **given})
+    assert line in " ".join(raised.value.problems)
+
+
+@pytest.mark.parametrize("name", [name for name in schedules if not schedules[name].watches])
+@pytest.mark.parametrize("more", [{}, {"final": 1.05}, {"start": 1.07}, {"low": 1.03}, {"factor": 1.02}])
+def test_no_momentum_reaches_1_unsaid(name, more):
+    """What is told of the largest factor of a schedule holds for every step."""
+    given = {key: value for key, value in more.items() if key in schedules[name].defaults}
+    spec = RunConfig(schedule={"name": name, **given}).schedule
+    found = rates(RunConfig(schedule=spec, learning_rate=1.0), STEPS)
+    assert found.max() <= largest_factor(spec) * (1 + 1e-14)

@@ -31,7 +31,7 @@ def mae(output, target):
 
 @pointwise(
     "L = (1/n) sum_i sum_k (d^2 / 2 if |d| <= delta else delta (|d| - delta / 2)), d = yhat_ik - y_ik",
-    "Huber 1964, Annals of Mathematical Statistics 35(1), section 2", limits={"delta": above(0)}, delta=1.0,
+    "Huber 1964, Annals of Mathematical Statistics 35(1)", limits={"delta": above(0)}, delta=1.0,
 )  # fmt: skip
 def huber(output, target, delta):
     """Huber's loss: half a square up to delta, straight beyond; mean over samples, sum over outputs."""

@@ -1,11 +1,11 @@
-"""Clipping: stages that change the gradient before the optimizer sees it."""
+"""Clipping: stages that change the gradient before the optimizer sees it, or have the step skipped."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from mlpjit.kernels.optimizers.stages import DONE
+from mlpjit.kernels.optimizers.stages import COLUMNS, DONE, EXTRA_AT, KIND, OFFSET, ROWS, SKIP, TENSOR_COLUMNS, WEIGHT
 from mlpjit.kernels.rules import (
     Float64,
     Float64s,
@@ -14,8 +14,10 @@ from mlpjit.kernels.rules import (
     Ints,
     Reals,
     Stage,
+    device,
     dot,
     load,
+    offset,
     real,
     select,
     sqrt,
@@ -26,27 +28,102 @@ from mlpjit.registry import Registry
 clippings: Registry[Stage] = Registry("clipping")
 
 
-def clipping(formula: str, citation: str, **defaults: Any) -> Callable[[Function], Stage]:
-    """Register a whole-gradient stage with the signature of `stages.call_stage`."""
+FIELDS = ("extra", "extra_scratch", "parts")
+
+
+def clipping(formula: str, citation: str, **options: Any) -> Callable[[Function], Stage]:
+    """Register a whole-gradient stage with the signature of `stages.call_stage`; options are FIELDS and defaults."""
+    fields = {name: options.pop(name) for name in FIELDS if name in options}
 
     def register(function: Function) -> Stage:
         name = function.__name__.removesuffix("_clipping")
-        return clippings.register(Stage(name, function, formula, citation, defaults, kind="whole"))
+        return clippings.register(Stage(name, function, formula, citation, options, kind="whole", **fields))
 
     return register
 
 
-@clipping("g *= min(1, max_norm / |g|)", "Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063", max_norm=1.0)
+@device
+def shrink(count, norm, limit, grads):
+    """g *= min(1, limit / norm); a norm that is NaN changes nothing."""
+    if norm > limit:
+        factor = real(limit / norm)
+        for i in range(count):
+            store(grads, i, load(grads, i) * factor)
+
+
+@clipping(
+    "g *= min(1, max_norm / (|g| + eps))", "Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063, algorithm 1",
+    parts=(shrink,), max_norm=1.0, eps=0.0,
+)  # fmt: skip
 def global_norm_clipping(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
     settings: Float64s, learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
 ) -> Int:  # fmt: skip
-    """Shrink the whole gradient to at most max_norm, measured over all parameters together."""
-    norm = sqrt(dot(grads, grads, count))
-    if norm > load(settings, 0):
-        factor = real(load(settings, 0) / norm)
+    """Shrink the whole gradient to at most max_norm, measured over all parameters together. torch has eps = 1e-6."""
+    shrink(count, sqrt(dot(grads, grads, count)) + load(settings, 1), load(settings, 0), grads)
+    return DONE
+
+
+@clipping(
+    "g_l *= min(1, max_norm / (|g_l| + eps)), tensor by tensor",
+    "McMahan, Ramage, Talwar & Zhang 2018, arXiv:1710.06963, per-layer clipping", parts=(shrink,), max_norm=1.0,
+    eps=0.0,
+)  # fmt: skip
+def per_layer_norm_clipping(
+    phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
+    settings: Float64s, learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
+) -> Int:  # fmt: skip
+    """Shrink the gradient of each weight matrix and of each vector to at most max_norm (`clipnorm` in Keras)."""
+    for t in range(tensor_count):
+        tensor = offset(tensors, t * TENSOR_COLUMNS)
+        size, g = load(tensor, ROWS) * load(tensor, COLUMNS), offset(grads, load(tensor, OFFSET))
+        shrink(size, sqrt(dot(g, g, size)) + load(settings, 1), load(settings, 0), g)
+    return DONE
+
+
+@device
+def length_of(count, stride, x, scratch):
+    """The norm of every stride-th entry; leaves them in the scratch."""
+    for i in range(count):
+        store(scratch, i, load(x, i * stride))
+    return sqrt(dot(scratch, scratch, count))
+
+
+@device
+def clip_unit(count, stride, threshold, eps, w, g, scratch):
+    """g *= min(1, threshold max(|w|, eps) / |g|), for the weights of one unit."""
+    length = length_of(count, stride, w, scratch)
+    limit, norm = threshold * (eps if length < eps else length), length_of(count, stride, g, scratch)
+    if norm > limit:
+        factor = real(limit / norm)
         for i in range(count):
-            store(grads, i, load(grads, i) * factor)
+            store(g, i * stride, load(g, i * stride) * factor)
+
+
+@clipping(
+    "g_i *= min(1, threshold max(|w_i|, eps) / |g_i|), w_i the weights into unit i",
+    "Brock, De, Smith & Simonyan 2021, arXiv:2102.06171, eq. 3", parts=(length_of, clip_unit),
+    extra_scratch=lambda rows, columns, kind: max(rows, columns), threshold=0.01, eps=1e-3,
+)  # fmt: skip
+def adaptive_clipping(
+    phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
+    settings: Float64s, learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
+) -> Int:  # fmt: skip
+    """Adaptive gradient clipping: each unit's gradient in proportion to its weights; a vector is one unit.
+
+    Every layer is clipped; the paper leaves out the last. Of a single input each weight is a unit, as in the paper and
+    in timm; the authors' code and optax take that matrix for a vector.
+    """
+    threshold, eps = load(settings, 0), load(settings, 1)
+    for t in range(tensor_count):
+        tensor = offset(tensors, t * TENSOR_COLUMNS)
+        across, tall = load(tensor, COLUMNS), load(tensor, ROWS)
+        w, g = offset(params, load(tensor, OFFSET)), offset(grads, load(tensor, OFFSET))
+        if load(tensor, KIND) == WEIGHT:
+            for j in range(across):
+                clip_unit(tall, across, threshold, eps, offset(w, j), offset(g, j), scratch)
+        else:
+            clip_unit(across, 1, threshold, eps, w, g, scratch)
     return DONE
 
 
@@ -62,3 +139,28 @@ def value_clipping(
         g = select(g > limit, limit, g)
         store(grads, i, select(g < -limit, -limit, g))
     return DONE
+
+
+@clipping(
+    "no step where g or the loss is not finite, unless the last max_consecutive_errors steps were left out too",
+    "optax.apply_if_finite; Micikevicius et al. 2018, arXiv:1710.03740, section 3.2",
+    extra=lambda rows, columns, kind: 1, max_consecutive_errors=10,
+)  # fmt: skip
+def skip_non_finite_clipping(
+    phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
+    settings: Float64s, learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
+) -> Int:  # fmt: skip
+    """Leave out a step whose gradient or loss is infinite or NaN; it counts for the schedule and for the epoch.
+
+    Parameters, running statistics, the optimizer's state and its own count of steps stay, and nothing decays. A
+    training loss that is not finite then does not end the run, until more than max_consecutive_errors such steps come
+    in a row: the next is taken as it is, and the run has diverged. optax looks at the gradient alone.
+    """
+    wrong = 0 if loss - loss == 0.0 else 1
+    for i in range(count):
+        g = load(grads, i)
+        wrong += 0 if g - g == 0.0 else 1
+    so_far = offset(state, load(tensors, EXTRA_AT))
+    in_a_row = real(0.0) if wrong == 0 else load(so_far, 0) + real(1.0)
+    store(so_far, 0, in_a_row)
+    return SKIP if wrong != 0 and in_a_row <= real(load(settings, 0)) else DONE

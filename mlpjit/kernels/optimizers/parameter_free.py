@@ -71,7 +71,7 @@ def bias_correction(step, b1, b2):
 
 @joint(
     "Adam on d g; s = b3 s + gamma d^2 / d0 g; d = max(d, c sum gamma d^2 / d0 <g, theta_0 - theta> / |s|_1)",
-    "Mishchenko & Defazio 2023, arXiv:2306.06101, algorithm 4", state=("mu", "nu", "sum", "start"),
+    "Mishchenko & Defazio 2023, arXiv:2306.06101, the version for Adam", state=("mu", "nu", "sum", "start"),
     initial={"start": "params"}, extra=2, scratch=1, parts=(squared_distance, absolute_sum, bias_correction),
     b1=0.9, b2=0.999, eps=1e-8, weight_decay=0.0, initial_distance=1e-6, growth=1.0,
 )  # fmt: skip
@@ -105,7 +105,7 @@ def prodigy(step, rows, columns, kind, count, params, grads, state, extra, scrat
 
 @joint(
     "Adam at rate d; s = b3 s + (1 - b3) d g; d = max(d, sum d <g, s / sqrt v> / |s|_1)",
-    "Defazio & Mishchenko 2023, arXiv:2301.07733, algorithm 5", state=("mu", "nu", "sum"), extra=2, scratch=1,
+    "Defazio & Mishchenko 2023, arXiv:2301.07733, the version for Adam", state=("mu", "nu", "sum"), extra=2, scratch=1,
     parts=(absolute_sum, bias_correction), b1=0.9, b2=0.999, eps=1e-8, weight_decay=0.0, initial_distance=1e-6,
 )  # fmt: skip
 def d_adaptation(step, rows, columns, kind, count, params, grads, state, extra, scratch, settings, learning_rate, loss):

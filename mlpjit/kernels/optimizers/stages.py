@@ -4,8 +4,12 @@ A stage is called with phase 0, 1, 2, ... It returns DONE, or what it needs befo
 they now stand and on the same batch: the loss; the gradient (in `grads`, and the loss); or the product of the Hessian
 with what it wrote at `scratch`, which then stands `count` numbers behind. The run serves it and counts it.
 
-A wrapper is called with these phases before the optimizer it wraps, and behind it from phase AFTER on. A stage whose
-record has `point` is also called with phase EVALUATE: it writes the point to report to `grads` and returns POINT.
+A wrapper is called with these phases before the optimizer it wraps, with phase DECAYED where the run's own decay has
+changed the parameters since, and behind the optimizer from phase AFTER on. A stage whose record has `point` is also
+called with phase EVALUATE: it writes the point to report to `grads` and returns POINT.
+
+A clipping rule is called once, with phase 0, and returns DONE, or SKIP: the run then takes the step without decay,
+wrapper and optimizer. The others count as their `step` only those that were not skipped.
 """
 
 from __future__ import annotations
@@ -28,8 +32,8 @@ from mlpjit.kernels.rules import (
     real,
 )
 
-DONE, NEED_GRADIENT, NEED_LOSS, NEED_HVP, POINT = 0, 1, 2, 3, 4
-AFTER, EVALUATE = 1000, -1
+DONE, NEED_GRADIENT, NEED_LOSS, NEED_HVP, POINT, SKIP = 0, 1, 2, 3, 4, 5
+DECAYED, AFTER, EVALUATE = 500, 1000, -1
 # Columns of the table of tensors: where a tensor begins in the packed buffer, its shape, its kind; where its own part
 # of the optimizer's state begins; and of its layer, counted from `scratch`, where the inputs and the deltas of the
 # batch stand in the workspace, and how far their rows are apart.

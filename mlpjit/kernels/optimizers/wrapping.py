@@ -6,6 +6,7 @@ from mlpjit.kernels.optimizers.layerwise import wrapper
 from mlpjit.kernels.optimizers.stages import (
     AFTER,
     COLUMNS,
+    DECAYED,
     DONE,
     EXTRA_AT,
     NEED_GRADIENT,
@@ -35,7 +36,7 @@ from mlpjit.kernels.rules import (
 
 @wrapper(
     "every k steps: phi += alpha (theta - phi); theta = phi", "Zhang et al. 2019, arXiv:1907.08610, algorithm 1",
-    state=("slow",), initial={"slow": "params"}, k=5, alpha=0.5,
+    state=("slow",), initial={"slow": "params"}, moves=True, k=5, alpha=0.5,
 )  # fmt: skip
 def lookahead_wrapper(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
@@ -100,15 +101,24 @@ def asam_wrapper(
 
 
 @wrapper(
-    "u = [u g > 0] u size / (count of u g > 0 + xi), tensor by tensor", "Liang et al. 2024, arXiv:2411.16085, eq. 5",
-    scratch=1, xi=1.0,
+    "u = [u g > 0] u size / (count of u g > 0 + xi), tensor by tensor", "Liang et al. 2024, arXiv:2411.16085",
+    scratch=2, moves=True, xi=1.0,
 )  # fmt: skip
 def cautious_wrapper(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
     settings: Float64s, learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
 ) -> Int:  # fmt: skip
-    """Cautious: only those parts of an update that go against this batch's gradient, scaled up for the others."""
+    """Cautious: only those parts of an update that go against this batch's gradient, scaled up for the others.
+
+    The run's weight_decay is no part of the update, as in the authors' code; a decay that the optimizer has itself is.
+    The paper's algorithm 1 divides by the mean of the mask instead: xi = 0, as in timm.
+    """
+    given = offset(scratch, count)
     if phase == 0:
+        # The optimizer may ask for another gradient, which then stands in place of this one.
+        for i in range(count):
+            store(given, i, load(grads, i))
+    if phase == 0 or phase == DECAYED:
         for i in range(count):
             store(scratch, i, load(params, i))
         return DONE
@@ -118,18 +128,18 @@ def cautious_wrapper(
         kept = 0
         for i in range(at, at + size):
             # NaN counts as kept: it must not vanish.
-            kept += 0 if (load(scratch, i) - load(params, i)) * load(grads, i) <= 0.0 else 1
+            kept += 0 if (load(scratch, i) - load(params, i)) * load(given, i) <= 0.0 else 1
         scale = real(size / (kept + load(settings, 0)))
         for i in range(at, at + size):
             update = load(scratch, i) - load(params, i)
-            held = update * load(grads, i) <= 0.0
+            held = update * load(given, i) <= 0.0
             store(params, i, load(scratch, i) - select(held, real(0.0), scale * update))
     return DONE
 
 
 @wrapper(
     "c = g + gamma b1 / (1 - b1) (g - g_before), shrunk to |c| <= 1 tensor by tensor; g = c",
-    "Yuan et al. 2024, arXiv:2411.10438, algorithm 2", state=("before",), gamma=0.025, b1=0.95,
+    "Yuan et al. 2024, arXiv:2411.10438", state=("before",), gamma=0.025, b1=0.95,
 )  # fmt: skip
 def mars_wrapper(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
@@ -188,7 +198,7 @@ def bet_on(step, bet, eps, first, kept):
 @wrapper(
     "theta = theta_0 - (sum of s) Delta, Delta = the base updates so far; s by betting on <g, Delta>",
     "Cutkosky, Defazio & Mehta 2023, arXiv:2306.00144, algorithm 1", state=("start",), initial={"start": "params"},
-    extra=lambda rows, columns, kind: 4 * BETAS, scratch=1, parts=(bet_on,),
+    extra=lambda rows, columns, kind: 4 * BETAS, scratch=2, moves=True, parts=(bet_on,),
     weight_decay=1e-2, eps=1e-8, initial_scale=1e-6,
 )  # fmt: skip
 def mechanic_wrapper(
@@ -199,9 +209,13 @@ def mechanic_wrapper(
 
     As in optax: Delta is worked out from the parameters each step, and each bet is clipped to the largest so far.
     """
+    given = offset(scratch, count)
     if phase == 0:
+        # The optimizer may ask for another gradient, which then stands in place of this one.
         for i in range(count):
             store(scratch, i, load(params, i))
+            store(given, i, load(grads, i))
+    if phase != AFTER:
         return DONE
     kept, eps, first = offset(state, load(tensors, EXTRA_AT)), load(settings, 1), load(settings, 2)
     scales = offset(kept, 3 * BETAS)
@@ -209,16 +223,16 @@ def mechanic_wrapper(
     for k in range(BETAS):
         total += float64(load(scales, k)) if step > 1 else first
     # <g + pull theta, Delta> with Delta = (theta_0 - theta) / (total + eps), all at the point before the base's update.
-    size, slope = sqrt(dot(scratch, scratch, count)), sqrt(dot(grads, grads, count))
+    size, slope = sqrt(dot(scratch, scratch, count)), sqrt(dot(given, given, count))
     pull = load(settings, 0) * total * slope / (size + eps)
     past = real(1.0 / (total + eps))
     for i in range(count):
         update = load(scratch, i) - load(params, i)
         delta = (load(state, i) - load(scratch, i)) * past
         store(params, i, delta + update)
-        store(grads, i, fma(real(pull), load(scratch, i), load(grads, i)))
+        store(given, i, fma(real(pull), load(scratch, i), load(given, i)))
         store(scratch, i, delta)
-    bet = dot(grads, scratch, count)
+    bet = dot(given, scratch, count)
     grown = real(bet_on(step, bet, eps, first, kept))
     for i in range(count):
         store(params, i, fma(-grown, load(params, i), load(state, i)))
