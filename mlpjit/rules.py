@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from mlpjit.errors import ConfigError
 from mlpjit.identity import SHAPE_FIELDS, Values, activation, dataset_info, hidden, loss
 from mlpjit.initialization.gains import TORCH_GAINS
-from mlpjit.registries import losses, schedules
+from mlpjit.registries import losses, normalizations, schedules
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,7 @@ def plateaus_are_for_the_rate(values: Values) -> str | None:
 @rule("normalization", "batch_size")
 def batch_normalization_needs_a_batch(values: Values) -> str | None:
     """The variance of one sample is zero."""
-    if values["normalization"] != "batch" or values["batch_size"] != 1:
+    name = values["normalization"]
+    if values["batch_size"] != 1 or not normalizations[name].running:
         return None
-    return "normalization 'batch' with batch_size 1: need batch_size 2 or more, or 'full'"
+    return f"normalization {name!r} with batch_size 1: need batch_size 2 or more, or 'full'"
