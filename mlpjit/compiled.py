@@ -13,7 +13,7 @@ from mlpjit.kernels.optimizers.stages import elementwise_loop, linked_names
 from mlpjit.kernels.rules import Activation, Kernel, Stage, kernel
 from mlpjit.kernels.schedules import loop as schedule_loop
 from mlpjit.kernels.sources import function_hash
-from mlpjit.registries import activations, clippings, losses, optimizers, schedules, wrappers
+from mlpjit.registries import activations, clippings, losses, normalizations, optimizers, schedules, wrappers
 
 # An output layer of these has no activation loop: the outputs are z, or a softmax over it.
 LINEAR_OUTPUTS = ("identity", "softmax")
@@ -89,6 +89,13 @@ def _loss(kind: str, name: str, dtype: str, tangent: bool) -> jit.Compiled:
     record = losses[name]
     made, names = _linked(kind, record, *loss_parts(record, tangent))
     return jit.load(made, dtype, names, record.source_hash())
+
+
+def normalization(name: str, dtype: str, pairs: bool = False) -> list[int]:
+    """Return the addresses of what a normalization does to W, z, delta and dW, or of their pairs; 0 for nothing."""
+    record = normalizations[name]
+    acts = record.pairs if pairs else record.acts
+    return [0 if each is None else jit.load(each, dtype).address for each in acts]
 
 
 def clipping(name: str, dtype: str) -> jit.Compiled:

@@ -59,7 +59,7 @@ def preactivations(
     layers: Sequence[Layer], names: Sequence[str], params: np.ndarray, x: np.ndarray, dtype: str
 ) -> np.ndarray:
     """Return z = W a + b of the last of these layers (n, fan_out), before any normalization of it."""
-    last = replace(layers[-1], gamma_at=None, beta_at=None)
+    last = replace(layers[-1], gamma_at=None, beta_at=None, normalization="none")
     work = Forward([*layers[:-1], last], [*names[: len(layers) - 1], "identity"], params, x, dtype)
     work.forward()
     return work.outputs()[:, : last.fan_out].copy()

@@ -38,8 +38,9 @@ class Network:
     """A multi-layer perceptron (source section 2) with parameters in one packed array.
 
     sizes: inputs, hidden widths, outputs. activation: one for all hidden layers, or one for each. Activations and loss
-    are a name, or a table with a name and parameters; losses from logits own the output's function. normalization:
-    "none" or "batch". dtype: "float32" or "float64". Raises ConfigError for unknown names and impossible combinations.
+    are a name, or a table with a name and parameters; losses from logits own the output's function. normalization: that
+    of the hidden layers, a name. dtype: "float32" or "float64". Raises ConfigError for unknown names and impossible
+    combinations.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Network:
         normalizations[normalization]
         self.sizes, self.dtype = given, dtype
         self.activations = _names(activation, output_activation, len(given) - 2)
-        self.layout: tuple[Layer, ...] = layers_of(given, normalization == "batch")
+        self.layout: tuple[Layer, ...] = layers_of(given, normalization)
 
     @property
     def parameter_count(self) -> int:
@@ -163,7 +164,8 @@ class _Passes(Forward):
             0 if name == "softmax" else compiled.activation(name, net.dtype, "evaluation").address
             for name in net.activations
         ]
-        table, size = plan_curvature(self.space.layers, derivatives, len(self.x), VECTOR[net.dtype])
+        pairs = [compiled.normalization(layer.normalization, net.dtype, pairs=True) for layer in net.layout]
+        table, size = plan_curvature(self.space.layers, derivatives, pairs, len(self.x), VECTOR[net.dtype])
         loss, tangent = (made(net.loss.name, net.dtype) for made in (compiled.loss, compiled.loss_tangent))
         x = self.workspace[int(self.space.layers[0][layout.INPUT_AT]) :]
         self.call(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from mlpjit.registries import normalizations
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,47 +22,47 @@ EVALUATION_ROWS = 64
 
 @dataclass(frozen=True)
 class Layer:
-    """One weight layer and where its tensors begin in the packed buffer; gamma and beta only where normalized."""
+    """One weight layer, its normalization, and where its tensors begin in the packed buffer; None: it has none."""
 
     fan_in: int
     fan_out: int
     weight_at: int
     bias_at: int
-    gamma_at: int | None
-    beta_at: int | None
+    gamma_at: int | None = None
+    beta_at: int | None = None
+    normalization: str = "none"
 
     def tensors(self) -> dict[str, tuple[int, tuple[int, ...]]]:
         """Return name -> (offset, shape), in the order of the buffer."""
+        vector = (self.fan_out,)
         found: dict[str, tuple[int, tuple[int, ...]]] = {
-            "W": (self.weight_at, (self.fan_in, self.fan_out)),
-            "b": (self.bias_at, (self.fan_out,)),
-        }
-        if self.gamma_at is not None and self.beta_at is not None:
-            found |= {"gamma": (self.gamma_at, (self.fan_out,)), "beta": (self.beta_at, (self.fan_out,))}
-        return found
+            "W": (self.weight_at, (self.fan_in, self.fan_out)), "b": (self.bias_at, vector)
+        }  # fmt: skip
+        optional = {"gamma": self.gamma_at, "beta": self.beta_at}
+        return found | {name: (at, vector) for name, at in optional.items() if at is not None}
 
 
-def layers_of(sizes: Sequence[int], normalized: bool = False) -> tuple[Layer, ...]:
+def layers_of(sizes: Sequence[int], normalization: str = "none") -> tuple[Layer, ...]:
     """Return the layers of a network with these sizes (inputs, hidden..., outputs); the last is never normalized."""
     layers: list[Layer] = []
     at = 0
     for fan_in, fan_out in pairwise(sizes):
+        own = normalization if len(layers) < len(sizes) - 2 else "none"
         bias = at + fan_in * fan_out
-        end = bias + fan_out
-        last = len(layers) == len(sizes) - 2
-        scaled = normalized and not last
-        layers.append(Layer(fan_in, fan_out, at, bias, end if scaled else None, end + fan_out if scaled else None))
-        at = end + (2 * fan_out if scaled else 0)
+        names = normalizations[own].tensors
+        places = {f"{name}_at": bias + (1 + place) * fan_out for place, name in enumerate(names)}
+        layers.append(Layer(fan_in, fan_out, at, bias, **places, normalization=own))
+        at = bias + (1 + len(names)) * fan_out
     return tuple(layers)
 
 
 def parameters_of(layers: Sequence[Layer]) -> int:
     """Return the length of the packed buffer."""
-    return sum(l.fan_in * l.fan_out + l.fan_out * (1 if l.gamma_at is None else 3) for l in layers)  # noqa: E741
+    return sum(math.prod(shape) for layer in layers for _, shape in layer.tensors().values())
 
 
 def views(layers: Sequence[Layer], packed: np.ndarray) -> list[dict[str, np.ndarray]]:
-    """Return a dict of named views for each layer: W (fan_in, fan_out), b, and gamma, beta where normalized."""
+    """Return a dict of named views for each layer: W (fan_in, fan_out), b, and what else it has."""
 
     def view(at: int, shape: tuple[int, ...]) -> np.ndarray:
         size = shape[0] * (shape[1] if len(shape) == 2 else 1)
@@ -86,7 +89,7 @@ def sizes(config: RunConfig) -> list[int]:
 
 def config_layers(config: RunConfig) -> tuple[Layer, ...]:
     """Return the layers of a run's network."""
-    return layers_of(sizes(config), config.normalization == "batch")
+    return layers_of(sizes(config), config.normalization)
 
 
 def layer_activations(config: RunConfig) -> list[str]:
@@ -108,9 +111,9 @@ def batch_rows(config: RunConfig) -> int:
 
 
 def steps_per_epoch(config: RunConfig) -> int:
-    """Return the steps of an epoch; a remainder of one sample joins the batch before it under batch normalization."""
+    """Return the steps of an epoch; a remainder of one sample joins the batch before it where statistics need more."""
     rows, batch = config.data.train_samples, batch_rows(config)
-    alone = rows % batch == 1 and batch > 1 and config.normalization == "batch"
+    alone = rows % batch == 1 and batch > 1 and normalizations[config.normalization].running
     return max(1, -(-rows // batch) - (1 if alone else 0))
 
 

@@ -41,6 +41,8 @@ def initial_params(
 ) -> np.ndarray:  # fmt: skip
     """Return packed parameters: W and perhaps b from the initializer, otherwise b 0; beta 0, gamma 1.
 
+    gamma of normalized weights is their length, so that the W which the products read is the initializer's.
+
     activations: the name for each layer. samples: (n, inputs), which a data-driven initializer looks at. Raises
     ConfigError where it lacks them, or for an activation that the initializer has no numbers for.
     """
@@ -51,12 +53,22 @@ def initial_params(
         made = record.function(_draw(layers, activations, index, seed), **settings)
         weights, tensors["b"][...] = made if isinstance(made, tuple) else (made, 0.0)
         tensors["W"][...] = weights
-        if "gamma" in tensors:
-            tensors["gamma"][...] = 1.0
         if record.rescale:
             z = _outputs(record, layers[: index + 1], activations, packed, samples, settings["samples"], dtype)
             tensors["W"][...] = weights * record.rescale(z)
+        if "gamma" in tensors:
+            tensors["gamma"][...] = 1.0 if "beta" in tensors else _lengths(tensors["W"])
     return packed
+
+
+def _lengths(w: np.ndarray) -> np.ndarray:
+    """Return the length of each column of W, by the kernel that runs use."""
+    from mlpjit.kernels import jit
+    from mlpjit.kernels.normalizations.weights import column_lengths
+
+    found = np.empty((2, w.shape[1]), w.dtype)
+    jit.load(column_lengths, str(w.dtype)).call(*w.shape, w.ctypes.data, found.ctypes.data, found[1:].ctypes.data)
+    return found[0]
 
 
 def _draw(layers: Sequence[network.Layer], activations: Sequence[str], index: int, seed: int) -> Draw:

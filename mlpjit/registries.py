@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from mlpjit.initialization import initializers
 from mlpjit.kernels.activations import activations
 from mlpjit.kernels.losses import losses
+from mlpjit.kernels.normalizations import normalizations
 from mlpjit.kernels.optimizers import averaging, orthogonal, parameter_free, trust, wrapping  # noqa: F401  (these register their entries)
 from mlpjit.kernels.optimizers.clipping import clippings
 from mlpjit.kernels.optimizers.elementwise import optimizers
@@ -20,34 +20,6 @@ from mlpjit.kernels.rules import Stage
 from mlpjit.kernels.schedules import schedules
 from mlpjit.kernels.sources import module_hash, run_modules_hash
 from mlpjit.registry import Registry, forgetting
-
-
-@dataclass(frozen=True)
-class Normalization:
-    """A catalogue entry of what stands between z and the activation."""
-
-    name: str
-    formula: str
-    citation: str
-    summary: str
-    defaults: dict[str, Any] = field(default_factory=dict)
-
-    def source_hash(self) -> str:
-        """Return a constant: the code is in a module that every run hashes."""
-        return self.name
-
-
-normalizations: Registry[Normalization] = Registry(
-    "normalization",
-    [
-        Normalization("none", "y = z", "-", "No normalization."),
-        Normalization(
-            "batch", "y = gamma (z - mean) / sqrt(var + 1e-5) + beta",
-            "Ioffe & Szegedy 2015, arXiv:1502.03167, algorithm 1",
-            "Batch normalization: over the batch in training, running statistics in evaluation.",
-        ),
-    ],
-)  # fmt: skip
 
 
 def wrapping_problem(wrapper: Stage, optimizer: Stage) -> str | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mlpjit.errors import ConfigError
 from mlpjit.identity import SHAPE_FIELDS, Values, activation, dataset_info, hidden, loss, momentum_scheduled
 from mlpjit.initialization.gains import TORCH_GAINS
-from mlpjit.registries import losses, optimizers, schedules, wrappers, wrapping_problem
+from mlpjit.registries import losses, normalizations, optimizers, schedules, wrappers, wrapping_problem
 from mlpjit.specs import Spec
 
 
@@ -154,6 +154,7 @@ def largest_factor(spec: Spec) -> float:
 @rule("normalization", "batch_size")
 def batch_normalization_needs_a_batch(values: Values) -> str | None:
     """The variance of one sample is zero."""
-    if values["normalization"] != "batch" or values["batch_size"] != 1:
+    name = values["normalization"]
+    if values["batch_size"] != 1 or not normalizations[name].running:
         return None
-    return "normalization 'batch' with batch_size 1: need batch_size 2 or more, or 'full'"
+    return f"normalization {name!r} with batch_size 1: need batch_size 2 or more, or 'full'"

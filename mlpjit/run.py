@@ -141,7 +141,7 @@ class Run:
     def _start_moments(self) -> None:
         """Running means begin at 0, running variances at 1."""
         for row, layer in zip(self.table, self.layers, strict=True):
-            if layer.gamma_at is not None:
+            if row[layout.RUNNING_AT] != layout.NONE_AT:
                 at = int(row[layout.RUNNING_AT]) + layer.fan_out
                 self.moments[at : at + layer.fan_out] = 1.0
 
@@ -314,8 +314,9 @@ class _Curvature:
         config, dtype = run.config, run.dtype
         names = network.layer_activations(config)
         derivatives = [0 if n == "softmax" else compiled.activation(n, dtype, "evaluation").address for n in names]
+        pairs = [compiled.normalization(layer.normalization, dtype, pairs=True) for layer in run.layers]
         rows = network.batch_rows(config) + 1
-        self.tables, size = plan_curvature(run.table, derivatives, rows, network.VECTOR[dtype])
+        self.tables, size = plan_curvature(run.table, derivatives, pairs, rows, network.VECTOR[dtype])
         self.workspace = aligned(size, dtype)
         self.address = compiled.curvature(dtype).address
         self.tangent = compiled.loss_tangent(config.canonical()["loss"]["name"], dtype).address

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlpjit import compiled
 from mlpjit.kernels import layout
 from mlpjit.kernels.layout import LAYER_COLUMNS, NONE_AT
 from mlpjit.kernels.optimizers.stages import BETA, BIAS, GAMMA, WEIGHT
+from mlpjit.kernels.pairs import kept_by_normalization
 from mlpjit.network import ITEM_BYTES, VECTOR, Layer, padded, parameters_of
+from mlpjit.registries import normalizations
 
 KINDS = {"W": WEIGHT, "b": BIAS, "gamma": GAMMA, "beta": BETA}
 # The widest layer whose W the forward product reads in place. Copying to panels first pays above it only: batch 64,
@@ -69,7 +72,7 @@ def plan_workspace(
         stride = padded(layer.fan_out, dtype)
         _layer_row(row, layer, at, rows, dtype)
         row[layout.ACTIVATION] = address
-        if layer.gamma_at is not None:
+        if normalizations[layer.normalization].running:
             row[layout.RUNNING_AT] = running
             running += 2 * layer.fan_out
         source = int(row[layout.OUTPUT_AT])
@@ -85,10 +88,15 @@ def _layer_row(row: np.ndarray, layer: Layer, at: list[int], rows: int, dtype: s
     row[layout.WEIGHT_AT], row[layout.BIAS_AT] = layer.weight_at, layer.bias_at
     row[layout.OUTPUT_AT], row[layout.SLOPE_AT] = (_take(at, rows * stride, dtype) for _ in range(2))
     wide = -(-layer.fan_out // lanes) * lanes
-    if layer.fan_out > DIRECT_WIDTH:
+    reweighs = normalizations[layer.normalization].acts[0] is not None
+    if layer.fan_out > DIRECT_WIDTH or reweighs:
         row[layout.PANELS_AT] = _take(at, layer.fan_in * wide, dtype)
     row[layout.TRANSPOSED_AT] = _take(at, layer.fan_out * -(-layer.fan_in // lanes) * lanes, dtype)
-    if layer.gamma_at is not None and layer.beta_at is not None:
-        row[layout.GAMMA_AT], row[layout.BETA_AT] = layer.gamma_at, layer.beta_at
-        row[layout.NORMALIZED_AT] = _take(at, rows * stride, dtype)
-        row[layout.INVERSE_AT] = _take(at, layer.fan_out, dtype)
+    row[layout.REWEIGH : layout.REWEIGH_BACK + 1] = compiled.normalization(layer.normalization, dtype)
+    for place, offset in ((layout.GAMMA_AT, layer.gamma_at), (layout.BETA_AT, layer.beta_at)):
+        row[place] = NONE_AT if offset is None else offset
+    if layer.normalization != "none":
+        kept = kept_by_normalization(row, rows)
+        row[layout.NORMALIZED_AT], row[layout.INVERSE_AT] = (_take(at, count, dtype) for count in kept)
+    if reweighs:
+        row[layout.EFFECTIVE_AT] = _take(at, layer.fan_in * layer.fan_out, dtype)

@@ -28,7 +28,7 @@ def run_id() -> str:
     for cached in CACHED:
         cached.cache_clear()
     used = RunConfig(dataset={"name": "spirals", "samples": 90}, activation="gelu", optimizer="adam", schedule="cosine",
-                     clip="global_norm", init="he_normal", hidden=[8])  # fmt: skip
+                     clip="global_norm", init="he_normal", hidden=[8], normalization="batch")  # fmt: skip
     return used.run_id
 
 
@@ -62,7 +62,9 @@ EDITS = [
     ("initialization/gains.py", "return 2.0", "return 3.0"),
     ("mean_field.py", "math.sqrt(q)", "math.fabs(q)"),
     ("parameters.py", '["gamma"][...] = 1.0', '["gamma"][...] = 2.0'),
-    ("network.py", "at = end + (2", "at = end + (4"),
+    ("kernels/normalizations/batch_values.py", "total / (count - 1.0)", "total / count"),
+    ("kernels/normalizations/batch.py", "if training != 0", "if training == 0"),
+    ("network.py", "(1 + len(names)) * fan_out", "(2 + len(names)) * fan_out"),
     ("workspace.py", "running += 2", "running += 4"),
     ("forward.py", "self.params[:] = params", "self.params[:] = -params"),
     ("compiled.py", "return 0", "return 1"),
@@ -118,9 +120,9 @@ def test_one_more_entry_or_comment_changes_no_run(monkeypatch, file):
 # Kernel modules that no training run executes, and those that execute nothing.
 OFF_THE_PATH = {
     "__init__", "activations/__init__", "losses/__init__", "optimizers/__init__", "cache", "rules", "sources",
-    "chains", "curvature", "inspection", "limits", "normalization_tangents", "pairs", "repeats", "tangents",
+    "normalizations/__init__", "chains", "curvature", "inspection", "limits", "pairs", "repeats", "tangents",
 }  # fmt: skip
-ENTRIES = {"activations", "losses", "optimizers"}
+ENTRIES = {"activations", "losses", "normalizations", "optimizers"}
 
 
 def test_every_kernel_module_is_hashed_or_known_not_to_matter():

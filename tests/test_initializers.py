@@ -223,7 +223,7 @@ def test_seeds_and_layers_differ_and_repeat(name):
 @pytest.mark.parametrize("name", [name for name in NAMES if not initializers[name].rescale])
 def test_packed_parameters(name):
     """float32 is the rounded float64; beta is 0, gamma is 1; each layer has its own draw."""
-    layers = layers_of([7, 5, 5, 5, 2], normalized=True)
+    layers = layers_of([7, 5, 5, 5, 2], "batch")
     activations = ["identity"] * 4
     wide, narrow = (initial_params(layers, {"name": name}, 3, dtype, activations) for dtype in ("float64", "float32"))
     assert (wide.dtype, narrow.dtype) == (np.float64, np.float32)

@@ -98,7 +98,7 @@ def _line(panel: Any, line: pd.DataFrame, look: style.Look, limits: tuple[float,
 
 
 def _title(init: str, normalization: str, several: bool) -> str:
-    suffix = {"none": "plain", "batch": "batch norm"}.get(normalization, normalization)
+    suffix = style.normalized(normalization)
     return f"{init}, {suffix}" if several else init
 
 

@@ -97,7 +97,7 @@ def _looks(kinds: list[tuple[str, str]]) -> dict[tuple[str, str], style.Look]:
 
 def _name(normalization: str, clip: str) -> str:
     clipping = clip if clip == "none" else f"clip {clip}"
-    parts = [{"batch": "batch norm"}.get(normalization, normalization), clipping]
+    parts = [style.normalized(normalization, plain="none"), clipping]
     return " + ".join(part for part in parts if part != "none") or "plain"
 
 

@@ -14,7 +14,6 @@ from mlpjit.figures.gradient_norm import layer_ticks
 from mlpjit.figures.results import Results
 
 GROUPS = ["activation", "init", "normalization", "depth"]
-NORMALIZATIONS = {"none": "plain", "batch": "batch norm"}
 ACROSS = 6  # panels in a row
 DEEP = 12  # hidden layers from which the signal through them is worth a figure
 SPAN = 1e30  # of the axis: what is smaller still is marked at its lower edge
@@ -105,4 +104,4 @@ def _plain_first(place: tuple[str, str]) -> tuple[str, bool, str]:
 
 
 def _name(init: str, normalization: str) -> str:
-    return f"{init}\n{NORMALIZATIONS.get(normalization, normalization)}"
+    return f"{init}\n{style.normalized(normalization)}"

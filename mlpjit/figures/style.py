@@ -177,3 +177,8 @@ def rate(value: float) -> str:
     if value >= 0.01:
         return f"{value:.2g}"
     return f"{value:.1e}".replace("e-0", "e-").replace(".0e", "e")
+
+
+def normalized(name: str, plain: str = "plain") -> str:
+    """Return how figures and tables call a normalization: "batch norm"; `plain` for none."""
+    return plain if name == "none" else f"{name} norm"

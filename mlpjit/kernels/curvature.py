@@ -8,17 +8,22 @@ d/dr f(theta + r v) at r = 0, so R{gradient} = H v. `vector` is packed like the 
 from __future__ import annotations
 
 from mlpjit.kernels.activations import call_derivatives
+from mlpjit.kernels.columns import column_sums
 from mlpjit.kernels.layout import (
     ACTIVATION,
     BIAS_AT,
+    EFFECTIVE_AT,
     FAN_IN,
     FAN_OUT,
-    GAMMA_AT,
     INPUT_AT,
     INPUT_STRIDE,
     LAYER_COLUMNS,
     NONE_AT,
+    NORMALIZE,
+    NORMALIZE_BACK,
     OUTPUT_AT,
+    REWEIGH,
+    REWEIGH_BACK,
     SLOPE_AT,
     STRIDE,
     TRANSPOSED_AT,
@@ -26,9 +31,14 @@ from mlpjit.kernels.layout import (
 )
 from mlpjit.kernels.losses import call_loss, call_loss_tangent, softmax_rows
 from mlpjit.kernels.matmul import LANES, forward_product, panel_plain, weight_gradient
-from mlpjit.kernels.normalization_tangents import normalize_backward_tangent, normalize_pair
+from mlpjit.kernels.normalizations.records import (
+    call_normalize_back_pair,
+    call_normalize_pair,
+    call_reweigh_back_pair,
+    call_reweigh_pair,
+)
 from mlpjit.kernels.pairs import inputs_of, panels_of, part, scratch_of, second_part
-from mlpjit.kernels.passes import column_sums, refresh_weights
+from mlpjit.kernels.passes import pack_weights, refresh_weights
 from mlpjit.kernels.rules import Float64s, Int, Ints, Reals, kernel, load, offset, real
 from mlpjit.kernels.tangents import (
     activation_tangent,
@@ -76,8 +86,8 @@ def pre_activation_pair(
         fan_in, fan_out = load(layer, FAN_IN), load(layer, FAN_OUT)
         plain_product(rows, fan_in, fan_out, a_moved, a_stride, w, panel_step, w_stride, spare, stride)
         add_matrix(rows * stride, spare, z_moved)
-    if load(layer, GAMMA_AT) != NONE_AT:
-        normalize_pair(rows, layer, moved, params, vector, z, workspace)
+    if load(moved, NORMALIZE) != 0:
+        call_normalize_pair(load(moved, NORMALIZE), rows, layer, moved, params, vector, z, workspace)
 
 
 @kernel
@@ -145,6 +155,14 @@ def weight_products(rows: Int, layer: Ints, x: Reals, result: Reals, workspace: 
 
 
 @kernel
+def plain_weight_gradient(rows: Int, layer: Ints, x: Reals, workspace: Reals) -> None:
+    """a^T delta to EFFECTIVE_AT, packed."""
+    a, a_stride = inputs_of(rows, layer, x, workspace), load(layer, INPUT_STRIDE)
+    delta, out = part(workspace, layer, SLOPE_AT), part(workspace, layer, EFFECTIVE_AT)
+    weight_gradient(load(layer, FAN_IN), rows, load(layer, FAN_OUT), a, a_stride, delta, load(layer, STRIDE), out)
+
+
+@kernel
 def pass_down(rows: Int, layer: Ints, moved: Ints, below: Ints, workspace: Reals) -> None:
     """s = delta W^T, Rs = R delta W^T + delta V^T; then delta and R delta of the layer below."""
     fan_in, fan_out, stride = load(layer, FAN_IN), load(layer, FAN_OUT), load(layer, STRIDE)
@@ -167,11 +185,30 @@ def backward_pairs(
     """R of all gradients, from delta and R delta of the last layer."""
     for l in range(layer_count - 1, -1, -1):  # noqa: E741
         layer, moved = offset(layers, l * LAYER_COLUMNS), offset(layers, (layer_count + l) * LAYER_COLUMNS)
-        if load(layer, GAMMA_AT) != NONE_AT:
-            normalize_backward_tangent(rows, layer, moved, params, vector, result, workspace, workspace)
+        if load(moved, NORMALIZE_BACK) != 0:
+            call_normalize_back_pair(
+                load(moved, NORMALIZE_BACK), rows, layer, moved, params, vector, result, workspace
+            )  # fmt: skip
         weight_products(rows, layer, x, result, workspace)
+        if load(moved, REWEIGH_BACK) != 0:
+            plain_weight_gradient(rows, layer, x, workspace)
+            call_reweigh_back_pair(load(moved, REWEIGH_BACK), layer, moved, params, vector, result, workspace)
         if l > 0:
             pass_down(rows, layer, moved, offset(layers, (l - 1) * LAYER_COLUMNS), workspace)
+
+
+@kernel
+def refresh_moved(
+    layer_count: Int, layers: Ints, moved_layers: Ints, params: Reals, vector: Reals, workspace: Reals
+) -> None:
+    """Make the copies of every V, the vector's W, or of R of the W that the products read."""
+    for l in range(layer_count):  # noqa: E741
+        layer, moved = offset(layers, l * LAYER_COLUMNS), offset(moved_layers, l * LAYER_COLUMNS)
+        v = part(vector, moved, WEIGHT_AT)
+        if load(moved, REWEIGH) != 0:
+            call_reweigh_pair(load(moved, REWEIGH), layer, moved, params, vector, workspace)
+            v = part(workspace, moved, EFFECTIVE_AT)
+        pack_weights(l, moved, v, workspace)
 
 
 @kernel
@@ -187,7 +224,7 @@ def hessian_vector_product(
     """
     moved = offset(layers, layer_count * LAYER_COLUMNS)
     refresh_weights(layer_count, layers, params, workspace)
-    refresh_weights(layer_count, moved, vector, workspace)
+    refresh_moved(layer_count, layers, moved, params, vector, workspace)
     forward_pairs(rows, layer_count, layers, params, vector, x, workspace)
     last = offset(layers, (layer_count - 1) * LAYER_COLUMNS)
     output_pair(rows, last, loss, loss_tangent, targets, settings, workspace)

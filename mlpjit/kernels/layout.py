@@ -6,7 +6,10 @@ from __future__ import annotations
 FAN_IN, FAN_OUT, WEIGHT_AT, BIAS_AT, GAMMA_AT, BETA_AT = 0, 1, 2, 3, 4, 5
 INPUT_AT, INPUT_STRIDE, OUTPUT_AT, SLOPE_AT, STRIDE = 6, 7, 8, 9, 10
 PANELS_AT, TRANSPOSED_AT, NORMALIZED_AT, INVERSE_AT, RUNNING_AT, ACTIVATION = 11, 12, 13, 14, 15, 16
-LAYER_COLUMNS = 17
+EFFECTIVE_AT = 17
+# Addresses of what a normalization does, 0 for nothing: to W before the products, to z, to delta, to dW.
+REWEIGH, NORMALIZE, NORMALIZE_BACK, REWEIGH_BACK = 18, 19, 20, 21
+LAYER_COLUMNS = 22
 NONE_AT = -1
 
 # The plan of a run (int64). MOMENTUM_AT: which of the numbers a schedule sets before each step, 0 for none.

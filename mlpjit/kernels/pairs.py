@@ -9,14 +9,13 @@ vector's W, and R of what normalization keeps.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from mlpjit.kernels.layout import (
     ACTIVATION,
+    EFFECTIVE_AT,
     FAN_IN,
     FAN_OUT,
-    GAMMA_AT,
     INPUT_AT,
     INPUT_STRIDE,
     INVERSE_AT,
@@ -24,6 +23,8 @@ from mlpjit.kernels.layout import (
     NORMALIZED_AT,
     OUTPUT_AT,
     PANELS_AT,
+    REWEIGH,
+    REWEIGH_BACK,
     SLOPE_AT,
     STRIDE,
     TRANSPOSED_AT,
@@ -32,20 +33,30 @@ from mlpjit.kernels.layout import (
 from mlpjit.kernels.matmul import LANES
 from mlpjit.kernels.rules import device, load, offset
 
+if TYPE_CHECKING:
+    import numpy as np
+
 # The workspace begins with three matrices as large as a layer's outputs: scratch.
 SCRATCH = 3
 
 
-def plan_curvature(layers: np.ndarray, derivatives: Sequence[int], rows: int, lanes: int) -> tuple[np.ndarray, int]:
+def plan_curvature(
+    layers: np.ndarray, derivatives: Sequence[int], pairs: Sequence[Sequence[int]], rows: int, lanes: int
+) -> tuple[np.ndarray, int]:
     """Lay out a workspace for at most `rows` samples; return the two tables and the workspace's length.
 
     layers: the table of layers of a run, int64 (L, LAYER_COLUMNS); sizes, strides and offsets of parameters are
-    taken from it. derivatives: address of each layer's `evaluation_loop`, 0 for softmax. lanes: numbers in a vector.
+    taken from it. derivatives: address of each layer's `evaluation_loop`, 0 for softmax. pairs: for each layer the
+    addresses of its normalization's four pairs, 0 for none. lanes: numbers in a vector.
     The tables are int64 (2, L, LAYER_COLUMNS). The workspace has 64-byte alignment and needs no clearing.
     """
+    import numpy as np
+
     tables = np.stack([layers, layers])
     tables[:, :, ACTIVATION] = derivatives
-    # A single sample needs two rows: batch normalization writes its running statistics to the scratch.
+    tables[1, :, REWEIGH : REWEIGH_BACK + 1] = pairs
+    # A single sample needs two rows: batch normalization writes its running statistics to the scratch, and its way
+    # back four numbers a column.
     end = SCRATCH * max(rows, 2) * int(layers[:, STRIDE].max())
 
     def take(count: int) -> int:
@@ -57,19 +68,30 @@ def plan_curvature(layers: np.ndarray, derivatives: Sequence[int], rows: int, la
         size = rows * int(layer[STRIDE])
         layer[OUTPUT_AT], layer[SLOPE_AT] = take(2 * size), take(2 * size)
         for row in (layer, moved):
-            _take_own(row, size, lanes, take)
+            _take_own(row, rows, lanes, take)
     tables[0, 0, INPUT_AT], tables[0, 1:, INPUT_AT] = NONE_AT, tables[0, :-1, OUTPUT_AT]
     return tables, end
 
 
-def _take_own(row: np.ndarray, size: int, lanes: int, take: Callable[[int], int]) -> None:
-    """Reserve what the parameters and the vector need each: panels of W, W^T, zhat and 1/std."""
+def _take_own(row: np.ndarray, rows: int, lanes: int, take: Callable[[int], int]) -> None:
+    """Reserve what the parameters and the vector need each: panels of W, W^T, and what a normalization keeps."""
     fan_in, fan_out = int(row[FAN_IN]), int(row[FAN_OUT])
     if row[PANELS_AT] != NONE_AT:
         row[PANELS_AT] = take(fan_in * -(-fan_out // lanes) * lanes)
     row[TRANSPOSED_AT] = take(fan_out * -(-fan_in // lanes) * lanes)
-    if row[GAMMA_AT] != NONE_AT:
-        row[NORMALIZED_AT], row[INVERSE_AT] = take(size), take(fan_out)
+    if row[NORMALIZED_AT] != NONE_AT:
+        row[NORMALIZED_AT], row[INVERSE_AT] = (take(count) for count in kept_by_normalization(row, rows))
+    if row[EFFECTIVE_AT] != NONE_AT:
+        row[EFFECTIVE_AT] = take(fan_in * fan_out)
+
+
+def kept_by_normalization(row: np.ndarray, rows: int) -> tuple[int, int]:
+    """Return how many numbers a layer's normalization keeps at NORMALIZED_AT and INVERSE_AT, for `rows` samples.
+
+    zhat and 1/std of each column or row; of normalized weights two sums and 1/|w| of each column.
+    """
+    fan_out = int(row[FAN_OUT])
+    return max(rows * int(row[STRIDE]), 2 * fan_out), max(rows, fan_out)
 
 
 @device

@@ -8,22 +8,23 @@ forward pass.
 from __future__ import annotations
 
 from mlpjit.kernels.activations import call_activation
+from mlpjit.kernels.columns import column_sums
 from mlpjit.kernels.layout import (
     ACTIVATION,
-    BETA_AT,
     BIAS_AT,
+    EFFECTIVE_AT,
     FAN_IN,
     FAN_OUT,
-    GAMMA_AT,
     INPUT_AT,
     INPUT_STRIDE,
-    INVERSE_AT,
     LAYER_COLUMNS,
     NONE_AT,
-    NORMALIZED_AT,
+    NORMALIZE,
+    NORMALIZE_BACK,
     OUTPUT_AT,
     PANELS_AT,
-    RUNNING_AT,
+    REWEIGH,
+    REWEIGH_BACK,
     SLOPE_AT,
     STRIDE,
     TRANSPOSED_AT,
@@ -38,21 +39,30 @@ from mlpjit.kernels.matmul import (
     pack_transposed_panels,
     weight_gradient,
 )
-from mlpjit.kernels.normalization import normalize_backward, normalize_batch, normalize_running
-from mlpjit.kernels.rules import Int, Ints, Reals, kernel, load, offset, real, store
+from mlpjit.kernels.normalizations.records import call_normalize, call_normalize_back, call_reweigh, call_reweigh_back
+from mlpjit.kernels.rules import Int, Ints, Reals, kernel, load, offset, store
+
+
+@kernel
+def pack_weights(l: Int, layer: Ints, w: Reals, workspace: Reals) -> None:  # noqa: E741
+    """Make the copies of a layer's W that the products read."""
+    fan_in, fan_out = load(layer, FAN_IN), load(layer, FAN_OUT)
+    if load(layer, PANELS_AT) != NONE_AT:
+        pack_panels(fan_in, fan_out, w, offset(workspace, load(layer, PANELS_AT)))
+    if l > 0:
+        pack_transposed_panels(fan_in, fan_out, w, offset(workspace, load(layer, TRANSPOSED_AT)))
 
 
 @kernel
 def refresh_weights(layer_count: Int, layers: Ints, params: Reals, workspace: Reals) -> None:
-    """Make the copies of W that the products read; to be called when the parameters have changed."""
+    """Make the copies of every W that the products read; to be called when the parameters have changed."""
     for l in range(layer_count):  # noqa: E741
         layer = offset(layers, l * LAYER_COLUMNS)
         w = offset(params, load(layer, WEIGHT_AT))
-        fan_in, fan_out = load(layer, FAN_IN), load(layer, FAN_OUT)
-        if load(layer, PANELS_AT) != NONE_AT:
-            pack_panels(fan_in, fan_out, w, offset(workspace, load(layer, PANELS_AT)))
-        if l > 0:
-            pack_transposed_panels(fan_in, fan_out, w, offset(workspace, load(layer, TRANSPOSED_AT)))
+        if load(layer, REWEIGH) != 0:
+            call_reweigh(load(layer, REWEIGH), layer, params, workspace)
+            w = offset(workspace, load(layer, EFFECTIVE_AT))
+        pack_weights(l, layer, w, workspace)
 
 
 @kernel
@@ -73,15 +83,8 @@ def forward(
         else:
             w, panel_step, w_stride = offset(params, load(layer, WEIGHT_AT)), 1, fan_out
         forward_product(rows, fan_in, fan_out, a, load(layer, INPUT_STRIDE), w, panel_step, w_stride, bias, z, stride)
-        if load(layer, GAMMA_AT) != NONE_AT:
-            gamma, beta = offset(params, load(layer, GAMMA_AT)), offset(params, load(layer, BETA_AT))
-            moments = offset(running, load(layer, RUNNING_AT))
-            if training:
-                normalized = offset(workspace, load(layer, NORMALIZED_AT))
-                inverse = offset(workspace, load(layer, INVERSE_AT))
-                normalize_batch(rows, fan_out, z, stride, gamma, beta, normalized, inverse, moments)
-            else:
-                normalize_running(rows, fan_out, z, stride, gamma, beta, moments)
+        if load(layer, NORMALIZE) != 0:
+            call_normalize(load(layer, NORMALIZE), rows, training, layer, params, running, workspace)
         if load(layer, ACTIVATION) != 0:
             call_activation(load(layer, ACTIVATION), rows * stride, offset(workspace, load(layer, OUTPUT_AT)), z)
         elif softmax != 0 and l == layer_count - 1:
@@ -103,31 +106,18 @@ def output_delta(rows: Int, softmax: Int, layer: Ints, workspace: Reals) -> None
 
 
 @kernel
-def column_sums(rows: Int, columns: Int, delta: Reals, stride: Int, out: Reals) -> None:
-    """out[j] = sum over rows, in order."""
-    for j in range(columns):
-        store(out, j, real(0.0))
-    for i in range(rows):
-        row = offset(delta, i * stride)
-        for j in range(columns):
-            store(out, j, load(out, j) + load(row, j))
-
-
-@kernel
 def backward(rows: Int, layer_count: Int, layers: Ints, params: Reals, grads: Reals, workspace: Reals) -> None:
     """Gradients of all parameters from the delta of the last layer, which stands at its SLOPE_AT (source 4)."""
     for l in range(layer_count - 1, -1, -1):  # noqa: E741
         layer = offset(layers, l * LAYER_COLUMNS)
         fan_in, fan_out, stride = load(layer, FAN_IN), load(layer, FAN_OUT), load(layer, STRIDE)
         delta = offset(workspace, load(layer, SLOPE_AT))
-        if load(layer, GAMMA_AT) != NONE_AT:
-            normalize_backward(
-                rows, fan_out, delta, stride, offset(params, load(layer, GAMMA_AT)),
-                offset(workspace, load(layer, NORMALIZED_AT)), offset(workspace, load(layer, INVERSE_AT)),
-                offset(grads, load(layer, GAMMA_AT)), offset(grads, load(layer, BETA_AT)),
-            )  # fmt: skip
+        if load(layer, NORMALIZE_BACK) != 0:
+            call_normalize_back(load(layer, NORMALIZE_BACK), rows, layer, params, grads, workspace)
         a, a_stride = offset(workspace, load(layer, INPUT_AT)), load(layer, INPUT_STRIDE)
         weight_gradient(fan_in, rows, fan_out, a, a_stride, delta, stride, offset(grads, load(layer, WEIGHT_AT)))
+        if load(layer, REWEIGH_BACK) != 0:
+            call_reweigh_back(load(layer, REWEIGH_BACK), layer, params, grads, workspace)
         column_sums(rows, fan_out, delta, stride, offset(grads, load(layer, BIAS_AT)))
         if l > 0:
             below = offset(layers, (l - 1) * LAYER_COLUMNS)

@@ -228,6 +228,7 @@ uint64 = Primitive("uint64")
 int32 = Primitive("int32")
 float32 = Primitive("float32")
 dot = Primitive("dot")
+summed = Primitive("summed")
 # Pointers from a table of addresses: reals(arrays, SLOT) has the dtype of the run.
 reals = Primitive("reals")
 ints = Primitive("ints")

@@ -388,3 +388,23 @@ def dot(typing: Any, x: Any, y: Any, count: Any) -> Any:
         return _dot_tail(builder, x, y, whole, count, _fold(builder, lanes))
 
     return types.float64(x, y, types.int64), generate
+
+
+@primitive
+def summed(typing: Any, x: Any, count: Any) -> Any:
+    """Return the sum of x[i] in float64, in the order of `dot`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        x, count = arguments
+        element, wide = x.type.pointee, ir.VectorType(DOUBLE, DOT_LANES)
+        whole = builder.and_(count, INT64(-DOT_LANES))
+        loop = Loop(builder, whole, [ir.Constant(wide, [0.0] * DOT_LANES)], step=DOT_LANES)
+        found = load_vector(builder, address(builder, x, loop.index), ir.VectorType(element, DOT_LANES))
+        found = found if element == DOUBLE else builder.fpext(found, wide)
+        lanes = loop.end([builder.fadd(loop.values[0], found)])[0]
+        rest = Loop(builder, builder.sub(count, whole), [_fold(builder, lanes)])
+        last = builder.load(address(builder, x, builder.add(whole, rest.index)))
+        last = last if element == DOUBLE else builder.fpext(last, DOUBLE)
+        return rest.end([builder.fadd(rest.values[0], last)])[0]
+
+    return types.float64(x, types.int64), generate

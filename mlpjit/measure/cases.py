@@ -82,7 +82,7 @@ def _all(dtype: str) -> Iterator[Case]:
         yield _case("optimizer", (name,), dtype, "rules", "optimizer", name)
     for name in registries.clippings:
         yield _case("clipping", (name,), dtype, "rules", "clipping", name)
-    for name in ("batch_forward", "batch_backward"):
+    for name in ("batch_forward", "batch_backward", "rows_forward", "rows_backward"):
         yield _case("normalization", (name,), dtype, "pieces", name)
     for name in ("gather", "refresh_weights", "forward", "gradient"):
         yield _case("pass", (name,), dtype, "pieces", name)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from mlpjit.kernels import normalization, passes, random, steps
+from mlpjit.kernels import passes, random, steps
+from mlpjit.kernels.normalizations import batch_values, rowwise_values
 from mlpjit.kernels.rules import Kernel
 from mlpjit.measure.steps import config
 from mlpjit.measure.work import Work, filled, plain, size
@@ -25,7 +26,7 @@ def batch_forward(dtype: str) -> Work:
     gamma, beta, inverse = (filled(dtype, COLUMNS, low=0.5, high=1.5) for _ in range(3))
     running = filled(dtype, 2 * COLUMNS, low=0.5, high=1.5)
     run = plain(
-        normalization.normalize_batch, dtype, rows=ROWS, columns=COLUMNS, z=z, stride=stride, gamma=gamma, beta=beta,
+        batch_values.normalize_batch, dtype, rows=ROWS, columns=COLUMNS, z=z, stride=stride, gamma=gamma, beta=beta,
         normalized=kept, inverse=inverse, running=running,
     )  # fmt: skip
     return Work(run, 9.0 * ROWS * COLUMNS, size(z, z, kept), size(z, kept, gamma, beta, inverse, running))
@@ -38,10 +39,35 @@ def batch_backward(dtype: str) -> Work:
     gamma, inverse = (filled(dtype, COLUMNS, low=1.0, high=1.0) for _ in range(2))
     gammas, betas = (filled(dtype, COLUMNS) for _ in range(2))
     run = plain(
-        normalization.normalize_backward, dtype, rows=ROWS, columns=COLUMNS, delta=delta, stride=stride, gamma=gamma,
+        batch_values.normalize_backward, dtype, rows=ROWS, columns=COLUMNS, delta=delta, stride=stride, gamma=gamma,
         normalized=kept, inverse=inverse, gamma_gradient=gammas, beta_gradient=betas,
     )  # fmt: skip
     return Work(run, 8.0 * ROWS * COLUMNS, size(delta, delta, kept), size(delta, kept, gamma, inverse, gammas, betas))
+
+
+def rows_forward(dtype: str) -> Work:
+    """Layer normalization of 64 x 64."""
+    stride = padded(COLUMNS, dtype)
+    z, kept = filled(dtype, ROWS, stride), filled(dtype, ROWS, stride)
+    gamma, beta, inverse = (filled(dtype, COLUMNS, low=0.5, high=1.5) for _ in range(3))
+    run = plain(
+        rowwise_values.normalize_rows, dtype, rows=ROWS, columns=COLUMNS, z=z, stride=stride, centred=1, gamma=gamma,
+        beta=beta, normalized=kept, inverse=inverse,
+    )  # fmt: skip
+    return Work(run, 7.0 * ROWS * COLUMNS, size(z, z, kept), size(z, kept, gamma, beta, inverse))
+
+
+def rows_backward(dtype: str) -> Work:
+    """Its backward pass; gamma and 1/std are 1, so that repeating it lets nothing fade away."""
+    stride = padded(COLUMNS, dtype)
+    delta, kept = filled(dtype, ROWS, stride), filled(dtype, ROWS, stride, low=-1.7, high=1.7)
+    gamma, inverse = (filled(dtype, COLUMNS, low=1.0, high=1.0) for _ in range(2))
+    gammas, betas = (filled(dtype, COLUMNS) for _ in range(2))
+    run = plain(
+        rowwise_values.normalize_rows_back, dtype, rows=ROWS, columns=COLUMNS, delta=delta, stride=stride, centred=1,
+        gamma=gamma, normalized=kept, inverse=inverse, gamma_gradient=gammas, beta_gradient=betas,
+    )  # fmt: skip
+    return Work(run, 11.0 * ROWS * COLUMNS, size(delta, delta, kept), size(delta, kept, gamma, inverse, gammas, betas))
 
 
 def _prepared(dtype: str) -> tuple[Run, dict[str, Any]]:

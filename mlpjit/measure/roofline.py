@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TITLE = "How near does each kernel come to what one core can do?"
 GROUPS = {
     "product": "matrix products", "pass": "whole passes", "step": "training steps", "activation": "activations",
-    "normalization": "batch normalization", "optimizer": "optimizers",
+    "normalization": "normalization", "optimizer": "optimizers",
 }  # fmt: skip
 LOOKS = dict(zip(GROUPS, zip(style.COLOURS, style.MARKERS, strict=False), strict=False))
 DOTS_PER_INCH = 150

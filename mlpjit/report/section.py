@@ -125,5 +125,5 @@ class Section:
 def _factor(name: str, value: Any) -> str:
     """A factor in words: its name only where the value alone would not tell."""
     if name == "normalization":
-        return {"none": "", "batch": "batch norm"}.get(value, str(value))
+        return style.normalized(value, plain="")
     return "" if value in (None, "none") else verdict.named(name, value)

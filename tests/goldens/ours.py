@@ -180,6 +180,22 @@ def penalty(case: Golden, shared: Arrays) -> Arrays:
     return {"value": np.array(value), "gradient": run.grads.copy()}
 
 
+def network(case: Golden, shared: Arrays, **options: Any) -> Arrays:
+    """Outputs, loss, gradient and Hessian-vector product of a whole network of given["sizes"], tanh unless given."""
+    sizes = case.given["sizes"]
+    net = mj.Network(sizes, **{"activation": "tanh", "loss": "mse", "dtype": "float64", **options})
+    theta, direction = (shared[name][: net.parameter_count] for name in ("theta", "direction"))
+    x, y = shared["x"][:, : sizes[0]], shared["y"][:, : sizes[-1]]
+    value, gradient = net.loss_and_grad(theta, x, y)
+    product = net.hessian_vector_product(theta, direction, x, y)
+    return {"outputs": net.predict(theta, x), "loss": np.array(value), "gradient": gradient, "product": product}
+
+
+def normalization(case: Golden, shared: Arrays) -> Arrays:
+    """A whole network with normalized hidden layers."""
+    return network(case, shared, normalization=case.entry)
+
+
 def plateau_factors(case: Golden, values: np.ndarray) -> np.ndarray:
     """The factor after each validation loss."""
     numbers, carry, found = np.zeros(layout.NUMBERS_SIZE), np.zeros(layout.CARRY_SIZE), []
@@ -211,5 +227,6 @@ def dataset(case: Golden, shared: Arrays) -> Arrays:
 
 OURS: dict[str, Callable[[Golden, Arrays], Arrays]] = {
     "optimizers": optimizer, "wrappers": wrapper, "clippings": clipping, "activations": activation, "losses": loss,
-    "penalties": penalty, "schedules": schedule, "initializers": initializer, "datasets": dataset,
+    "penalties": penalty, "schedules": schedule, "initializers": initializer, "normalizations": normalization,
+    "datasets": dataset,
 }  # fmt: skip

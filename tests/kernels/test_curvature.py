@@ -63,14 +63,16 @@ class Case:
 
 
 def grid() -> list[Case]:
-    """Every activation x loss x normalization, every output activation, every depth."""
-    depths = cycle((HIDDEN["one"], HIDDEN["several"]))
+    """Every activation x loss, x normalization, every output activation, every depth."""
+    depths, turns = cycle((HIDDEN["one"], HIDDEN["several"])), cycle(normalizations)
     outputs = [*((loss, "identity") for loss in losses), *(("mse", name) for name in (*activations, "softmax"))]
     return [
-        *(Case(*names, hidden=next(depths)) for names in product(activations, losses, normalizations)),
+        *(Case(*names, next(turns), hidden=next(depths)) for names in product(activations, losses)),
+        *(Case(name, "huber", kind, hidden=next(depths)) for name, kind in product(activations, normalizations)),
         *(
             Case("tanh", loss, normalization, hidden, output)
-            for (loss, output), normalization, hidden in product(outputs, normalizations, HIDDEN.values())
+            for (loss, output), hidden in product(outputs, HIDDEN.values())
+            for normalization in dict.fromkeys(("none", next(turns)) if hidden else ("none",))
         ),
     ]
 
@@ -212,7 +214,8 @@ def test_another_kernel_can_call_it(normalization: str, dtype: str) -> None:
     names = [*net.activations[:-1], "identity"]
     derivatives = [compiled.activation(name, dtype, "evaluation").address for name in names]
     layers = plan_workspace(net.layout, [0] * len(names), ROWS, dtype).layers
-    tables, size = plan_curvature(layers, derivatives, ROWS + 5, VECTOR[dtype])
+    pairs = [compiled.normalization(layer.normalization, dtype, pairs=True) for layer in net.layout]
+    tables, size = plan_curvature(layers, derivatives, pairs, ROWS + 5, VECTOR[dtype])
     inputs = np.full((ROWS, padded(INPUTS, dtype)), np.nan, dtype)
     inputs[:, :INPUTS] = x
     workspace, between, result = padded_copy(np.full(size, np.nan), dtype), *np.empty((2, params.size + 16), dtype)

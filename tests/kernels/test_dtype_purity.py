@@ -48,6 +48,8 @@ SCALARS = {
 TENSORWISE = {
     *(f"optimizer_{rule.name}" for rule in optimizers.records() if rule.kind == "layerwise"),
     "wrapper_cautious", "wrapper_mars", "clipping_per_layer_norm", "clipping_adaptive", "run_stage", "make_step",
+    # The sums of each row are double.
+    *("normalize_rows", "normalize_rows_back", "rows_tangent", "rows_back_tangent"),
 }  # fmt: skip
 # Sums in double beside float32 data, on one loop: losses, and `dot`. Nothing of them may come back to the data.
 SUMS = {*(f"loss_{name}" for name in losses), "cross_entropy", "observe_units", "record_updates", "sum_of_sizes"}

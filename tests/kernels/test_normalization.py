@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlpjit.kernels import jit
-from mlpjit.kernels.normalization import normalize_batch, normalize_running
+from mlpjit.kernels.normalizations.batch_values import normalize_batch, normalize_running
 
 STRIDE = 16
 

@@ -1,10 +1,11 @@
-"""R{.} of batch normalization, forward and back (Pearlmutter 1994): `normalization` along a direction.
+"""R{.} of batch normalization, forward and back (Pearlmutter 1994): `batch_values` along a direction.
 
 Columns are summed in the order of the rows. `layer` and `moved` are rows of the two tables of `pairs`.
 """
 
 from __future__ import annotations
 
+from mlpjit.kernels.columns import add_column_products, column_sums
 from mlpjit.kernels.layout import (
     BETA_AT,
     FAN_OUT,
@@ -14,19 +15,9 @@ from mlpjit.kernels.layout import (
     SLOPE_AT,
     STRIDE,
 )
-from mlpjit.kernels.normalization import normalize_batch
+from mlpjit.kernels.normalizations.batch_values import normalize_batch
 from mlpjit.kernels.pairs import part, scratch_of, second_part
-from mlpjit.kernels.passes import column_sums
 from mlpjit.kernels.rules import Int, Ints, Reals, fma, kernel, load, offset, real, store
-
-
-@kernel
-def add_column_products(rows: Int, columns: Int, a: Reals, b: Reals, stride: Int, total: Reals) -> None:
-    """total[j] += sum of a b over the rows of column j, in order."""
-    for i in range(rows):
-        left, right = offset(a, i * stride), offset(b, i * stride)
-        for j in range(columns):
-            store(total, j, fma(load(left, j), load(right, j), load(total, j)))
 
 
 @kernel
@@ -97,16 +88,15 @@ def normalize_tangent(
 
 
 @kernel
-def normalize_backward_tangent(
-    rows: Int, layer: Ints, moved: Ints, params: Reals, vector: Reals, product: Reals, scratch: Reals,
-    workspace: Reals,
-) -> None:  # fmt: skip
+def batch_back_pair(
+    rows: Int, layer: Ints, moved: Ints, params: Reals, vector: Reals, product: Reals, workspace: Reals
+) -> None:
     """R of delta_z = gamma i q, q = delta - mean(delta) - zhat mean(delta zhat); also R d gamma, R d beta.
 
     R q = R delta - mean(R delta) - zhat mean(R delta zhat + delta R zhat) - R zhat mean(delta zhat),
-    R delta_z = (R gamma i + gamma R i) q + gamma i R q. scratch: 4 rows.
+    R delta_z = (R gamma i + gamma R i) q + gamma i R q. The scratch holds 4 rows.
     """
-    columns, stride = load(layer, FAN_OUT), load(layer, STRIDE)
+    columns, stride, scratch = load(layer, FAN_OUT), load(layer, STRIDE), workspace
     delta, delta_moved = part(workspace, layer, SLOPE_AT), second_part(rows, workspace, layer, SLOPE_AT)
     zhat, zhat_moved = part(workspace, layer, NORMALIZED_AT), part(workspace, moved, NORMALIZED_AT)
     gamma_product, beta_product = part(product, layer, GAMMA_AT), part(product, layer, BETA_AT)
@@ -154,9 +144,7 @@ def apply_factors(
 
 
 @kernel
-def normalize_pair(
-    rows: Int, layer: Ints, moved: Ints, params: Reals, vector: Reals, z: Reals, workspace: Reals
-) -> None:
+def batch_pair(rows: Int, layer: Ints, moved: Ints, params: Reals, vector: Reals, z: Reals, workspace: Reals) -> None:
     """Batch-normalize z with the batch's own statistics, and Rz; the running statistics stay as they are."""
     columns, stride, spare = load(layer, FAN_OUT), load(layer, STRIDE), scratch_of(rows, layer, workspace, 1)
     normalize_batch(
