@@ -45,6 +45,8 @@ def cross_entropy(
             store(row, j, shifted)
         total -= float64(linear)
     # All rows at once, with what pads them: a loop over one row's few classes would not vectorize.
+    # A class at a time for 64 rows, from transposed blocks, was tried: 1.7 us for 64 rows of 10 where this takes 2.4
+    # (AMD Zen 3), 4 % of a step of 4 x 16, but three times as long to compile.
     for at in range(rows * stride):
         store(predicted, at, exp(load(predicted, at)))
     for i in range(rows):
