@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -247,6 +248,41 @@ def test_what_is_right_passes_once_and_compiles_once(tmp_path: Path, monkeypatch
     assert dry_run.problems(file.names, ["float32", "float64"]) == []
     monkeypatch.setattr(dry_run, "_findings", None)
     assert dry_run.problems(file.names, ["float32", "float64"]) == []
+
+
+PROCESS = """
+import sys
+import mlpjit as mj
+from mlpjit import optimizer_files, registries
+from mlpjit.kernels import jit
+
+optimizer_files.load(sys.argv[1])
+for name in ("soft_sign", "adam", "lars"):
+    mj.train(mj.RunConfig(
+        hidden=[8], epochs=1, optimizer=name, schedule="one_cycle", clip="global_norm", wrapper="lookahead"
+    ))
+print(*sorted(kernel.name for kernel in jit.loaded() if not kernel.from_cache), sep="\\n")
+"""
+
+
+def fresh_kernels(file: Path) -> list[str]:
+    """Return what a process of its own had to compile for runs with a file's optimizer and with built-in ones."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROCESS, str(file)], capture_output=True, text=True, timeout=300, check=True
+    )
+    return done.stdout.split()
+
+
+def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
+    """Neither of what is built in nor of an unchanged file, wherever it lies; an edit compiles its own loop alone."""
+    fresh_kernels(EXAMPLE)
+    assert fresh_kernels(EXAMPLE) == []
+    text = EXAMPLE.read_text()
+    assert fresh_kernels(written(tmp_path, text)) == []
+    number = time.time_ns()  # none that an earlier test has left in the cache
+    edited = text.replace("learning_rate * mu", f"(0.0 * {number}.0 + learning_rate) * mu")
+    assert fresh_kernels(written(tmp_path, edited)) == ["optimizer_soft_sign"]
+    assert fresh_kernels(tmp_path / "mine.py") == []
 
 
 def test_built_in_optimizers_pass() -> None:

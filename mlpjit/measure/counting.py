@@ -111,9 +111,29 @@ def activation(rule: Callable[..., Any], dtype: str, settings: tuple[float, ...]
 def update(record: Stage, dtype: str) -> Count | None:
     """Return what an elementwise optimizer does with one parameter at its defaults; None where it cannot be counted."""
     try:
-        values = _counting(record.scalars, dtype)(10, 1e-3, *map(float, record.defaults.values()))
-        arrays = [Number(True) for _ in range(1 + record.uses_params + len(record.state))]
-        results = _counting(record.function, dtype)(*arrays, *values)
-    except (TypeError, ValueError, AttributeError, ArithmeticError):
+        _, results = _updated(record, dtype)
+    except UNCOUNTED:
         return None
-    return _total(results if isinstance(results, tuple) else [results]) + Count(1)  # theta - update
+    return _total(results) + Count(1)  # theta - update
+
+
+def written_states(record: Stage, dtype: str) -> int:
+    """Return how many states an optimizer changes: one that its rule returns as it was given is read and not stored."""
+    if record.kind != "elementwise":
+        return len(record.state)
+    try:
+        given, results = _updated(record, dtype)
+    except UNCOUNTED:
+        return len(record.state)
+    return sum(not any(made is old for old in given) for made in results[1:])
+
+
+UNCOUNTED = (TypeError, ValueError, AttributeError, ArithmeticError)
+
+
+def _updated(record: Stage, dtype: str) -> tuple[list[Number], tuple[Any, ...]]:
+    """Return the states that a rule is given, and what it returns."""
+    values = _counting(record.scalars, dtype)(10, 1e-3, *map(float, record.defaults.values()))
+    arrays = [Number(True) for _ in range(1 + record.uses_params + len(record.state))]
+    results = _counting(record.function, dtype)(*arrays, *values)
+    return arrays[1 + record.uses_params :], results if isinstance(results, tuple) else (results,)

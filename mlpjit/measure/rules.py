@@ -64,7 +64,8 @@ def optimizer(name: str, dtype: str) -> Work:
     """One update of 17,290 parameters."""
     record = registries.optimizers[name]
     # Parameters and state are read and written, the gradient is read.
-    return _stage(record, compiled.optimizer(name, dtype), dtype, passes=3 + 2 * len(record.state))
+    passes = 3 + len(record.state) + counting.written_states(record, dtype)
+    return _stage(record, compiled.optimizer(name, dtype), dtype, passes)
 
 
 def clipping(name: str, dtype: str) -> Work:

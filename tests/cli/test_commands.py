@@ -19,6 +19,7 @@ from mlpjit import executors
 from mlpjit.cli import app
 from mlpjit.cli.listing import KINDS
 from mlpjit.cli.tables import dump, seconds, table
+from mlpjit.registries import REGISTRIES
 from mlpjit.study import Study
 
 TOML = """
@@ -160,6 +161,10 @@ def test_plan_says_that_duplicates_count_once(tmp_path: Path) -> None:
 def test_plan_of_quick_counts_its_final_runs() -> None:
     found = json.loads(mlpjit("plan", "quick", "--json", "--out", "nowhere").stdout)
     assert (found["tuning_runs"], found["final_runs"], found["new"]) == (1920, 40, 1960)
+
+
+def test_every_registry_is_a_kind() -> None:
+    assert set(KINDS) == {*REGISTRIES, "datasets", "studies"}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlpjit.kernels.rules import Stage, device, device_float64, fma, select, sqrt
-from mlpjit.measure.counting import Count, activation, update
+from mlpjit.measure.counting import Count, activation, update, written_states
 from mlpjit.registries import activations, optimizers
 
 
@@ -35,6 +35,12 @@ def test_updates():
 def test_adam_has_one_root_and_one_quotient():
     found = update(optimizers["adam"], "float32")
     assert (found.roots, found.divisions) == (1, 1)
+
+
+def test_a_state_that_stays_is_not_written():
+    """MADGRAD keeps its first parameters; Adan's last gradient is written though it is an argument too."""
+    written = {name: written_states(optimizers[name], "float32") for name in ("madgrad", "adam", "adan", "sgd", "lars")}
+    assert written == {"madgrad": 2, "adam": 2, "adan": 4, "sgd": 0, "lars": 1}
 
 
 def test_every_elementwise_optimizer_can_be_counted():

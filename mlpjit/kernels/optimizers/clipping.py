@@ -117,13 +117,11 @@ def adaptive_clipping(
     threshold, eps = load(settings, 0), load(settings, 1)
     for t in range(tensor_count):
         tensor = offset(tensors, t * TENSOR_COLUMNS)
-        across, tall = load(tensor, COLUMNS), load(tensor, ROWS)
+        units = load(tensor, COLUMNS) if load(tensor, KIND) == WEIGHT else 1
+        size = load(tensor, ROWS) * load(tensor, COLUMNS) // units
         w, g = offset(params, load(tensor, OFFSET)), offset(grads, load(tensor, OFFSET))
-        if load(tensor, KIND) == WEIGHT:
-            for j in range(across):
-                clip_unit(tall, across, threshold, eps, offset(w, j), offset(g, j), scratch)
-        else:
-            clip_unit(across, 1, threshold, eps, w, g, scratch)
+        for j in range(units):
+            clip_unit(size, units, threshold, eps, offset(w, j), offset(g, j), scratch)
     return DONE
 
 
