@@ -19,9 +19,9 @@ FOLDER = Path(__file__).parent
 # Every run goes through these modules; a change in one makes all stored runs old.
 RUN_MODULES = (
     "layout", "simd", "state_arrays", "tiles", "blocks", "buffers", "matmul", "elementary", "polynomials", "random",
-    "losses/records", "losses/softmax", "normalization", "linear_algebra", "linear_algebra_products", "passes",
-    "evaluation", "penalties", "steps", "outcomes", "training", "plateau", "mapping", "optimizers/stages",
-    "activations/loops", "jit",
+    "losses/records", "losses/softmax", "normalization", "linear_algebra", "linear_algebra_products",
+    "linear_algebra_factors", "passes", "evaluation", "penalties", "steps", "outcomes", "training", "plateau",
+    "mapping", "optimizers/stages", "activations/loops", "jit",
 )  # fmt: skip
 # What every run uses of a module that also holds catalogue entries, to which more may be added.
 RUN_FUNCTIONS = {"schedules": ("schedule_loop", "_settings", "settings", "loop")}
