@@ -29,6 +29,8 @@ from mlpjit.kernels.rules import (
 
 ULP = DtypeConstant("ULP", 2.0**-23, 2.0**-52)
 SMALLEST = DtypeConstant("SMALLEST", 2.0**-126, 2.0**-1022)
+# Against a largest entry of 1. The square of a smaller number has lost digits: no reflection or rotation is made of it.
+NEGLIGIBLE = DtypeConstant("NEGLIGIBLE", 2.0**-50, 2.0**-450)
 # QL needs less than two iterations an eigenvalue; a matrix that has not converged after so many is left as it is.
 MOST_ITERATIONS = 40
 
@@ -96,8 +98,7 @@ def reflector(count, size, x):
     head = load(x, 0)
     alpha = -copysign(size, head)
     store(x, 0, head - alpha)
-    half = size * (size + absolute(head))
-    return (1.0 / half if half != 0.0 else 0.0), alpha
+    return (0.0 if size < NEGLIGIBLE else 1.0 / (size * (size + absolute(head)))), alpha
 
 
 @kernel
@@ -158,7 +159,7 @@ def chase(n, first, last, diagonal, beside, x, stride):
         f, b = s * load(beside, i), c * load(beside, i)
         r = sqrt(fma(f, f, g * g))
         store(beside, i + 1, r)
-        if r == 0.0:  # both underflowed: the block falls apart here
+        if r < NEGLIGIBLE:  # the block falls apart here
             store(diagonal, i + 1, load(diagonal, i + 1) - p)
             store(beside, last, 0.0)
             return
@@ -264,14 +265,15 @@ def orthonormal_columns(n: Int, a: Reals, q: Reals, room: Reals) -> None:
         for j in range(n):
             store(a, i * stride + j, load(a, i * stride + j) * load(sums, j))
     identity(n, q)
+    limit = real(n) * ULP
     for k in range(n):
         corner, rest = offset(a, k * (stride + 1)), n - k
         for i in range(rest):
             store(v, i, load(corner, i * stride))
         size = sqrt(sum_of_products(rest, v, v))
-        if size <= n * ULP:
+        if size <= limit:
             fill(rest, real(0.0), v)
-        beta, _ = reflector(rest, select(size <= n * ULP, real(0.0), size), v)
+        beta, _ = reflector(rest, select(size <= limit, real(0.0), size), v)
         store(betas, k, beta)
         reflect(rest, rest - 1, v, beta, offset(corner, 1), stride, sums)
         for i in range(rest):

@@ -94,13 +94,25 @@ def symmetric(kind: str, n: int) -> np.ndarray:
         "diagonal": np.diag(np.arange(n) % 3.0),
         "repeated": (q * np.where(np.arange(n) < n // 2, 3.0, 1.0)) @ q.T,
         "graded": (q * 10.0 ** -np.arange(n)) @ q.T,
+        "nearly diagonal": np.eye(n) + (drawn + drawn.T) * 1e-21,
         "tiny": drawn @ drawn.T * 1e-30,
         "huge": drawn @ drawn.T * 1e30,
     }[kind]
     return (made + made.T) / 2
 
 
-KINDS = ["semidefinite", "indefinite", "rank one", "zero", "diagonal", "repeated", "graded", "tiny", "huge"]
+KINDS = [
+    "semidefinite",
+    "indefinite",
+    "rank one",
+    "zero",
+    "diagonal",
+    "repeated",
+    "graded",
+    "nearly diagonal",
+    "tiny",
+    "huge",
+]
 ULP = {"float32": 2.0**-23, "float64": 2.0**-52}
 
 
