@@ -179,7 +179,8 @@ class Stage(Rule):
     Hyperparameters are limited by their names (`HYPERPARAMETERS`) unless `limits` says otherwise.
     `extra` and `extra_scratch` (rows, columns, kind) -> how many numbers it keeps of a tensor, and needs for one in a
     step; `scratch` counts arrays as long as the parameters. `curvature`: it asks for Hessian-vector products. `point`:
-    it reports another point than the parameters.
+    it reports another point than the parameters. `draws`: it draws random numbers; behind its hyperparameters stand the
+    low and the high 32 bits of the seed.
     """
 
     kind: str = "elementwise"
@@ -194,6 +195,7 @@ class Stage(Rule):
     scratch: int = 0
     curvature: bool = False
     point: bool = False
+    draws: bool = False
 
     def __post_init__(self) -> None:
         known = {name: HYPERPARAMETERS[name] for name in self.defaults if name in HYPERPARAMETERS}
