@@ -8,6 +8,7 @@ from mlpjit.kernels import jit
 from mlpjit.kernels.activations import LOOPS as ACTIVATION_LOOPS
 from mlpjit.kernels.activations import linked_names as activation_names
 from mlpjit.kernels.losses import parts as loss_parts
+from mlpjit.kernels.optimizers.draws import draw_normals, draw_nothing
 from mlpjit.kernels.optimizers.layerwise import layerwise_loop
 from mlpjit.kernels.optimizers.stages import elementwise_loop, linked_names
 from mlpjit.kernels.rules import Activation, Kernel, Stage, kernel
@@ -41,7 +42,9 @@ def stage_loop(record: Stage) -> tuple[Kernel, dict[str, Any]]:
     if record.kind == "elementwise":
         return elementwise_loop, linked_names(record)
     if record.kind in ("layerwise", "joint"):
-        return layerwise_loop, {"rule": record.function, "JOINT": int(record.kind == "joint")}
+        numbers = {"JOINT": int(record.kind == "joint"), "SETTINGS": len(record.defaults)}
+        draw = draw_normals if record.draws else draw_nothing
+        return layerwise_loop, {"rule": record.function, "draw": draw, **numbers}
     return kernel(record.function), {}
 
 

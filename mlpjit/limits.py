@@ -68,14 +68,14 @@ def share() -> Limits:
 
 # What a hyperparameter of this name may be, in whichever optimizer or clipping rule it stands.
 HYPERPARAMETERS: dict[str, Limits] = {
-    **dict.fromkeys(("b1", "b2", "b3", "rho", "momentum"), share()),
+    **dict.fromkeys(("b1", "b2", "b3", "rho", "momentum", "shampoo_beta"), share()),
     **dict.fromkeys(("eps", "eps_root", "alpha", "weight_decay", "momentum_decay", "warmup"), at_least(0)),
     **dict.fromkeys(("eps_scale", "adam_eps", "adam_rate"), at_least(0)),
     **dict.fromkeys(("initial_nu", "initial_mu", "initial_accumulator", "min_step"), at_least(0)),
     **dict.fromkeys(("max_norm", "max_value", "max_step", "threshold", "gamma", "final_rate", "decay_rate"), above(0)),
     **dict.fromkeys(("trust_coefficient", "initial_distance", "growth", "initial_scale"), above(0)),
-    **dict.fromkeys(("k", "start", "ns_steps"), at_least(1)),
-    "max_consecutive_errors": at_least(0),
+    **dict.fromkeys(("k", "start", "ns_steps", "precondition_frequency"), at_least(1)),
+    "max_consecutive_errors": at_least(0), "preconditioner_rate": above(0, 1), "first_scale": at_least(0),
     "power": at_least(0), "eta": at_least(0), "xi": at_least(0),
     "lowest": Limits(),
     "dampening": at_least(0, 1), "eta_minus": Limits(0.0, 1.0, above=True, below=True), "eta_plus": above(1),

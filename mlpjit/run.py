@@ -152,7 +152,7 @@ class Run:
         numbers[layout.DECAY] = config.weight_decay
         for place, (record, spec) in enumerate(self.stages):
             if record is not None:
-                at, given = layout.STAGE_SETTINGS + place * layout.MOST_SETTINGS, settings_of(record, spec)
+                at, given = layout.STAGE_SETTINGS + place * layout.MOST_SETTINGS, settings_of(record, spec, config.seed)
                 numbers[at : at + len(given)] = given
         spec = config.canonical()["loss"]
         given = settings_of(losses[spec["name"]], spec)

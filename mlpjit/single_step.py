@@ -29,7 +29,7 @@ EXTRA = "extra"
 
 @dataclass(frozen=True)
 class OptimizerState:
-    """What an optimizer keeps: steps taken so far; its arrays by name; the shapes of its tensors.
+    """What an optimizer keeps: steps taken so far; arrays by name; the shapes of its tensors; the seed of its draws.
 
     Arrays are as long as the parameters; "extra" is what it keeps of each tensor. A wrapper's names begin with its own:
     "lookahead.slow".
@@ -38,6 +38,7 @@ class OptimizerState:
     step: int
     values: dict[str, np.ndarray]
     tensors: list[tuple[int, int, int]] = field(default_factory=list)
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,12 @@ class Optimizer:
         """Return the same optimizer with other hyperparameters: `optimizers["adam"](b1=0.95)`."""
         return Optimizer(self.record, self.wrapper, **{**self.hyperparameters, **hyperparameters})
 
-    def init(self, params: np.ndarray, layers: Sequence[Sequence[int]] | None = None) -> OptimizerState:
+    def init(self, params: np.ndarray, layers: Sequence[Sequence[int]] | None = None, seed: int = 0) -> OptimizerState:
         """Return the state before the first step; params: 1-D, float32 or float64.
 
         layers: the shapes of the tensors that params holds one behind the other, (n,) or (rows, columns), for
-        optimizers that look at matrices; without it params is one vector. Raises ConfigError where they do not fit.
+        optimizers that look at matrices; without it params is one vector. seed: of the numbers that some draw.
+        Raises ConfigError where the layers do not fit.
         """
         from mlpjit.stages import initial_state, parameters, tensors_of
 
@@ -85,7 +87,7 @@ class Optimizer:
         for record, hyperparameters, prefix in self._parts():
             packed = initial_state(record, hyperparameters, given, tensors)
             values |= _named(record, packed, len(given), prefix)
-        return OptimizerState(0, values, tensors)
+        return OptimizerState(0, values, tensors, seed)
 
     def update(
         self, params: np.ndarray, grads: np.ndarray, state: OptimizerState, *, learning_rate: float,
@@ -101,7 +103,7 @@ class Optimizer:
         given = _checked(params)
         work = _Step(self, given, _alike(grads, given), state, learning_rate)
         work.run(loss, Oracles(gradient, curvature))
-        return work.params, OptimizerState(state.step + 1, work.values(), state.tensors)
+        return work.params, OptimizerState(state.step + 1, work.values(), state.tensors, state.seed)
 
     def point(self, params: np.ndarray, state: OptimizerState) -> np.ndarray:
         """Return the point to report after the steps so far: params, or an average for rules that keep one."""
@@ -169,7 +171,7 @@ class _Buffers:
         kept = [v for name, v in step.state.values.items() if name.startswith(prefix) and (prefix or "." not in name)]
         self.state[:size] = np.concatenate([*kept, np.empty(0)])
         self.scratch = aligned(scratch_size(record, step.tensors), step.dtype)
-        self.settings = np.array([*settings_of(record, hyperparameters), 0.0])
+        self.settings = np.array([*settings_of(record, hyperparameters, step.state.seed), 0.0])
         self.table = tensor_table(record, step.tensors)
 
     def call(self, phase: int, loss: float) -> int:

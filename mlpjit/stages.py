@@ -66,6 +66,9 @@ def tensor_table(record: Stage | None, tensors: Sequence[Tensor]) -> np.ndarray:
     return table
 
 
-def settings_of(record: Rule, hyperparameters: Mapping[str, Any]) -> list[float]:
-    """Return the hyperparameters in the order in which its kernel reads them."""
-    return [float(hyperparameters.get(name, default)) for name, default in record.defaults.items()]
+def settings_of(record: Rule, hyperparameters: Mapping[str, Any], seed: int = 0) -> list[float]:
+    """Return the hyperparameters in the order in which its kernel reads them, then the seed's halves where it draws."""
+    given = [float(hyperparameters.get(name, default)) for name, default in record.defaults.items()]
+    return (
+        [*given, float(seed & 0xFFFFFFFF), float(seed >> 32 & 0xFFFFFFFF)] if getattr(record, "draws", False) else given
+    )

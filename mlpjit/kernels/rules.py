@@ -180,6 +180,7 @@ class Stage(Rule):
     `extra` and `extra_scratch` (rows, columns, kind) -> how many numbers it keeps of a tensor, and needs for one in a
     step; `scratch` counts arrays as long as the parameters. `curvature`: it asks for Hessian-vector products. `point`:
     it reports another point than the parameters. `moves`: a wrapper that changes the parameters behind the optimizer.
+    `draws`: it draws random numbers; behind its hyperparameters stand the low and the high 32 bits of the seed.
     """
 
     kind: str = "elementwise"
@@ -195,6 +196,7 @@ class Stage(Rule):
     curvature: bool = False
     point: bool = False
     moves: bool = False
+    draws: bool = False
 
     def __post_init__(self) -> None:
         known = {name: HYPERPARAMETERS[name] for name in self.defaults if name in HYPERPARAMETERS}

@@ -33,6 +33,12 @@ def rates(case: Golden) -> list[float]:
     return [rate / (1.0 + decay * t) for t in range(max(STEPS))]
 
 
+def gradients(case: Golden, shared: Arrays) -> np.ndarray:
+    """Return the gradients of every step: scaled, or of less varied size where `power` is below 1."""
+    drawn = shared["gradients"] * case.given.get("scale", 1.0)
+    return np.sign(drawn) * np.abs(drawn) ** case.given["power"] if "power" in case.given else drawn
+
+
 def optimizer(case: Golden, shared: Arrays) -> Arrays:
     """Parameters after 1, 2, 5 and 50 steps; theta: (n,), gradients: (50, n), three tensors in one."""
     made = mj.optimizers[case.entry](**case.settings)
@@ -40,9 +46,8 @@ def optimizer(case: Golden, shared: Arrays) -> Arrays:
     # An elementwise rule takes the three tensors as one, whose decay touches all of it as other people's does.
     given = case.given.get("shapes") or ast.literal_eval(str(shared["shapes"]))
     shapes = None if made.record.kind == "elementwise" else given
-    state, path = made.init(theta, shapes), []
-    gradients = shared["gradients"] * case.given.get("scale", 1.0)
-    for g, rate, loss in zip(gradients, rates(case), shared["losses"], strict=True):
+    state, path = made.init(theta, shapes, case.given.get("seed", 0)), []
+    for g, rate, loss in zip(gradients(case, shared), rates(case), shared["losses"], strict=True):
         theta, state = made.update(theta, g, state, learning_rate=rate, loss=loss)
         path.append(theta)
     return {"path": np.stack([path[step - 1] for step in STEPS])}

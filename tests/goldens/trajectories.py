@@ -133,13 +133,13 @@ def case(
     """Return a case: ours at `settings` against the oracle at `theirs`.
 
     make: the oracle where its name alone does not find it, called as make(rate, **theirs) for optax and
-    make(parameters, lr=rate, **theirs) for torch. given: learning_rate, decay (of the rate), scale (of the
-    gradients), shapes (of the tensors).
+    make(parameters, lr=rate, **theirs) for torch. given: learning_rate, decay (of the rate), scale and
+    power (of the gradients), shapes (of the tensors), seed (of draws).
     """
     make, given = make or found(oracle), {"learning_rate": RATE} | given
     shapes = given.get("shapes", SHAPES)
     blank = Golden(entry, settings, oracle, "", "", {}, given)
-    gradients = INPUTS["gradients"] * given.get("scale", 1.0)
+    gradients = ours.gradients(blank, INPUTS)
     if oracle.startswith("optax."):
         path = optax_path(lambda rate: make(rate, **theirs), gradients, ours.rates(blank), shapes)
     else:

@@ -7,9 +7,9 @@ A layerwise rule is a function of one tensor, called once a step for each; a joi
 params, grads, state: pointers to the tensor's part, rows x columns, row-major (W is stored (fan_in, fan_out), the
 transpose of most papers' W; biases, gamma and beta are 1 x n). A second state array stands `count` behind the first.
 extra: the tensor's own numbers, as many as the record's `extra(rows, columns, kind)` says, 0 before the first step.
-scratch: `extra_scratch(rows, columns, kind)` numbers that nothing keeps. settings: the hyperparameters in the order of
-the defaults, float64. loss: of this batch at params. It changes params and state in place. A whole rule has the
-signature of `stages.call_stage`.
+scratch: `extra_scratch(rows, columns, kind)` numbers that nothing keeps; with `draws` it begins with rows x columns
+standard normal numbers. settings: the hyperparameters in the order of the defaults, float64. loss: of this batch at
+params. It changes params and state in place. A whole rule has the signature of `stages.call_stage`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def layerwise_loop(
     for t in range(1 if JOINT else tensor_count):  # noqa: F821
         tensor = offset(tensors, t * TENSOR_COLUMNS)
         at, tall = load(tensor, OFFSET), 1 if JOINT else load(tensor, ROWS)  # noqa: F821
+        draw(settings, SETTINGS, step, at, tall * load(tensor, COLUMNS), scratch)  # noqa: F821
         rule(  # noqa: F821
             step, tall, count if JOINT else load(tensor, COLUMNS), load(tensor, KIND), count,  # noqa: F821
             offset(params, at), offset(grads, at), offset(state, at), offset(state, load(tensor, EXTRA_AT)), scratch,
@@ -62,14 +63,14 @@ def joint(
 def layerwise(
     formula: str, citation: str, state: tuple[str, ...] = (), *, extra: Size | None = None,
     extra_scratch: Size | None = None, initial: dict[str, float | str] | None = None, parts: tuple[Function, ...] = (),
-    **defaults: float | bool,
+    draws: bool = False, **defaults: float | bool,
 ) -> Callable[[Function], Stage]:  # fmt: skip
     """Register a rule of one tensor; what the options mean stands at `Stage`."""
 
     def register(function: Function) -> Stage:
         made = Stage(
             function.__name__, device(function), formula, citation, defaults, parts, "layerwise", state,
-            initial=initial or {}, extra=extra, extra_scratch=extra_scratch,
+            initial=initial or {}, extra=extra, extra_scratch=extra_scratch, draws=draws,
         )  # fmt: skip
         return optimizers.register(made)
 
@@ -87,7 +88,8 @@ def wrapper(formula: str, citation: str, state: tuple[str, ...] = (), **options:
 
 
 FIELDS = (
-    "extra_gradients", "initial", "extra", "extra_scratch", "scratch", "curvature", "point", "moves", "parts", "limits",
+    "extra_gradients", "initial", "extra", "extra_scratch", "scratch", "curvature", "point", "moves", "draws", "parts",
+    "limits",
 )  # fmt: skip
 
 
