@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mlpjit.registry import forgetting
-from mlpjit.specs import Spec, label, parse_spec
+from mlpjit.specs import Spec, label, parse_spec, registry, samples_labels
 
 if TYPE_CHECKING:
     from mlpjit.datasets import DatasetInfo
@@ -224,6 +224,13 @@ def _batch(values: Values) -> Any:
     return "full" if size != "full" and size >= described(values).train_samples else size
 
 
+def _draws(values: Values) -> bool:
+    """Say whether a stage of the run draws random numbers."""
+    stages = [(kind, values[name]) for kind, name in (("optimizers", "optimizer"), ("wrappers", "wrapper"))]
+    records = [(registry(kind)[spec["name"]], spec) for kind, spec in stages if spec is not None]
+    return any(record.draws or samples_labels(record, spec) for record, spec in records)
+
+
 # Parts of the canonical form that can be written in several ways without another number in the run.
 EQUIVALENT: dict[str, Part] = {
     "dataset": Part(("dataset",), _data_named),
@@ -232,6 +239,8 @@ EQUIVALENT: dict[str, Part] = {
     "order_seed": Part(
         ("order_seed", "seed", "shuffle"), lambda v: PARTS["order_seed"].value(v) if v["shuffle"] else None
     ),
+    # It sets the other three; besides, only stages that draw read it.
+    "seed": Part(("seed", "optimizer", "wrapper"), lambda v: v["seed"] if _draws(v) else None),
 }
 
 
@@ -239,9 +248,9 @@ def _hashed(name: str, part: Part) -> Part:
     return Part(part.fields, lambda values: json_part(name, part.value(values)))
 
 
-# The text that is hashed: the canonical JSON without `seed`, which only sets the other three, then code and data.
+# The text that is hashed: the canonical JSON, then code and data.
 IDENTITY: dict[str, Part] = {
-    **{name: _hashed(name, EQUIVALENT.get(name, part)) for name, part in PARTS.items() if name != "seed"},
+    **{name: _hashed(name, EQUIVALENT.get(name, part)) for name, part in PARTS.items()},
     "~code and data": Part((*KERNEL_FIELDS, *SHAPE_FIELDS), code_and_data),
 }
 

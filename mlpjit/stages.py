@@ -66,6 +66,11 @@ def tensor_table(record: Stage | None, tensors: Sequence[Tensor]) -> np.ndarray:
     return table
 
 
-def settings_of(record: Rule, hyperparameters: Mapping[str, Any]) -> list[float]:
-    """Return the hyperparameters in the order in which its kernel reads them."""
-    return [float(hyperparameters.get(name, default)) for name, default in record.defaults.items()]
+def settings_of(record: Rule, hyperparameters: Mapping[str, Any], seed: int = 0) -> list[float]:
+    """Return the hyperparameters in the order in which its kernel reads them; where it draws, two halves of the seed.
+
+    They are the low and the high 32 bits, which float64 holds exactly.
+    """
+    given = [float(hyperparameters.get(name, default)) for name, default in record.defaults.items()]
+    halves = [float(seed & 0xFFFFFFFF), float(seed >> 32)] if getattr(record, "draws", False) else []
+    return given + halves

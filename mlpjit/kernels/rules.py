@@ -179,7 +179,9 @@ class Stage(Rule):
     Hyperparameters are limited by their names (`HYPERPARAMETERS`) unless `limits` says otherwise.
     `extra` and `extra_scratch` (rows, columns, kind) -> how many numbers it keeps of a tensor, and needs for one in a
     step; `scratch` counts arrays as long as the parameters. `curvature`: it asks for Hessian-vector products. `point`:
-    it reports another point than the parameters.
+    it reports another point than the parameters. `draws`: it draws random numbers and is given the seed behind its
+    settings. `factors`: it reads the inputs and deltas of the batch. `samples` names the hyperparameter under which it
+    asks for labels drawn from the prediction. `line_search`: it compares losses with the gradient that it is given.
     """
 
     kind: str = "elementwise"
@@ -194,10 +196,20 @@ class Stage(Rule):
     scratch: int = 0
     curvature: bool = False
     point: bool = False
+    draws: bool = False
+    factors: bool = False
+    samples: str = ""
+    line_search: bool = False
 
     def __post_init__(self) -> None:
         known = {name: HYPERPARAMETERS[name] for name in self.defaults if name in HYPERPARAMETERS}
         object.__setattr__(self, "limits", {**known, **self.limits})
+
+    def source_hash(self) -> str:
+        """Return the hash of the code of this entry, and of Hessian-vector products where it asks for them."""
+        from mlpjit.kernels.sources import curvature_hash
+
+        return f"{super().source_hash()} {curvature_hash()}" if self.curvature else super().source_hash()
 
 
 # Names that kernel code may use. `real(x)` converts to the dtype of the run, rounding once.

@@ -1,7 +1,8 @@
 """Golden trajectories of optimizers, from torch, optax and, where only they have it, other public codes.
 
 Run in an environment that has them: `PYTHONPATH=tests:. python -m goldens.make_optimizers`. Beside torch and optax that
-is adabound (the paper's own code), madgrad (the authors'), pytorch_optimizer and timm, the latter without torchvision.
+is adabound (the paper's own code), madgrad (the authors'), pytorch_optimizer, torch_optimizer, curvlinops and timm, the
+latter without torchvision.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from goldens.curvature_cases import curvature
 from goldens.matrix_cases import muons
 from goldens.records import Golden, save
 from goldens.tensor_cases import averaging, factored, layerwise, parameter_free
@@ -214,7 +216,7 @@ def undelayed_rprop(rate: float, **theirs: Any) -> Any:
 def make() -> Iterator[Golden]:
     """Compute every case afresh."""
     families = (accelerated, adagrads, adams, relatives, signs)
-    for family in (*families, layerwise, factored, parameter_free, averaging, muons):
+    for family in (*families, layerwise, factored, parameter_free, averaging, muons, curvature):
         yield from family()
 
 

@@ -86,7 +86,10 @@ def wrapper(formula: str, citation: str, state: tuple[str, ...] = (), **options:
     return lambda function: wrappers.register(_whole(function, formula, citation, state, options))
 
 
-FIELDS = ("extra_gradients", "initial", "extra", "extra_scratch", "scratch", "curvature", "point", "parts", "limits")
+FIELDS = (
+    "extra_gradients", "initial", "extra", "extra_scratch", "scratch", "curvature", "point", "parts", "limits", "draws",
+    "factors", "samples", "line_search",
+)  # fmt: skip
 
 
 def _whole(function: Function, formula: str, citation: str, state: tuple[str, ...], options: dict[str, Any]) -> Stage:
