@@ -80,9 +80,7 @@ class Optimizer:
         """Return the same optimizer with other hyperparameters: `optimizers["adam"](b1=0.95)`."""
         return Optimizer(self.record, self.wrapper, **{**self.hyperparameters, **hyperparameters})
 
-    def init(
-        self, params: np.ndarray, layers: Sequence[Sequence[int]] | None = None, seed: int = 0
-    ) -> OptimizerState:
+    def init(self, params: np.ndarray, layers: Sequence[Sequence[int]] | None = None, seed: int = 0) -> OptimizerState:
         """Return the state before the first step; params: 1-D, float32 or float64.
 
         layers: the shapes of the tensors that params holds one behind the other, (n,) or (rows, columns), for
@@ -196,7 +194,9 @@ class _Buffers:
         step = self.step
         where = [a.ctypes.data for a in (step.params, step.grads, self.state, self.scratch, self.settings)]
         rate, table = step.rate, self.table.ctypes.data
-        found = self.made.call(phase, step.step, step.rows, len(step.params), *where, rate, loss, table, len(self.table))
+        found = self.made.call(
+            phase, step.step, step.rows, len(step.params), *where, rate, loss, table, len(self.table)
+        )
         return int(found)
 
     def serve(self, phase: int, loss: float, oracles: Oracles) -> float:
@@ -223,7 +223,6 @@ class _Buffers:
         elif wanted != NEED_LOSS:
             raise ConfigError(f"{self.record.name} works inside a run only")
         return float(value)
-
 
     def _place_factors(self, oracles: Oracles) -> np.ndarray:
         """Have inputs and deltas at hand, named in the table of tensors; return the gradient that came with them."""

@@ -78,7 +78,9 @@ def set_end(search: Reals, end: Int, t: Float64, f: Float64, slope: Float64) -> 
 @device
 def copy_end(search, source, target):
     """Make an end of the bracket the same as the other."""
-    set_end(search, target, kept(search, END_T + source), kept(search, END_F + source), kept(search, END_SLOPE + source))
+    set_end(
+        search, target, kept(search, END_T + source), kept(search, END_F + source), kept(search, END_SLOPE + source)
+    )
 
 
 @device
