@@ -19,8 +19,8 @@ from mlpjit.kernels.training import train as train_kernel
 from mlpjit.parameters import initial_params
 from mlpjit.registries import activations, clippings, losses, optimizers, schedules, wrappers
 from mlpjit.result import Control, RunResult
-from mlpjit.stages import initial_state, scratch_size, settings_of, tensor_table
 from mlpjit.specs import asks_curvature, samples_labels
+from mlpjit.stages import initial_state, scratch_size, settings_of, tensor_table
 from mlpjit.warm import prepare
 from mlpjit.workspace import aligned, plan_workspace, tensors_of_layers
 

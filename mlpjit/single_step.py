@@ -229,7 +229,7 @@ class _Buffers:
         import numpy as np
 
         grads, pairs = _asked(self.record, oracles.factors, "factors=")(self.step.params.copy())
-        owners = np.flatnonzero(self.table[:, KIND] == WEIGHT)
+        owners = np.flatnonzero(self.table[:, KIND] == WEIGHT).tolist()
         if self.record.factors and len(pairs) != len(owners):
             raise ConfigError(f"factors: got {len(pairs)} pairs of inputs and deltas for {len(owners)} weight matrices")
         if self.record.factors:

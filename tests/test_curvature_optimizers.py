@@ -222,8 +222,9 @@ def test_cholesky_solves(size, dtype):
 
 
 EDGES = [
-    {"batch_size": 1, "epochs": 1}, {"hidden": [1, 1]}, {"hidden": []}, {"activation": "relu", "normalization": "batch"},
-    {"init": "zeros"}, {"loss": "mse", "output_activation": "softmax"}, {"loss": "binary_cross_entropy"},
+    {"batch_size": 1, "epochs": 1}, {"hidden": [1, 1]}, {"hidden": []}, {"init": "zeros"},
+    {"activation": "relu", "normalization": "batch"}, {"loss": "mse", "output_activation": "softmax"},
+    {"loss": "binary_cross_entropy"},
 ]  # fmt: skip
 
 
@@ -294,8 +295,8 @@ import mlpjit as mj
 found = {}
 for spec in %r:
     for dtype in ("float32", "float64"):
-        made = mj.train(mj.RunConfig(dataset={"name": "two_moons", "samples": 90}, hidden=[19, 6], batch_size=32, epochs=2,
-                                     activation="gelu", optimizer=spec, learning_rate=0.01, dtype=dtype))
+        made = mj.train(mj.RunConfig(dataset={"name": "two_moons", "samples": 90}, hidden=[19, 6], batch_size=32,
+                                     epochs=2, activation="gelu", optimizer=spec, learning_rate=0.01, dtype=dtype))
         found[f"{spec} {dtype}"] = hashlib.sha256(made.params.tobytes()).hexdigest()[:16]
 print(json.dumps(found))
 """

@@ -36,7 +36,7 @@ def falling(rate: float, decay: float) -> list[float]:
 
 
 def torch_diagonal(make: Callable[..., Any], decay: float, handed: bool) -> list[np.ndarray]:
-    """Return the path of a torch optimizer; `handed`: its step takes the diagonals, else it draws and differentiates."""
+    """Return the path of a torch optimizer; `handed`: its step takes the diagonals, else it differentiates."""
     import torch
 
     torch.set_default_dtype(torch.float64)

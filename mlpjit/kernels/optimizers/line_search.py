@@ -1,7 +1,7 @@
 """A line search for the strong Wolfe conditions, one trial at a time: the run evaluates, the search chooses what next.
 
-f(theta + t d) <= f + c1 t g d and |g(theta + t d) d| <= -c2 g d (Nocedal & Wright 2006, algorithms 3.5 and 3.6, with the
-cubic interpolation of equation 3.59). Safeguards as in minFunc and torch.optim.LBFGS: a step grows by at most 10, a
+f(theta + t d) <= f + c1 t g d and |g(theta + t d) d| <= -c2 g d (Nocedal & Wright 2006, algorithms 3.5 and 3.6, with
+the cubic interpolation of equation 3.59). Safeguards as in minFunc and torch.optim.LBFGS: a step grows by at most 10, a
 trial near an end of the bracket is moved a tenth inside, a bracket that moves nothing by more than `tolerance` ends it.
 
 What the search knows stands in `search`, each number as two of the run's dtype whose sum it is.
