@@ -34,9 +34,10 @@ RATES = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 1
 TUNING, REPORTING = (0, 1), (10, 11, 12, 13, 14)
 ALLOWED_POINTS = 1.5
 # Settings that a paper excludes are replaced by the ones it is for.
-OTHERWISE: dict[str, dict[str, Any]] = {"rprop": {"batch_size": "full"}}
+OTHERWISE: dict[str, dict[str, Any]] = {"rprop": {"batch_size": "full"}, "lbfgs": {"batch_size": "full", "epochs": 100}}
 REASONS = {
-    "rprop": "full batches: the sign of a mini-batch's gradient changes with its samples (Riedmiller & Braun 1993)"
+    "rprop": "full batches: the sign of a mini-batch's gradient changes with its samples (Riedmiller & Braun 1993)",
+    "lbfgs": "full batches, which its line search is for (Liu & Nocedal 1989), and 100 of them: an epoch is one step",
 }
 
 

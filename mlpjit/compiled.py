@@ -88,6 +88,13 @@ def loss_tangent(name: str, dtype: str) -> jit.Compiled:
     return _loss("loss_tangent", name, dtype, tangent=True)
 
 
+def loss_sample(name: str, dtype: str) -> jit.Compiled:
+    """Return the kernel of a loss's gradient on labels drawn from it."""
+    record = losses[name].sample
+    assert record, f"{name} is no log-likelihood"
+    return jit.load(record, dtype)
+
+
 def _loss(kind: str, name: str, dtype: str, tangent: bool) -> jit.Compiled:
     record = losses[name]
     made, names = _linked(kind, record, *loss_parts(record, tangent))

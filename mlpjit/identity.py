@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mlpjit.registry import forgetting
-from mlpjit.specs import Spec, label, parse_spec
+from mlpjit.specs import Spec, label, parse_spec, registry, samples_labels
 
 if TYPE_CHECKING:
     from mlpjit.datasets import DatasetInfo
@@ -234,6 +234,13 @@ def _batch(values: Values) -> Any:
     return "full" if size != "full" and size >= described(values).train_samples else size
 
 
+def _draws(values: Values) -> bool:
+    """Say whether a stage of the run draws random numbers."""
+    stages = [(kind, values[name]) for kind, name in (("optimizers", "optimizer"), ("wrappers", "wrapper"))]
+    records = [(registry(kind)[spec["name"]], spec) for kind, spec in stages if spec is not None]
+    return any(record.draws or samples_labels(record, spec) for record, spec in records)
+
+
 # Parts of the canonical form that can be written in several ways without another number in the run.
 EQUIVALENT: dict[str, Part] = {
     "dataset": Part(("dataset",), _data_named),
@@ -242,6 +249,8 @@ EQUIVALENT: dict[str, Part] = {
     "order_seed": Part(
         ("order_seed", "seed", "shuffle"), lambda v: PARTS["order_seed"].value(v) if v["shuffle"] else None
     ),
+    # It sets the other three; besides, only stages that draw read it.
+    "seed": Part(("seed", "optimizer", "wrapper"), lambda v: v["seed"] if _draws(v) else None),
 }
 
 
@@ -255,11 +264,9 @@ def _hashed_schedules(values: Values) -> str:
     return ",".join(json_part(name, values[name]) for name in names)
 
 
-# The text that is hashed: the canonical JSON without `seed`, which only sets the other three, then code and data. The
-# momentum's schedule follows the decay's.
-NOT_HASHED = ("seed", "momentum_schedule")
+# The text that is hashed: the canonical JSON, the momentum's schedule behind the decay's, then code and data.
 IDENTITY: dict[str, Part] = {
-    **{name: _hashed(name, EQUIVALENT.get(name, part)) for name, part in PARTS.items() if name not in NOT_HASHED},
+    **{name: _hashed(name, EQUIVALENT.get(name, part)) for name, part in PARTS.items() if name != "momentum_schedule"},
     "weight_decay_schedule": Part(("weight_decay_schedule", "momentum_schedule"), _hashed_schedules),
     "~code and data": Part((*KERNEL_FIELDS, *SHAPE_FIELDS), code_and_data),
 }

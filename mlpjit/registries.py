@@ -14,10 +14,13 @@ from mlpjit.kernels.losses import losses
 from mlpjit.kernels.normalizations import normalizations
 from mlpjit.kernels.optimizers import (  # noqa: F401  (these register their entries)
     averaging,
+    diagonal_hessian,
+    fisher,
     kronecker,
     lie_group,
     orthogonal,
     parameter_free,
+    quasi_newton,
     trust,
     wrapping,
 )

@@ -13,7 +13,7 @@ from mlpjit.errors import ConfigError
 from mlpjit.identity import SHAPE_FIELDS, Values, activation, dataset_info, hidden, loss, momentum_scheduled
 from mlpjit.initialization.gains import TORCH_GAINS
 from mlpjit.registries import losses, normalizations, optimizers, schedules, wrappers, wrapping_problem
-from mlpjit.specs import Spec
+from mlpjit.specs import Spec, samples_labels
 
 
 @dataclass(frozen=True)
@@ -158,3 +158,34 @@ def batch_normalization_needs_a_batch(values: Values) -> str | None:
     if values["batch_size"] != 1 or not normalizations[name].running:
         return None
     return f"normalization {name!r} with batch_size 1: need batch_size 2 or more, or 'full'"
+
+
+@rule("loss", "dataset", "optimizer")
+def labels_are_drawn_from_likelihoods(values: Values) -> str | None:
+    """Only a negative log-likelihood says how labels are distributed."""
+    spec = values["optimizer"]
+    record = optimizers[spec["name"]]
+    if not samples_labels(record, spec) or not _usable(values) or losses[loss(values).name].sample:
+        return None
+    known = ", ".join(repr(each.name) for each in losses.records() if each.sample)
+    return (
+        f"optimizer {record.name!r} with loss {loss(values).name!r}: no labels can be drawn from it; "
+        f"need {record.samples} = false, or one of {known}"
+    )
+
+
+# Wrappers after which the gradient is not that of the batch's loss at the parameters.
+CHANGES_GRADIENTS = ("sam", "asam", "mars")
+
+
+@rule("optimizer", "clip", "weight_decay", "wrapper")
+def line_searches_need_the_gradient_of_their_loss(values: Values) -> str | None:
+    """They compare losses along a line with the slope that the gradient gives it."""
+    name, wrapper = values["optimizer"]["name"], values["wrapper"]
+    if not optimizers[name].line_search:
+        return None
+    wrong = ["clip"] if values["clip"] is not None else []
+    wrong += ["weight_decay"] if values["weight_decay"] else []
+    wrong += [f"wrapper {wrapper['name']!r}"] if wrapper is not None and wrapper["name"] in CHANGES_GRADIENTS else []
+    found = ", ".join(wrong)
+    return f"optimizer {name!r} with {found}: its line search needs the loss's own gradient" if wrong else None

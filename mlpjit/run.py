@@ -20,6 +20,7 @@ from mlpjit.kernels.training import train as train_kernel
 from mlpjit.parameters import initial_params
 from mlpjit.registries import activations, clippings, losses, optimizers, schedules, wrappers
 from mlpjit.result import Control, RunResult
+from mlpjit.specs import asks_curvature, samples_labels
 from mlpjit.stages import initial_state, scratch_size, settings_of, tensor_table
 from mlpjit.warm import prepare
 from mlpjit.workspace import aligned, plan_workspace, tensors_of_layers
@@ -118,7 +119,7 @@ class Run:
         self.tensors = np.stack(
             [self._tensors(record, at) for (record, _), at in zip(self.stages, space.stages_at, strict=True)]
         )
-        self.curvature = _Curvature(self) if any(r is not None and r.curvature for r, _ in self.stages) else None
+        self.curvature = _Curvature(self) if any(asks_curvature(*stage) for stage in self.stages) else None
         self.workspace = aligned(space.size, dtype)
         self.moments, self.best_moments, self.point_moments = (
             aligned(max(1, space.running_size), dtype) for _ in range(3)
@@ -184,6 +185,7 @@ class Run:
             layout.WRAPPER_SCRATCH: space.stages_at[2],
             layout.CURVATURE: self.curvature.address if self.curvature else 0,
             layout.LOSS_TANGENT: self.curvature.tangent if self.curvature else 0,
+            layout.LOSS_SAMPLE: self._loss_sample(), layout.DRAW_SEED: config.seed,
             layout.POINT_STAGE: self._point_stage(),
             layout.CLOCK: clock, layout.CLOCK_ID: clock_id, layout.SCRATCH_AT: space.scratch_at,
             layout.TOTAL_STEPS: self.steps, layout.WIDEST: space.widest, layout.MOMENTUM_AT: self._momentum_at(),
@@ -238,6 +240,12 @@ class Run:
         return RunResult(
             self.config, STATUS[self.status], self.point(), self._history(), self._metrics(), timings, counts
         )
+
+    def _loss_sample(self) -> int:
+        """Return the address of the loss's gradient on drawn labels, 0 where no stage asks for it."""
+        if not any(samples_labels(*stage) for stage in self.stages):
+            return 0
+        return compiled.loss_sample(self.config.canonical()["loss"]["name"], self.dtype).address
 
     def _point_stage(self) -> int:
         """Return which stage reports another point than the parameters, 0 where none does."""

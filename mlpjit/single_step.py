@@ -10,12 +10,18 @@ from mlpjit import registries
 from mlpjit.errors import ConfigError
 from mlpjit.kernels.optimizers.stages import (
     AFTER,
+    COLUMNS,
+    DELTAS_AT,
     DONE,
     EVALUATE,
+    INPUTS_AT,
+    KIND,
+    NEED_FACTORS,
     NEED_GRADIENT,
     NEED_HVP,
     NEED_LOSS,
     POINT,
+    ROWS,
     WEIGHT,
 )
 from mlpjit.kernels.rules import Stage
@@ -23,6 +29,9 @@ from mlpjit.specs import checked_parameters
 
 if TYPE_CHECKING:
     import numpy as np
+
+    # A gradient; of each weight matrix the inputs (rows, fan_in) and the deltas (rows, fan_out) of the mean loss.
+    Factors = tuple[np.ndarray, Sequence[tuple[np.ndarray, np.ndarray]]]
 
 EXTRA = "extra"
 
@@ -43,10 +52,11 @@ class OptimizerState:
 
 @dataclass(frozen=True)
 class Oracles:
-    """What a stage may ask for: gradient(params) -> (loss, grads) and curvature(params, vector) -> H vector."""
+    """What a stage may ask for, as `Optimizer.update` takes it."""
 
     gradient: Callable[[np.ndarray], tuple[float, np.ndarray]] | None = None
     curvature: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    factors: Callable[[np.ndarray], Factors] | None = None
 
 
 class Optimizer:
@@ -93,16 +103,19 @@ class Optimizer:
         self, params: np.ndarray, grads: np.ndarray, state: OptimizerState, *, learning_rate: float,
         loss: float = float("nan"), gradient: Callable[[np.ndarray], tuple[float, np.ndarray]] | None = None,
         curvature: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+        factors: Callable[[np.ndarray], Factors] | None = None, rows: int = 1,
     ) -> tuple[np.ndarray, OptimizerState]:  # fmt: skip
         """Return parameters and state after one step; the arguments are left as they are.
 
         params, grads: 1-D arrays of one length and dtype; dtype and length are kept. loss: at params, for rules that
         read it. gradient(params) -> (loss, grads) and curvature(params, vector) -> H vector are called by rules that
-        ask for more. Raises ConfigError for other shapes, and where something asked for is missing.
+        ask for more; factors(params) -> (grads, [(inputs, deltas), ...]), one pair for each weight matrix, by those
+        that work from what went through the layers, where they ask for drawn labels of the gradient on those. rows: the
+        samples of the batch. Raises ConfigError for other shapes, and where something asked for is missing.
         """
         given = _checked(params)
-        work = _Step(self, given, _alike(grads, given), state, learning_rate)
-        work.run(loss, Oracles(gradient, curvature))
+        work = _Step(self, given, _alike(grads, given), state, learning_rate, rows)
+        work.run(loss, Oracles(gradient, curvature, factors))
         return work.params, OptimizerState(state.step + 1, work.values(), state.tensors, state.seed)
 
     def point(self, params: np.ndarray, state: OptimizerState) -> np.ndarray:
@@ -122,11 +135,13 @@ class _Step:
     """The buffers of one step, and the phases of its stages."""
 
     def __init__(
-        self, optimizer: Optimizer, params: np.ndarray, grads: np.ndarray, state: OptimizerState, rate: float
-    ) -> None:
+        self, optimizer: Optimizer, params: np.ndarray, grads: np.ndarray, state: OptimizerState, rate: float,
+        rows: int = 1,
+    ) -> None:  # fmt: skip
         from mlpjit.workspace import aligned
 
         self.optimizer, self.state, self.rate, self.step = optimizer, state, rate, state.step + 1
+        self.rows = rows
         self.dtype, self.tensors = str(params.dtype), state.tensors
         self.params, self.grads = aligned(len(params), self.dtype), aligned(len(params), self.dtype)
         self.params[:], self.grads[:] = params, grads
@@ -179,11 +194,15 @@ class _Buffers:
         step = self.step
         where = [a.ctypes.data for a in (step.params, step.grads, self.state, self.scratch, self.settings)]
         rate, table = step.rate, self.table.ctypes.data
-        found = self.made.call(phase, step.step, 1, len(step.params), *where, rate, loss, table, len(self.table))
+        found = self.made.call(
+            phase, step.step, step.rows, len(step.params), *where, rate, loss, table, len(self.table)
+        )
         return int(found)
 
     def serve(self, phase: int, loss: float, oracles: Oracles) -> float:
         """Call phase by phase and give what is asked for; return the latest loss."""
+        if self.record.factors and phase == 0:
+            self._place_factors(oracles)
         while (wanted := self.call(phase, loss)) != DONE:
             loss = self._answer(wanted, loss, oracles)
             phase += 1
@@ -195,12 +214,48 @@ class _Buffers:
             given = _asked(self.record, oracles.curvature, "curvature=")
             self.scratch[count : 2 * count] = given(params.copy(), self.scratch[:count].copy())
             return loss
+        if wanted == NEED_FACTORS:
+            self.step.grads[:] = self._place_factors(oracles)
+            return loss
         value, grads = _asked(self.record, oracles.gradient, "gradient=")(params.copy())
         if wanted == NEED_GRADIENT:
             self.step.grads[:] = _alike(grads, params)
         elif wanted != NEED_LOSS:
             raise ConfigError(f"{self.record.name} works inside a run only")
         return float(value)
+
+    def _place_factors(self, oracles: Oracles) -> np.ndarray:
+        """Have inputs and deltas at hand, named in the table of tensors; return the gradient that came with them."""
+        import numpy as np
+
+        grads, pairs = _asked(self.record, oracles.factors, "factors=")(self.step.params.copy())
+        owners = np.flatnonzero(self.table[:, KIND] == WEIGHT).tolist()
+        if self.record.factors and len(pairs) != len(owners):
+            raise ConfigError(f"factors: got {len(pairs)} pairs of inputs and deltas for {len(owners)} weight matrices")
+        if self.record.factors:
+            self.placed = [
+                self._placed(values, number, size, at)
+                for number, pair in zip(owners, pairs, strict=True)
+                for values, size, at in zip(pair, (ROWS, COLUMNS), (INPUTS_AT, DELTAS_AT), strict=True)
+            ]
+        return _alike(grads, self.step.params)
+
+    def _placed(self, values: np.ndarray, number: int, size: int, at: int) -> np.ndarray:
+        """Copy a batch's inputs or deltas to padded rows, and write where they stand, counted from the scratch."""
+        import numpy as np
+
+        from mlpjit.network import padded
+        from mlpjit.workspace import aligned
+
+        rows, width = self.step.rows, int(self.table[number, size])
+        if np.shape(values) != (rows, width):
+            raise ConfigError(f"factors: got shape {np.shape(values)}, need {(rows, width)}")
+        stride = padded(width, self.step.dtype)
+        made = aligned(rows * stride, self.step.dtype)
+        made.reshape(rows, stride)[:, :width] = values
+        place = (made.ctypes.data - self.scratch.ctypes.data) // made.itemsize
+        self.table[number, [at, at + 1]] = place, stride
+        return made
 
 
 def _asked(record: Stage, oracle: Callable[..., Any] | None, name: str) -> Callable[..., Any]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlpjit.errors import ConfigError
 from mlpjit.limits import Limits
 from mlpjit.registry import Registry, suggestion
+
+if TYPE_CHECKING:
+    from mlpjit.kernels.rules import Stage
 
 
 class Spec(dict[str, Any]):
@@ -31,6 +34,16 @@ class Spec(dict[str, Any]):
 NEEDED = {
     bool: "true or false", int: "a whole number", float: "a finite number", str: "a text", tuple: "a list of numbers",
 }  # fmt: skip
+
+
+def samples_labels(record: Stage | None, hyperparameters: Mapping[str, Any]) -> bool:
+    """Say whether a stage asks for labels drawn from the prediction."""
+    return record is not None and bool(record.samples) and bool(hyperparameters[record.samples])
+
+
+def asks_curvature(record: Stage | None, hyperparameters: Mapping[str, Any]) -> bool:
+    """Say whether a stage asks for Hessian-vector products: not where it takes drawn labels in their place."""
+    return record is not None and record.curvature and not samples_labels(record, hyperparameters)
 
 
 def registry(kind: str) -> Registry[Any]:

@@ -67,8 +67,10 @@ def tensor_table(record: Stage | None, tensors: Sequence[Tensor]) -> np.ndarray:
 
 
 def settings_of(record: Rule, hyperparameters: Mapping[str, Any], seed: int = 0) -> list[float]:
-    """Return the hyperparameters in the order in which its kernel reads them, then the seed's halves where it draws."""
+    """Return the hyperparameters in the order in which its kernel reads them; where it draws, two halves of the seed.
+
+    They are the low and the high 32 bits, which float64 holds exactly.
+    """
     given = [float(hyperparameters.get(name, default)) for name, default in record.defaults.items()]
-    return (
-        [*given, float(seed & 0xFFFFFFFF), float(seed >> 32 & 0xFFFFFFFF)] if getattr(record, "draws", False) else given
-    )
+    halves = [float(seed & 0xFFFFFFFF), float(seed >> 32)] if getattr(record, "draws", False) else []
+    return given + halves

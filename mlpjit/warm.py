@@ -28,6 +28,7 @@ from mlpjit.kernels.training import train as train_kernel
 from mlpjit.parameters import initial_params
 from mlpjit.registries import optimizers
 from mlpjit.registry import forgetting
+from mlpjit.specs import asks_curvature, samples_labels
 
 if TYPE_CHECKING:
     from mlpjit.config import RunConfig
@@ -47,7 +48,7 @@ def needs(config: RunConfig) -> list[Need]:
     """Return what one run needs, the training loop first."""
     dtype, canonical = config.dtype, config.canonical()
     *hidden, last = network.layer_activations(config)
-    found = [("train", "", dtype), *(("activation", name, dtype) for name in hidden)]
+    found: list[Need] = [("train", "", dtype), *(("activation", name, dtype) for name in hidden)]
     if last not in compiled.LINEAR_OUTPUTS:
         found.append(("activation", last, dtype))
     found += [("optimizer", config.optimizer["name"], dtype), ("loss", canonical["loss"]["name"], dtype)]
@@ -56,7 +57,18 @@ def needs(config: RunConfig) -> list[Need]:
     found += [("schedule", config.momentum_schedule["name"], dtype)] if momentum_scheduled(config.__dict__) else []
     found += [("init", json.dumps(dict(config.init)), dtype)]
     found += [("clipping", config.clip["name"], dtype)] if config.clip else []
+    found += _asked(config, canonical["loss"]["name"])
     return found + ([("wrapper", config.wrapper["name"], dtype)] if config.wrapper else [])
+
+
+def _asked(config: RunConfig, loss: str) -> list[Need]:
+    """Return what the optimizer asks of a run beyond gradients."""
+    dtype, stage = config.dtype, (optimizers[config.optimizer["name"]], config.optimizer)
+    found: list[Need] = [("loss_sample", loss, dtype)] if samples_labels(*stage) else []
+    if not asks_curvature(*stage):
+        return found
+    names = [name for name in network.layer_activations(config) if name != "softmax"]
+    return [*found, ("curvature", "", dtype), ("loss_tangent", loss, dtype), *(("slopes", n, dtype) for n in names)]
 
 
 def satisfy(need: Need) -> None:
@@ -70,6 +82,10 @@ def satisfy(need: Need) -> None:
         initial_params(network.layers_of([2, 2]), json.loads(name), 0, dtype, ["identity"], np.eye(2))
     elif kind == "schedule":
         compiled.schedule(name)
+    elif kind == "curvature":
+        compiled.curvature(dtype)
+    elif kind == "slopes":
+        compiled.activation(name, dtype, "evaluation")
     else:
         getattr(compiled, kind)(name, dtype)
     _satisfied.add(need)

@@ -63,7 +63,12 @@ for name in mj.optimizers:
     theta, path = drawn[3].astype("f4"), []
     state = mj.optimizers[name].init(theta)
     for g in drawn:
-        theta, state = mj.optimizers[name].update(theta, g, state, learning_rate=0.01)
+        # What some ask for: the loss of a line's slope g, a Hessian of 2, inputs and deltas of one weight matrix.
+        given = dict(
+            loss=float(theta[0]), gradient=lambda p: (float(p[0]), g), curvature=lambda p, v: v + v,
+            factors=lambda p: (g, [(drawn[:2, :1], drawn[2:])]), rows=2,
+        )
+        theta, state = mj.optimizers[name].update(theta, g, state, learning_rate=0.01, **given)
         path.append(theta)
     found[f"optimizer {name}"] = digest(np.array([name]), *path)
 print(json.dumps(found))

@@ -91,6 +91,41 @@ def test_an_edit_of_what_a_run_executes_makes_it_another_run(monkeypatch, file, 
     assert edited
 
 
+BY_OPTIMIZER = [
+    ("kernels/curvature.py", "adahessian", "plain_product(2 * rows", "plain_product(rows + rows"),
+    ("kernels/cholesky.py", "kfac", "row, i)", "row, k)"),
+    ("kernels/losses/sampling.py", "kfac", "reached < wanted", "reached <= wanted"),
+]
+
+
+@pytest.mark.parametrize(("file", "name", "old", "new"), BY_OPTIMIZER, ids=lambda value: value[:30])
+def test_an_edit_of_what_an_optimizer_asks_for_makes_it_another_run(monkeypatch, file, name, old, new):
+    def ids() -> list[str]:
+        for cached in (*CACHED, sources.curvature_hash):
+            cached.cache_clear()
+        runs = ((name, "cross_entropy"), ("adam", "mae"))
+        return [RunConfig(dataset="two_moons", optimizer=each, loss=loss).run_id for each, loss in runs]
+
+    before = ids()
+    edit(monkeypatch, lambda path, text: text.replace(old, new) if path == str(PACKAGE / file) else text)
+    after = ids()
+    sources.curvature_hash.cache_clear()
+    assert after[0] != before[0]
+    assert after[1] == before[1]
+
+
+def test_the_seed_names_a_run_only_where_something_draws():
+    """Where all three seeds that it sets are given."""
+    given = {"dataset": "two_moons", "split_seed": 1, "init_seed": 2, "order_seed": 3}
+
+    def named(optimizer) -> int:
+        return len({RunConfig(**given, optimizer=optimizer, seed=seed).run_id for seed in (0, 1)})
+
+    found = {name: named(name) for name in ("adam", "adahessian", "sophia", "kfac")}
+    assert found == {"adam": 1, "adahessian": 2, "sophia": 2, "kfac": 2}
+    assert named({"name": "kfac", "sampled": False}) == 1
+
+
 ENTRY = '''
 @register("f", "-")
 def fresh_entry(x, y):
@@ -120,8 +155,10 @@ def test_one_more_entry_or_comment_changes_no_run(monkeypatch, file):
 # Kernel modules that no training run executes, and those that execute nothing.
 OFF_THE_PATH = {
     "__init__", "activations/__init__", "losses/__init__", "optimizers/__init__", "cache", "rules", "sources",
-    "normalizations/__init__", "chains", "curvature", "inspection", "limits", "pairs", "repeats", "tangents",
+    "normalizations/__init__", "chains", "inspection", "limits", "repeats",
 }  # fmt: skip
+# Those that are hashed with the entries that use them.
+WITH_ENTRIES = {"cholesky", *sources.CURVATURE_MODULES}
 ENTRIES = {"activations", "losses", "normalizations", "optimizers"}
 
 
@@ -129,9 +166,9 @@ def test_every_kernel_module_is_hashed_or_known_not_to_matter():
     """A new kernel module belongs to sources.RUN_MODULES, unless it holds catalogue entries or runs do not use it."""
     for path in (PACKAGE / "kernels").rglob("*.py"):
         name = str(path.relative_to(PACKAGE / "kernels").with_suffix(""))
-        known = name in OFF_THE_PATH or name in sources.RUN_MODULES or name in sources.RUN_FUNCTIONS
+        known = name in OFF_THE_PATH | WITH_ENTRIES or name in sources.RUN_MODULES or name in sources.RUN_FUNCTIONS
         assert known or name.split("/")[0] in ENTRIES, name
-    assert OFF_THE_PATH.isdisjoint(sources.RUN_MODULES)
+    assert (OFF_THE_PATH | WITH_ENTRIES).isdisjoint(sources.RUN_MODULES)
 
 
 FUNCTIONS = [r.function for r in initializers.records()] + [r.make for r in datasets.records() if r.shape]

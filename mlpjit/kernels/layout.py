@@ -18,8 +18,8 @@ NONE_AT = -1
     TRAIN_ROWS, VALIDATION_ROWS, TEST_ROWS, BATCH, STEPS_PER_EPOCH, FIRST_STEP, LAST_STEP, EVALUATE_EVERY, CHUNK,
     SHUFFLE, ORDER_SEED, CLASSIFICATION, LOSS, CLIP, OPTIMIZER, WRAPPER, CLIP_SCRATCH, OPTIMIZER_SCRATCH,
     WRAPPER_SCRATCH, CURVATURE, LOSS_TANGENT, POINT_STAGE, CLOCK, CLOCK_ID, SCRATCH_AT, TOTAL_STEPS, WIDEST,
-    MOMENTUM_AT, PLAN_SIZE,
-) = range(37)  # fmt: skip
+    MOMENTUM_AT, LOSS_SAMPLE, DRAW_SEED, PLAN_SIZE,
+) = range(39)  # fmt: skip
 
 # Addresses of the arrays of a run (int64). A point to report that differs from the parameters stands one slot behind
 # them, with its own running statistics one slot behind theirs.

@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from mlpjit.kernels.elementary import cos_float64, log_float64, sin_float64
 from mlpjit.kernels.rules import (
+    Float64,
     Float64s,
     Int,
     Ints,
     Kernel,
+    Reals,
     device_float64,
     float64,
     integer,
     kernel,
     load,
+    real,
+    select,
     sqrt,
     store,
     uint32,
@@ -37,6 +41,7 @@ STREAMS = {
 ORDER_STREAM = STREAMS["order"]
 TWO_PI = 6.283185307179586
 UNIT = 1.1102230246251565e-16  # 2^-53
+SIGNS = 128  # bits of a block
 ITEM = 0xFFFFFFFF  # the bits of an item while a permutation is made
 
 
@@ -73,6 +78,29 @@ def normal_pair(seed, stream, place, block):
     u, v = uniform_pair(seed, stream, place, block)
     radius = sqrt(-2.0 * log_float64(u))
     return radius * cos_float64(TWO_PI * v), radius * sin_float64(TWO_PI * v)
+
+
+@kernel
+def uniform_at(seed: Int, stream: Int, place: Int, index: Int) -> Float64:
+    """Return the first number of block `index`, uniform on (0, 1]."""
+    return uniform_pair(seed, stream, place, index)[0]
+
+
+@kernel
+def normal_at(seed: Int, stream: Int, place: Int, index: Int) -> Float64:
+    """Return the first number of block `index`, standard normal."""
+    return normal_pair(seed, stream, place, index)[0]
+
+
+@kernel
+def fill_signs(seed: Int, stream: Int, place: Int, count: Int, out: Reals) -> None:
+    """out[i] = 1 or -1, each as likely (Rademacher), for i below count: one bit a number."""
+    for block in range((count + SIGNS - 1) // SIGNS):
+        words = philox(seed, block, block >> 32, place, stream)
+        for word in range(4):
+            bits, first = integer(words[word]), block * SIGNS + word * 32
+            for i in range(first, min(first + 32, count)):
+                store(out, i, select(((bits >> (i - first)) & 1) == 1, real(-1.0), real(1.0)))
 
 
 @kernel
@@ -122,6 +150,11 @@ def _compiled(record: Kernel) -> Any:
     from mlpjit.kernels import jit
 
     return jit.load(record, "float64").call
+
+
+def signs(seed: int, stream: str, size: int, place: int = 0) -> np.ndarray:
+    """Return `size` float64 numbers, each 1 or -1; `place` is a step."""
+    return _fill(fill_signs, seed, stream, place, size, "float64")
 
 
 def _fill(record: Kernel, seed: int, stream: str, place: int, size: int, dtype: str) -> np.ndarray:

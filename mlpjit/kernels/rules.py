@@ -181,6 +181,8 @@ class Stage(Rule):
     step; `scratch` counts arrays as long as the parameters. `curvature`: it asks for Hessian-vector products. `point`:
     it reports another point than the parameters. `moves`: a wrapper that changes the parameters behind the optimizer.
     `draws`: it draws random numbers; behind its hyperparameters stand the low and the high 32 bits of the seed.
+    `factors`: it reads the inputs and deltas of the batch. `samples` names the hyperparameter under which it asks for
+    labels drawn from the prediction. `line_search`: it compares losses with the gradient that it is given.
     """
 
     kind: str = "elementwise"
@@ -197,6 +199,9 @@ class Stage(Rule):
     point: bool = False
     moves: bool = False
     draws: bool = False
+    factors: bool = False
+    samples: str = ""
+    line_search: bool = False
 
     def __post_init__(self) -> None:
         known = {name: HYPERPARAMETERS[name] for name in self.defaults if name in HYPERPARAMETERS}
@@ -209,6 +214,12 @@ class Stage(Rule):
         An optimizer whose reported point is worked out with it needs the same one throughout.
         """
         return None if self.point else next((name for name in ("momentum", "b1") if name in self.defaults), None)
+
+    def source_hash(self) -> str:
+        """Return the hash of the code of this entry, and of Hessian-vector products where it asks for them."""
+        from mlpjit.kernels.sources import curvature_hash
+
+        return f"{super().source_hash()} {curvature_hash()}" if self.curvature else super().source_hash()
 
 
 # Names that kernel code may use. `real(x)` converts to the dtype of the run, rounding once.

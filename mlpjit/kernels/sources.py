@@ -24,6 +24,8 @@ RUN_MODULES = (
     "training", "plateau",
     "mapping", "optimizers/stages", "activations/loops", "jit",
 )  # fmt: skip
+# Runs whose optimizer asks for Hessian-vector products go through these too.
+CURVATURE_MODULES = ("curvature", "pairs", "tangents")
 # What every run uses of a module that also holds catalogue entries, to which more may be added.
 RUN_FUNCTIONS = {"schedules": ("schedule_loop", "_settings", "settings", "loop")}
 
@@ -80,6 +82,12 @@ def run_modules_hash() -> str:
     parts = [f"{name} {module_hash(FOLDER / f'{name}.py')}" for name in RUN_MODULES]
     parts += [f"{name} {functions_hash(FOLDER / f'{name}.py', names)}" for name, names in RUN_FUNCTIONS.items()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+@cache
+def curvature_hash() -> str:
+    """Return one hash over the modules of Hessian-vector products."""
+    return hashlib.sha256("".join(module_hash(FOLDER / f"{n}.py") for n in CURVATURE_MODULES).encode()).hexdigest()
 
 
 def referenced_names(code: CodeType) -> set[str]:

@@ -24,6 +24,7 @@ from mlpjit.kernels.layout import (
     DECAY,
     DECAYS,
     DIAGNOSTIC_COUNT,
+    DRAW_SEED,
     FAN_IN,
     FAN_OUT,
     GRADIENT_NORM,
@@ -36,6 +37,7 @@ from mlpjit.kernels.layout import (
     LAYER_COUNT,
     LAYERS,
     LOSS,
+    LOSS_SAMPLE,
     LOSS_SETTINGS,
     LOSS_TANGENT,
     MOMENTA,
@@ -73,12 +75,14 @@ from mlpjit.kernels.layout import (
 )
 from mlpjit.kernels.losses import (
     call_loss,
+    call_loss_sample,
 )
 from mlpjit.kernels.optimizers.stages import (
     AFTER,
     DECAYED,
     DONE,
     EVALUATE,
+    NEED_FACTORS,
     NEED_GRADIENT,
     NEED_HVP,
     NEED_LOSS,
@@ -149,14 +153,20 @@ def gather_batch(plan: Ints, arrays: Ints, first: Int, rows: Int) -> None:
         copy_row(outputs, offset(y, at * outputs), offset(wanted, i * outputs))
 
 
-@kernel
-def batch_loss(plan: Ints, arrays: Ints, rows: Int) -> Float64:
-    """Forward on the gathered batch: its mean loss, without penalty; delta is left at the last layer."""
+@device
+def predict_batch(plan, arrays, rows):
+    """Forward on the gathered batch; return the last layer."""
     layers, workspace, softmax = ints(arrays, LAYERS), reals(arrays, WORKSPACE), load(plan, SOFTMAX_OUTPUT)
     params, moments, count = reals(arrays, PARAMS), reals(arrays, MOMENTS), load(plan, LAYER_COUNT)
     refresh_weights(count, layers, params, workspace)
     forward(rows, 1, softmax, count, layers, params, moments, workspace)
-    last = offset(layers, (count - 1) * LAYER_COLUMNS)
+    return offset(layers, (count - 1) * LAYER_COLUMNS)
+
+
+@kernel
+def batch_loss(plan: Ints, arrays: Ints, rows: Int) -> Float64:
+    """Forward on the gathered batch: its mean loss, without penalty; delta is left at the last layer."""
+    workspace, softmax, last = reals(arrays, WORKSPACE), load(plan, SOFTMAX_OUTPUT), predict_batch(plan, arrays, rows)
     predicted = outputs_of(last, softmax, workspace)
     scale = real(1.0) / real(rows)
     total = call_loss(
@@ -176,6 +186,20 @@ def batch_gradient(plan: Ints, arrays: Ints, rows: Int) -> Float64:
     params, grads = reals(arrays, PARAMS), reals(arrays, GRADS)
     backward(rows, load(plan, LAYER_COUNT), layers, params, grads, workspace)
     return value + penalty(plan, arrays, 1)
+
+
+@kernel
+def batch_factors(plan: Ints, arrays: Ints, step: Int, rows: Int) -> None:
+    """Gradient, without penalty, on the gathered batch with labels drawn from what the network predicts for it."""
+    workspace, softmax, last = reals(arrays, WORKSPACE), load(plan, SOFTMAX_OUTPUT), predict_batch(plan, arrays, rows)
+    call_loss_sample(
+        load(plan, LOSS_SAMPLE), rows, load(plan, OUTPUTS), outputs_of(last, softmax, workspace), load(last, STRIDE),
+        load(plan, DRAW_SEED), step, real(1.0) / real(rows),
+    )  # fmt: skip
+    if load(last, ACTIVATION) != 0 or softmax != 0:
+        output_delta(rows, softmax, last, workspace)
+    layers, params, grads = ints(arrays, LAYERS), reals(arrays, PARAMS), reals(arrays, GRADS)
+    backward(rows, load(plan, LAYER_COUNT), layers, params, grads, workspace)
 
 
 @pointer
@@ -235,6 +259,9 @@ def run_stage(
             scratch = offset(reals(arrays, WORKSPACE), load(plan, CLIP_SCRATCH + which))
             batch_curvature(plan, arrays, rows, scratch)
             advance(carry, GRADIENTS, float64(2))
+        elif wanted == NEED_FACTORS:
+            batch_factors(plan, arrays, step, rows)
+            advance(carry, GRADIENTS, float64(1))
         phase += 1
 
 

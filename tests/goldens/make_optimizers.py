@@ -2,7 +2,7 @@
 
 Run in an environment that has them: `PYTHONPATH=tests:. python -m goldens.make_optimizers`. Beside torch and optax that
 is adabound (the paper's own code), madgrad and schedulefree (the authors'), psgd_torch (Li's), pytorch_optimizer,
-torchzero, and timm, the latter without torchvision.
+torch_optimizer, torchzero, curvlinops and timm, the latter without torchvision.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from goldens.curvature_cases import curvature
 from goldens.kronecker_cases import krons, shampoos, soaps
 from goldens.matrix_cases import muons
 from goldens.records import Golden, save
@@ -266,7 +267,7 @@ def undelayed_rprop(rate: float, **theirs: Any) -> Any:
 def make() -> Iterator[Golden]:
     """Compute every case afresh."""
     families = (accelerated, adagrads, adams, relatives, signs)
-    for family in (*families, layerwise, factored, parameter_free, averaging, muons, shampoos, soaps, krons):
+    for family in (*families, layerwise, factored, parameter_free, averaging, muons, shampoos, soaps, krons, curvature):
         yield from family()
 
 

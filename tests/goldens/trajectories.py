@@ -14,8 +14,10 @@ from importlib.metadata import files
 from typing import Any
 
 import numpy as np
-from goldens import ours
+from goldens import ours, problems
 from goldens.records import Arrays, Golden, golden
+
+from mlpjit.kernels.random import signs
 
 Shapes = Sequence[Sequence[int]]
 SHAPES: Shapes = ((5,), (4, 4), (3, 5))
@@ -30,7 +32,10 @@ def inputs() -> Arrays:
     drawn = rng.normal(size=(steps, count)) * scale
     drawn[rng.random((steps, count)) < 0.15] = 0.0
     theta, losses = rng.normal(size=count), 10.0 ** rng.uniform(-3, 1, steps)
-    return {"theta": theta, "gradients": drawn, "losses": losses, "shapes": np.array(repr(SHAPES))}
+    # The signs that an optimizer of seed 0 draws, step by step.
+    draws = np.stack([signs(0, "optimizer", count, step + 1) for step in range(steps)])
+    stored = {"theta": theta, "gradients": drawn, "losses": losses, "draws": draws, "shapes": np.array(repr(SHAPES))}
+    return stored | problems.drawn_inputs(count, steps)
 
 
 INPUTS = inputs()

@@ -8,9 +8,10 @@ each output alone is one function in `pointwise`.
 from __future__ import annotations
 
 from mlpjit.kernels.losses import pointwise
-from mlpjit.kernels.losses.records import Loss, call_loss, call_loss_tangent, losses, parts
+from mlpjit.kernels.losses.records import Loss, call_loss, call_loss_sample, call_loss_tangent, losses, parts
 from mlpjit.kernels.losses.softmax import softmax_gradient, softmax_rows
 
 __all__ = [
-    "Loss", "call_loss", "call_loss_tangent", "losses", "parts", "pointwise", "softmax_gradient", "softmax_rows",
+    "Loss", "call_loss", "call_loss_sample", "call_loss_tangent", "losses", "parts", "pointwise", "softmax_gradient",
+    "softmax_rows",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlpjit.kernels import elementary
 from mlpjit.kernels.losses.records import pointwise
+from mlpjit.kernels.losses.sampling import sample_bernoulli, sample_normal
 from mlpjit.kernels.rules import absolute, copysign, float64, real, select
 from mlpjit.limits import above
 
@@ -13,7 +14,7 @@ log1p_of_fraction = elementary.log1p_of_fraction
 LOG_2 = 0.6931471805599453
 
 
-@pointwise("L = (1/n) sum_i |yhat_i - y_i|^2", "source 3.1")
+@pointwise("L = (1/n) sum_i |yhat_i - y_i|^2", "source 3.1", sample=sample_normal)
 def mse(output, target):
     """Mean squared error: mean over samples, sum over outputs, no 1/2."""
     difference = output - target
@@ -58,7 +59,7 @@ def log_cosh(output, target):
 
 @pointwise(
     "L = -(1/n) sum_i sum_k (y_ik log s(z_ik) + (1 - y_ik) log(1 - s(z_ik))), s the sigmoid",
-    "Cox 1958, Journal of the Royal Statistical Society B 20(2)", logits=True, classes=True,
+    "Cox 1958, Journal of the Royal Statistical Society B 20(2)", logits=True, classes=True, sample=sample_bernoulli,
 )  # fmt: skip
 def binary_cross_entropy(output, target):
     """Sigmoid cross-entropy of each output alone, from logits; several classes are told one against the rest."""

@@ -39,11 +39,13 @@ class Loss(Rule):
     """A loss: a rule (output, target, *settings) -> (value, slope, bend), or two kernels of its own over whole rows.
 
     `logits`: it holds the output's function itself, so the output activation must be the identity. `classes`: it
-    compares with classes and needs a classification task.
+    compares with classes and needs a classification task. `sample`: where the loss is a negative log-likelihood, the
+    kernel of its gradient on labels that are drawn from it.
     """
 
     kernel: Kernel | None = None
     tangent: Kernel | None = None
+    sample: Kernel | None = None
     logits: bool = False
     classes: bool = False
 
@@ -53,15 +55,16 @@ losses: Registry[Loss] = Registry("loss")
 
 def pointwise(
     formula: str, citation: str, *, logits: bool = False, classes: bool = False,
-    limits: dict[str, Limits] | None = None, **defaults: float,
+    limits: dict[str, Limits] | None = None, sample: Kernel | None = None, **defaults: float,
 ) -> Callable[[Function], Loss]:  # fmt: skip
     """Register a rule for one output. Its value may be float64, where float32 would lose a square."""
 
     def register(function: Function) -> Loss:
         name = function.__name__
         made = Loss(
-            name, device(function), formula, citation, defaults, limits=limits or {}, logits=logits, classes=classes
-        )
+            name, device(function), formula, citation, defaults, (sample.function,) if sample else (),
+            limits=limits or {}, sample=sample, logits=logits, classes=classes,
+        )  # fmt: skip
         return losses.register(made)
 
     return register
@@ -86,6 +89,13 @@ def call_loss_tangent(
 
     scratch: `outputs` numbers.
     """
+
+
+@pointer
+def call_loss_sample(
+    rows: Int, outputs: Int, predicted: Reals, stride: Int, seed: Int, place: Int, scale: Real
+) -> None:  # fmt: skip
+    """`predicted` becomes `scale` times the gradient of the loss on labels drawn for this seed and place (a step)."""
 
 
 @kernel

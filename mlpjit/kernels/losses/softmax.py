@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlpjit.kernels import elementary
 from mlpjit.kernels.losses.records import Loss, losses
+from mlpjit.kernels.losses.sampling import sample_categorical
 from mlpjit.kernels.rules import (
     Float64,
     Float64s,
@@ -91,8 +92,8 @@ def cross_entropy_tangent(
 losses.register(
     Loss(
         "cross_entropy", cross_entropy.function, "L = -(1/n) sum_i sum_k y_ik log softmax(z_i)_k", "source 3.2",
-        {"label_smoothing": 0.0}, limits={"label_smoothing": at_least(0, 1)}, kernel=cross_entropy,
-        tangent=cross_entropy_tangent, logits=True, classes=True,
+        {"label_smoothing": 0.0}, (sample_categorical.function,), limits={"label_smoothing": at_least(0, 1)},
+        kernel=cross_entropy, tangent=cross_entropy_tangent, sample=sample_categorical, logits=True, classes=True,
     )
 )  # fmt: skip
 

@@ -88,8 +88,8 @@ def wrapper(formula: str, citation: str, state: tuple[str, ...] = (), **options:
 
 
 FIELDS = (
-    "extra_gradients", "initial", "extra", "extra_scratch", "scratch", "curvature", "point", "moves", "draws", "parts",
-    "limits",
+    "extra_gradients", "initial", "extra", "extra_scratch", "scratch", "curvature", "point", "moves", "draws",
+    "factors", "samples", "line_search", "parts", "limits",
 )  # fmt: skip
 
 

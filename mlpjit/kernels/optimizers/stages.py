@@ -1,8 +1,9 @@
 """What a stage of a training step is: its C signature, what it may ask for, and the loop of elementwise rules.
 
 A stage is called with phase 0, 1, 2, ... It returns DONE, or what it needs before the next phase, at the parameters as
-they now stand and on the same batch: the loss; the gradient (in `grads`, and the loss); or the product of the Hessian
-with what it wrote at `scratch`, which then stands `count` numbers behind. The run serves it and counts it.
+they now stand and on the same batch: the loss; the gradient (in `grads`, and the loss); the product of the Hessian with
+what it wrote at `scratch`, which then stands `count` numbers behind; or factors: the gradient on labels drawn from what
+the network predicts, without penalty, whose deltas stay beside the inputs. The run serves it and counts it.
 
 A wrapper is called with these phases before the optimizer it wraps, with phase DECAYED where the run's own decay has
 changed the parameters since, and behind the optimizer from phase AFTER on. A stage whose record has `point` is also
@@ -32,7 +33,7 @@ from mlpjit.kernels.rules import (
     real,
 )
 
-DONE, NEED_GRADIENT, NEED_LOSS, NEED_HVP, POINT, SKIP = 0, 1, 2, 3, 4, 5
+DONE, NEED_GRADIENT, NEED_LOSS, NEED_HVP, NEED_FACTORS, POINT, SKIP = range(7)
 DECAYED, AFTER, EVALUATE = 500, 1000, -1
 # Columns of the table of tensors: where a tensor begins in the packed buffer, its shape, its kind; where its own part
 # of the optimizer's state begins; and of its layer, counted from `scratch`, where the inputs and the deltas of the
