@@ -24,9 +24,8 @@ Values = Mapping[str, Any]
 SHAPE_FIELDS = ("hidden", "depth", "width")
 SEED_FIELDS = ("seed", "split_seed", "init_seed", "order_seed")
 KERNEL_FIELDS = (
-    "activation", "output_activation", "init", "normalization", "loss", "optimizer", "wrapper", "schedule", "clip",
-    "weight_decay_schedule",
-    "dataset",
+    "activation", "output_activation", "init", "normalization", "residual", "loss", "optimizer", "wrapper",
+    "schedule", "clip", "weight_decay_schedule", "dataset",
 )  # fmt: skip
 
 
@@ -98,9 +97,9 @@ def _seed(name: str) -> Part:
 
 PARTS: dict[str, Part] = {
     **{name: _field(name) for name in (
-        "dataset", "output_activation", "init", "normalization", "optimizer", "wrapper", "learning_rate", "schedule",
-        "clip", "l1", "l2", "weight_decay", "weight_decay_schedule", "batch_size", "epochs", "evaluate_every",
-        "shuffle", "dtype", "seed",
+        "dataset", "output_activation", "init", "normalization", "residual", "dropout", "optimizer", "wrapper",
+        "learning_rate", "schedule", "clip", "l1", "l2", "weight_decay", "weight_decay_schedule", "batch_size",
+        "epochs", "evaluate_every", "shuffle", "dtype", "seed",
     )},
     **{name: _seed(name) for name in ("split_seed", "init_seed", "order_seed")},
     "hidden": Part(SHAPE_FIELDS, lambda values: list(hidden(values))),
@@ -108,6 +107,8 @@ PARTS: dict[str, Part] = {
     "loss": Part(("loss", "dataset"), loss),
 }  # fmt: skip
 PARTS = dict(sorted(PARTS.items()))
+# Parts that the canonical form leaves out where a run does not use them.
+UNUSED: dict[str, Any] = {"residual": "none", "dropout": 0.0}
 
 
 def _width(values: Values) -> int | None:
@@ -151,7 +152,7 @@ FACTORS: dict[str, Part] = {
     "learning_rate": PARTS["learning_rate"],
     "schedule": Part(("schedule", "weight_decay_schedule"), lambda values: _scheduled(values)),
     "clip": _label("clippings", "clip"),
-    "normalization": PARTS["normalization"],
+    **{name: PARTS[name] for name in ("normalization", "residual", "dropout")},
     "loss": Part(PARTS["loss"].fields, lambda values: label("losses", loss(values))),
     **{name: PARTS[name] for name in (
         "batch_size", "epochs", "evaluate_every", "shuffle", "dtype", "l1", "l2", "weight_decay", "output_activation",
@@ -161,8 +162,9 @@ FACTORS: dict[str, Part] = {
 
 
 def canonical(values: Values) -> dict[str, Any]:
-    """Return the canonical form: every key resolved, sorted, JSON-able."""
-    return {name: part.value(values) for name, part in PARTS.items()}
+    """Return the canonical form: every key that the run uses, resolved, sorted, JSON-able."""
+    found = {name: part.value(values) for name, part in PARTS.items()}
+    return {name: value for name, value in found.items() if name not in UNUSED or value != UNUSED[name]}
 
 
 def factors(values: Values) -> dict[str, Any]:
@@ -177,7 +179,7 @@ def records_used(values: Values) -> list[tuple[str, str]]:
     if values["output_activation"] != "softmax":  # which is part of the losses, hashed with every run
         used.append(("activations", values["output_activation"]))
     used.append(("losses", loss(values).name))
-    used += [("normalizations", values["normalization"])]
+    used += [("normalizations", values["normalization"]), ("residuals", values["residual"])]
     kinds = {
         "initializers": "init", "optimizers": "optimizer", "schedules": "schedule", "clippings": "clip",
         "wrappers": "wrapper",
@@ -230,7 +232,8 @@ EQUIVALENT: dict[str, Part] = {
     "batch_size": Part(("batch_size", "dataset"), _batch),
     "evaluate_every": Part(("evaluate_every", "epochs"), lambda v: min(v["evaluate_every"], max(v["epochs"], 1))),
     "order_seed": Part(
-        ("order_seed", "seed", "shuffle"), lambda v: PARTS["order_seed"].value(v) if v["shuffle"] else None
+        ("order_seed", "seed", "shuffle", "dropout"),
+        lambda v: PARTS["order_seed"].value(v) if v["shuffle"] or v["dropout"] else None,
     ),
 }
 
@@ -239,11 +242,21 @@ def _hashed(name: str, part: Part) -> Part:
     return Part(part.fields, lambda values: json_part(name, part.value(values)))
 
 
+def _if_used(values: Values) -> str:
+    """Return the JSON of what the canonical form leaves out unless it is used, in front of code and data."""
+    return "".join(f"{json_part(name, values[name])}," for name, none in UNUSED.items() if values[name] != none)
+
+
 # The text that is hashed: the canonical JSON without `seed`, which only sets the other three, then code and data.
 IDENTITY: dict[str, Part] = {
-    **{name: _hashed(name, EQUIVALENT.get(name, part)) for name, part in PARTS.items() if name != "seed"},
-    "~code and data": Part((*KERNEL_FIELDS, *SHAPE_FIELDS), code_and_data),
-}
+    **{
+        name: _hashed(name, EQUIVALENT.get(name, part))
+        for name, part in PARTS.items() if name != "seed" and name not in UNUSED
+    },
+    "~code and data": Part(
+        (*KERNEL_FIELDS, *SHAPE_FIELDS, *UNUSED), lambda values: _if_used(values) + code_and_data(values)
+    ),
+}  # fmt: skip
 
 
 def digest(text: str) -> str:

@@ -16,13 +16,14 @@ from mlpjit.kernels.optimizers import averaging, orthogonal, parameter_free, tru
 from mlpjit.kernels.optimizers.clipping import clippings
 from mlpjit.kernels.optimizers.elementwise import optimizers
 from mlpjit.kernels.optimizers.layerwise import wrappers
+from mlpjit.kernels.residuals import residuals
 from mlpjit.kernels.schedules import schedules
 from mlpjit.kernels.sources import module_hash, run_modules_hash
 from mlpjit.registry import Registry, forgetting
 
 REGISTRIES: dict[str, Registry[Any]] = {
     "optimizers": optimizers, "activations": activations, "initializers": initializers, "schedules": schedules,
-    "losses": losses, "normalizations": normalizations, "clippings": clippings,
+    "losses": losses, "normalizations": normalizations, "residuals": residuals, "clippings": clippings,
     "wrappers": wrappers,
 }  # fmt: skip
 
@@ -55,6 +56,6 @@ def source_hash(used: Iterable[tuple[str, str]]) -> str:
 
 
 __all__ = [
-    "REGISTRIES", "activations", "clippings", "initializers", "losses", "normalizations", "optimizers", "schedules",
-    "source_hash", "wrappers",
+    "REGISTRIES", "activations", "clippings", "initializers", "losses", "normalizations", "optimizers", "residuals",
+    "schedules", "source_hash", "wrappers",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from mlpjit.errors import ConfigError
 from mlpjit.identity import SHAPE_FIELDS, Values, activation, dataset_info, hidden, loss
@@ -124,3 +125,14 @@ def batch_normalization_needs_a_batch(values: Values) -> str | None:
     if values["batch_size"] != 1 or not normalizations[name].running:
         return None
     return f"normalization {name!r} with batch_size 1: need batch_size 2 or more, or 'full'"
+
+
+@rule("residual", *SHAPE_FIELDS)
+def skips_join_equal_widths(values: Values) -> str | None:
+    """A residual connection adds a hidden layer to the next one."""
+    if values["residual"] == "none" or ("hidden" not in values and "depth" not in values):
+        return None
+    widths = hidden(values)
+    if any(a == b for a, b in pairwise(widths)):
+        return None
+    return f"residual {values['residual']!r} with hidden {list(widths)}: need two hidden layers of one width in a row"

@@ -52,7 +52,7 @@ def needs(config: RunConfig) -> list[Need]:
     found += [("optimizer", config.optimizer["name"], dtype), ("loss", canonical["loss"]["name"], dtype)]
     found += [("schedule", config.schedule["name"], dtype)]
     found += [("schedule", config.weight_decay_schedule["name"], dtype)] if config.weight_decay else []
-    found += [("init", json.dumps(dict(config.init)), dtype)]
+    found += [("init", json.dumps(dict(config.init)), dtype), ("normalization", config.normalization, dtype)]
     found += [("clipping", config.clip["name"], dtype)] if config.clip else []
     return found + ([("wrapper", config.wrapper["name"], dtype)] if config.wrapper else [])
 
@@ -68,6 +68,8 @@ def satisfy(need: Need) -> None:
         initial_params(network.layers_of([2, 2]), json.loads(name), 0, dtype, ["identity"], np.eye(2))
     elif kind == "schedule":
         compiled.schedule(name)
+    elif kind == "activation":
+        compiled.activation_address(name, dtype, last=False)
     else:
         getattr(compiled, kind)(name, dtype)
     _satisfied.add(need)
@@ -79,7 +81,7 @@ def everything(dtype: str) -> list[Need]:
 
     kinds: dict[str, Iterable[str]] = {
         "activation": registries.activations, "optimizer": registries.optimizers, "loss": registries.losses,
-        "schedule": registries.schedules, "clipping": registries.clippings,
+        "schedule": registries.schedules, "clipping": registries.clippings, "normalization": registries.normalizations,
     }  # fmt: skip
     found = [(kind, name, dtype) for kind, names in kinds.items() for name in names]
     specs = [json.dumps({"name": r.name, **r.defaults}) for r in registries.initializers.records()]

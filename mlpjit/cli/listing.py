@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 KINDS = (
-    "optimizers", "activations", "initializers", "schedules", "losses", "normalizations", "clippings", "datasets",
-    "studies",
+    "optimizers", "activations", "initializers", "schedules", "losses", "normalizations", "residuals", "clippings",
+    "datasets", "studies",
 )  # fmt: skip
 
 

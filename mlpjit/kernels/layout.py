@@ -9,16 +9,23 @@ PANELS_AT, TRANSPOSED_AT, NORMALIZED_AT, INVERSE_AT, RUNNING_AT, ACTIVATION = 11
 EFFECTIVE_AT = 17
 # Addresses of what a normalization does, 0 for nothing: to W before the products, to z, to delta, to dW.
 REWEIGH, NORMALIZE, NORMALIZE_BACK, REWEIGH_BACK = 18, 19, 20, 21
-LAYER_COLUMNS = 22
+# A learned activation: its parameters, and df by them. Where dL/da stays, if a layer needs it. RESIDUAL: what the layer
+# below is added to. MASK: address of the matrix that a and df are multiplied with in training, 0 for none.
+ALPHA_AT, LEARNED_AT, GRADIENT_AT, RESIDUAL, MASK = 22, 23, 24, 25, 26
+LAYER_COLUMNS = 27
 NONE_AT = -1
+NO_SKIP, POST, PRE = 0, 1, 2  # nothing; a = f(z + a_below); a = f(z) + a_below
+# What `training` says of a forward pass: running statistics; those of the batch; these, and dropout.
+EVALUATION, STATISTICS, TRAINING = 0, 1, 2
 
 # The plan of a run (int64).
 (
     LAYER_COUNT, TENSOR_COUNT, PARAMETERS, STATE_SIZE, RUNNING_SIZE, INPUTS, OUTPUTS, SOFTMAX_OUTPUT,
     TRAIN_ROWS, VALIDATION_ROWS, TEST_ROWS, BATCH, STEPS_PER_EPOCH, FIRST_STEP, LAST_STEP, EVALUATE_EVERY, CHUNK,
     SHUFFLE, ORDER_SEED, CLASSIFICATION, LOSS, CLIP, OPTIMIZER, WRAPPER, CLIP_SCRATCH, OPTIMIZER_SCRATCH,
-    WRAPPER_SCRATCH, CURVATURE, LOSS_TANGENT, POINT_STAGE, CLOCK, CLOCK_ID, SCRATCH_AT, TOTAL_STEPS, WIDEST, PLAN_SIZE,
-) = range(36)  # fmt: skip
+    WRAPPER_SCRATCH, CURVATURE, LOSS_TANGENT, POINT_STAGE, CLOCK, CLOCK_ID, SCRATCH_AT, TOTAL_STEPS, WIDEST, DROPOUT,
+    PLAN_SIZE,
+) = range(37)  # fmt: skip
 
 # Addresses of the arrays of a run (int64). A point to report that differs from the parameters stands one slot behind
 # them, with its own running statistics one slot behind theirs.

@@ -56,6 +56,7 @@ from mlpjit.kernels.layout import (
     STRIDE,
     TENSOR_COUNT,
     TENSORS,
+    TRAINING,
     UPDATE_RATIO,
     WEIGHT_AT,
     WEIGHT_NORM,
@@ -147,7 +148,7 @@ def batch_loss(plan: Ints, arrays: Ints, rows: Int) -> Float64:
     layers, workspace, softmax = ints(arrays, LAYERS), reals(arrays, WORKSPACE), load(plan, SOFTMAX_OUTPUT)
     params, moments, count = reals(arrays, PARAMS), reals(arrays, MOMENTS), load(plan, LAYER_COUNT)
     refresh_weights(count, layers, params, workspace)
-    forward(rows, 1, softmax, count, layers, params, moments, workspace)
+    forward(rows, TRAINING, softmax, count, layers, params, moments, workspace)
     last = offset(layers, (count - 1) * LAYER_COLUMNS)
     predicted = outputs_of(last, softmax, workspace)
     scale = real(1.0) / real(rows)
