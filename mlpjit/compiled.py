@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlpjit.kernels import jit
+from mlpjit.kernels.activations import LEARNED_LOOPS
 from mlpjit.kernels.activations import LOOPS as ACTIVATION_LOOPS
 from mlpjit.kernels.activations import linked_names as activation_names
 from mlpjit.kernels.losses import parts as loss_parts
@@ -14,6 +15,7 @@ from mlpjit.kernels.optimizers.stages import elementwise_loop, linked_names
 from mlpjit.kernels.rules import Activation, Kernel, Stage, kernel
 from mlpjit.kernels.schedules import loop as schedule_loop
 from mlpjit.kernels.sources import function_hash
+from mlpjit.network import is_learned
 from mlpjit.registries import activations, clippings, losses, normalizations, optimizers, schedules, wrappers
 
 # An output layer of these has no activation loop: the outputs are z, or a softmax over it.
@@ -31,10 +33,14 @@ def _linked(kind: str, record: Any, loop: Kernel, names: dict[str, Any]) -> tupl
 
 
 def activation(name: str, dtype: str, use: str = "forward") -> jit.Compiled:
-    """Return an activation's loop: "forward" (f and df), "curvature" (d2f) or "evaluation" (all three)."""
+    """Return an activation's loop: "forward" (f and df), "curvature" (d2f) or "evaluation" (all three).
+
+    Those compile its parameter in. "learned" and "learned_pair" take one for each unit instead.
+    """
     record: Activation = activations[name]
-    made, names = _linked(f"activation_{use}", record, ACTIVATION_LOOPS[use], activation_names(record))
-    return jit.load(made, dtype, names, f"{function_hash(record.function)} {record.settings}")
+    loop = (ACTIVATION_LOOPS | LEARNED_LOOPS)[use]
+    made, names = _linked(f"activation_{use}", record, loop, activation_names(record))
+    return jit.load(made, dtype, names, f"{record.source_hash()} {record.settings}".replace(" ", "-"))
 
 
 def stage_loop(record: Stage) -> tuple[Kernel, dict[str, Any]]:
@@ -117,4 +123,11 @@ def activation_address(name: str, dtype: str, last: bool) -> int:
     """Return an activation's address; a linear or softmax output has none."""
     if last and name in LINEAR_OUTPUTS:
         return 0
-    return activation(name, dtype).address
+    return activation(name, dtype, "learned" if is_learned(name) else "forward").address
+
+
+def derivatives_address(name: str, dtype: str) -> int:
+    """Return the address of all that a Hessian-vector product asks of an activation; 0 for a softmax output."""
+    if name == "softmax":
+        return 0
+    return activation(name, dtype, "learned_pair" if is_learned(name) else "evaluation").address

@@ -67,11 +67,13 @@ Count = Annotated[int, Field(ge=1), Plain]
 Whole = Annotated[int, Field(ge=0), Plain]
 Seed = Annotated[int, Field(ge=0, lt=2**63), Plain]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), Plain]
+Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), Plain]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), Plain]
 COUNT, WHOLE = "a whole number from 1 up", "a whole number from 0 up"
 SEED = "a whole number from 0 up to 2^63 - 1"
 SEED_OR_NONE = f"{SEED}, or nothing to use `seed`"
 POSITIVE, NOT_NEGATIVE = "a positive number", "a number from 0 up"
+SHARE = "a number from 0 up and below 1"
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True, arbitrary_types_allowed=True)
 
 
@@ -97,6 +99,8 @@ class RunConfig(BaseModel):
     output_activation: Annotated[str, _checked(_output_activation)] = _field("identity")
     init: Annotated[Spec, _spec("initializers")] = _field("he_normal")
     normalization: Annotated[str, _name("normalizations")] = _field("none")
+    residual: Annotated[str, _name("residuals")] = _field("none")
+    dropout: Share = _field(0.0, SHARE)
     loss: Annotated[Spec | None, _optional(_spec("losses"))] = _field(None)
     optimizer: Annotated[Spec, _spec("optimizers")] = _field("sgd")
     wrapper: Annotated[Spec | None, _optional(_spec("wrappers"))] = _field(None)

@@ -10,9 +10,10 @@ import numpy as np
 
 from mlpjit import compiled
 from mlpjit.kernels import jit, layout
+from mlpjit.kernels.dropout import draw_mask, threshold
 from mlpjit.kernels.passes import forward, refresh_weights
 from mlpjit.network import Layer, padded
-from mlpjit.workspace import Workspace, aligned, plan_workspace
+from mlpjit.workspace import Workspace, aligned, masks_of, plan_workspace
 
 
 class Forward:
@@ -22,6 +23,7 @@ class Forward:
         self, layers: Sequence[Layer], names: Sequence[str], params: np.ndarray, x: np.ndarray, dtype: str
     ) -> None:
         self.layers, self.dtype, self.softmax = layers, dtype, names[-1] == "softmax"
+        self.training = layout.STATISTICS
         self.x, self.params = np.ascontiguousarray(x, dtype), aligned(len(params), dtype)
         self.params[:] = params
         last = len(names) - 1
@@ -41,12 +43,11 @@ class Forward:
         return jit.load(kernel, self.dtype).call(*passed)
 
     def forward(self) -> None:
-        """Forward with the statistics of this batch."""
+        """Forward with the statistics of this batch, and with dropout where masks were drawn."""
         count, table = len(self.layers), self.space.layers
         self.call(refresh_weights, count, table, self.params, self.workspace)
-        self.call(
-            forward, len(self.x), 1, int(self.softmax), count, table, self.params, self.moments, self.workspace
-        )  # fmt: skip
+        sizes = len(self.x), self.training, int(self.softmax), count
+        self.call(forward, *sizes, table, self.params, self.moments, self.workspace)
 
     def outputs(self) -> np.ndarray:
         """Return the view of the outputs, rows padded."""
@@ -59,7 +60,18 @@ def preactivations(
     layers: Sequence[Layer], names: Sequence[str], params: np.ndarray, x: np.ndarray, dtype: str
 ) -> np.ndarray:
     """Return z = W a + b of the last of these layers (n, fan_out), before any normalization of it."""
-    last = replace(layers[-1], gamma_at=None, beta_at=None, normalization="none")
+    last = replace(
+        layers[-1], gamma_at=None, beta_at=None, alpha_at=None, normalization="none", residual="none"
+    )  # fmt: skip
     work = Forward([*layers[:-1], last], [*names[: len(layers) - 1], "identity"], params, x, dtype)
     work.forward()
     return work.outputs()[:, : last.fan_out].copy()
+
+
+def drawn_masks(table: np.ndarray, dropout: float, rows: int, seed: int, step: int, dtype: str) -> list[np.ndarray]:
+    """Draw the masks of a step for every hidden layer (rows, stride), and put their addresses into the table."""
+    masks, call = masks_of(table, rows, dtype), jit.load(draw_mask, dtype).call
+    for place, (row, mask) in enumerate(zip(table[:-1], masks, strict=True)):
+        columns, stride = int(row[layout.FAN_OUT]), int(row[layout.STRIDE])
+        call(seed, step, place, rows, columns, stride, threshold(dropout), mask.ctypes.data)
+    return masks

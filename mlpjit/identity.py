@@ -24,9 +24,8 @@ Values = Mapping[str, Any]
 SHAPE_FIELDS = ("hidden", "depth", "width")
 SEED_FIELDS = ("seed", "split_seed", "init_seed", "order_seed")
 KERNEL_FIELDS = (
-    "activation", "output_activation", "init", "normalization", "loss", "optimizer", "wrapper", "schedule", "clip",
-    "weight_decay_schedule", "momentum_schedule",
-    "dataset",
+    "activation", "output_activation", "init", "normalization", "residual", "loss", "optimizer", "wrapper",
+    "schedule", "clip", "weight_decay_schedule", "momentum_schedule", "dataset",
 )  # fmt: skip
 
 
@@ -98,9 +97,9 @@ def _seed(name: str) -> Part:
 
 PARTS: dict[str, Part] = {
     **{name: _field(name) for name in (
-        "dataset", "output_activation", "init", "normalization", "optimizer", "wrapper", "learning_rate", "schedule",
-        "clip", "l1", "l2", "weight_decay", "weight_decay_schedule", "momentum_schedule", "batch_size", "epochs",
-        "evaluate_every", "shuffle", "dtype", "seed",
+        "dataset", "output_activation", "init", "normalization", "residual", "dropout", "optimizer", "wrapper",
+        "learning_rate", "schedule", "clip", "l1", "l2", "weight_decay", "weight_decay_schedule", "momentum_schedule",
+        "batch_size", "epochs", "evaluate_every", "shuffle", "dtype", "seed",
     )},
     **{name: _seed(name) for name in ("split_seed", "init_seed", "order_seed")},
     "hidden": Part(SHAPE_FIELDS, lambda values: list(hidden(values))),
@@ -108,6 +107,10 @@ PARTS: dict[str, Part] = {
     "loss": Part(("loss", "dataset"), loss),
 }  # fmt: skip
 PARTS = dict(sorted(PARTS.items()))
+# Parts that the canonical form leaves out where a run does not use them.
+UNUSED: dict[str, Any] = {
+    "residual": "none", "dropout": 0.0, "momentum_schedule": parse_spec("schedules", "constant")
+}  # fmt: skip
 
 
 def _width(values: Values) -> int | None:
@@ -130,7 +133,7 @@ def _wrapped(values: Values) -> str:
 
 def momentum_scheduled(values: Values) -> bool:
     """Say whether the optimizer's momentum changes from step to step; where it does not, a run's id is silent on it."""
-    return label("schedules", values["momentum_schedule"]) != "constant"
+    return bool(values["momentum_schedule"] != UNUSED["momentum_schedule"])
 
 
 def _scheduled(values: Values) -> str:
@@ -159,7 +162,7 @@ FACTORS: dict[str, Part] = {
         ("schedule", "weight_decay_schedule", "momentum_schedule"), lambda values: _scheduled(values)
     ),
     "clip": _label("clippings", "clip"),
-    "normalization": PARTS["normalization"],
+    **{name: PARTS[name] for name in ("normalization", "residual", "dropout")},
     "loss": Part(PARTS["loss"].fields, lambda values: label("losses", loss(values))),
     **{name: PARTS[name] for name in (
         "batch_size", "epochs", "evaluate_every", "shuffle", "dtype", "l1", "l2", "weight_decay", "output_activation",
@@ -169,9 +172,9 @@ FACTORS: dict[str, Part] = {
 
 
 def canonical(values: Values) -> dict[str, Any]:
-    """Return the canonical form: every key resolved, sorted, JSON-able; momentum_schedule where there is one."""
-    unused = set() if momentum_scheduled(values) else {"momentum_schedule"}
-    return {name: part.value(values) for name, part in PARTS.items() if name not in unused}
+    """Return the canonical form: every key that the run uses, resolved, sorted, JSON-able."""
+    found = {name: part.value(values) for name, part in PARTS.items()}
+    return {name: value for name, value in found.items() if name not in UNUSED or value != UNUSED[name]}
 
 
 def factors(values: Values) -> dict[str, Any]:
@@ -186,7 +189,7 @@ def records_used(values: Values) -> list[tuple[str, str]]:
     if values["output_activation"] != "softmax":  # which is part of the losses, hashed with every run
         used.append(("activations", values["output_activation"]))
     used.append(("losses", loss(values).name))
-    used += [("normalizations", values["normalization"])]
+    used += [("normalizations", values["normalization"]), ("residuals", values["residual"])]
     kinds = {
         "initializers": "init", "optimizers": "optimizer", "schedules": "schedule", "clippings": "clip",
         "wrappers": "wrapper",
@@ -247,7 +250,8 @@ EQUIVALENT: dict[str, Part] = {
     "batch_size": Part(("batch_size", "dataset"), _batch),
     "evaluate_every": Part(("evaluate_every", "epochs"), lambda v: min(v["evaluate_every"], max(v["epochs"], 1))),
     "order_seed": Part(
-        ("order_seed", "seed", "shuffle"), lambda v: PARTS["order_seed"].value(v) if v["shuffle"] else None
+        ("order_seed", "seed", "shuffle", "dropout"),
+        lambda v: PARTS["order_seed"].value(v) if v["shuffle"] or v["dropout"] else None,
     ),
     # It sets the other three; besides, only stages that draw read it.
     "seed": Part(("seed", "optimizer", "wrapper"), lambda v: v["seed"] if _draws(v) else None),
@@ -258,18 +262,21 @@ def _hashed(name: str, part: Part) -> Part:
     return Part(part.fields, lambda values: json_part(name, part.value(values)))
 
 
-def _hashed_schedules(values: Values) -> str:
-    """Return the decay's schedule, followed by the momentum's where there is one."""
-    names = ("weight_decay_schedule", *(["momentum_schedule"] if momentum_scheduled(values) else []))
-    return ",".join(json_part(name, values[name]) for name in names)
+def _if_used(values: Values) -> str:
+    """Return the JSON of what the canonical form leaves out unless it is used, in front of code and data."""
+    return "".join(f"{json_part(name, values[name])}," for name, none in UNUSED.items() if values[name] != none)
 
 
-# The text that is hashed: the canonical JSON, the momentum's schedule behind the decay's, then code and data.
+# The text that is hashed: the canonical JSON but for what is not used, then code and data.
 IDENTITY: dict[str, Part] = {
-    **{name: _hashed(name, EQUIVALENT.get(name, part)) for name, part in PARTS.items() if name != "momentum_schedule"},
-    "weight_decay_schedule": Part(("weight_decay_schedule", "momentum_schedule"), _hashed_schedules),
-    "~code and data": Part((*KERNEL_FIELDS, *SHAPE_FIELDS), code_and_data),
-}
+    **{
+        name: _hashed(name, EQUIVALENT.get(name, part))
+        for name, part in PARTS.items() if name not in UNUSED
+    },
+    "~code and data": Part(
+        (*KERNEL_FIELDS, *SHAPE_FIELDS, *UNUSED), lambda values: _if_used(values) + code_and_data(values)
+    ),
+}  # fmt: skip
 
 
 def digest(text: str) -> str:

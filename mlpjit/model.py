@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from mlpjit import compiled
 from mlpjit.errors import ConfigError
-from mlpjit.forward import Forward
+from mlpjit.forward import Forward, drawn_masks
 from mlpjit.kernels import layout
 from mlpjit.kernels.curvature import hessian_vector_product
 from mlpjit.kernels.pairs import plan_curvature
 from mlpjit.kernels.passes import backward, output_delta
 from mlpjit.network import VECTOR, Layer, layers_of, parameters_of, views
 from mlpjit.parameters import initial_params
-from mlpjit.registries import losses, normalizations
+from mlpjit.registries import losses, normalizations, residuals
 from mlpjit.specs import parse_activation, parse_spec, plain
-from mlpjit.workspace import aligned
+from mlpjit.workspace import aligned, plan_workspace
 
 DTYPES = ("float32", "float64")
 
@@ -38,15 +39,15 @@ class Network:
     """A multi-layer perceptron (source section 2) with parameters in one packed array.
 
     sizes: inputs, hidden widths, outputs. activation: one for all hidden layers, or one for each. Activations and loss
-    are a name, or a table with a name and parameters; losses from logits own the output's function. normalization: that
-    of the hidden layers, a name. dtype: "float32" or "float64". Raises ConfigError for unknown names and impossible
-    combinations.
+    are a name, or a table with a name and parameters; losses from logits own the output's function. normalization,
+    residual and dropout (a share in [0, 1)) act on the hidden layers. dtype: "float32" or "float64". Raises ConfigError
+    for unknown names and impossible combinations.
     """
 
     def __init__(
         self, sizes: Sequence[int], activation: Named | Sequence[Named] = "relu", *,
         output_activation: Named = "identity", loss: Named = "cross_entropy", normalization: str = "none",
-        dtype: str = "float32",
+        residual: str = "none", dropout: float = 0.0, dtype: str = "float32",
     ) -> None:  # fmt: skip
         given = plain(list(sizes))
         if len(given) < 2 or not all(type(size) is int and size >= 1 for size in given):
@@ -56,10 +57,14 @@ class Network:
         self.loss = parse_spec("losses", loss)
         if losses[self.loss.name].logits and output_activation != "identity":
             raise ConfigError(f"{self.loss.name} works on logits: output_activation must be 'identity'")
+        if residuals[residual].name != "none" and not any(a == b for a, b in pairwise(given[1:-1])):
+            raise ConfigError(f"residual {residual!r}: got sizes {given}, need two hidden layers of one width in a row")
+        if not 0.0 <= dropout < 1.0:
+            raise ConfigError(f"dropout: got {dropout!r}, need a number from 0 up and below 1")
         normalizations[normalization]
-        self.sizes, self.dtype = given, dtype
+        self.sizes, self.dtype, self.dropout = given, dtype, float(dropout)
         self.activations = _names(activation, output_activation, len(given) - 2)
-        self.layout: tuple[Layer, ...] = layers_of(given, normalization)
+        self.layout: tuple[Layer, ...] = layers_of(given, normalization, self.activations, residual)
 
     @property
     def parameter_count(self) -> int:
@@ -87,7 +92,7 @@ class Network:
         return initial_params(self.layout, spec, seed, self.dtype, self.activations, x)
 
     def layers(self, params: np.ndarray) -> list[dict[str, np.ndarray]]:
-        """Return named views of a packed array, a dict for each layer: W (fan_in, fan_out), b, gamma, beta."""
+        """Return named views of a packed array, a dict for each layer: W (fan_in, fan_out), b, gamma, beta, alpha."""
         return views(self.layout, params)
 
     def predict(self, params: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -96,24 +101,40 @@ class Network:
         work.forward()
         return work.outputs()[:, : self.sizes[-1]].copy()
 
-    def loss_and_grad(self, params: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
+    def masks(self, rows: int, seed: int, step: int = 1) -> list[np.ndarray]:
+        """Return what dropout multiplies each hidden layer's (rows, width) with: 0 or 1 / (1 - p).
+
+        They are those of a run with this order_seed at a step, counted from 1.
+        """
+        table = plan_workspace(self.layout, [0] * len(self.layout), rows, self.dtype).layers
+        drawn = drawn_masks(table, self.dropout, rows, seed, step, self.dtype)
+        return [mask[:, :width].copy() for mask, width in zip(drawn, self.sizes[1:-1], strict=True)]
+
+    def loss_and_grad(
+        self, params: np.ndarray, x: np.ndarray, y: np.ndarray, *, seed: int | None = None, step: int = 1
+    ) -> tuple[float, np.ndarray]:
         """Return the mean loss over the rows of x (n, inputs) and its gradient, packed like params.
 
-        y: targets (n, outputs), one-hot for classes. Batch normalization uses the statistics of x.
+        y: targets (n, outputs), one-hot for classes. Batch normalization uses the statistics of x. With a seed units
+        are dropped, by `masks(n, seed, step)`.
         """
         work = _Passes(self, params, x)
+        work.drop(seed, step)
         work.forward()
         value = work.loss(self._targets(y, len(work.x)))
         return value, work.backward()
 
     def hessian_vector_product(
-        self, params: np.ndarray, vector: np.ndarray, x: np.ndarray, y: np.ndarray
-    ) -> np.ndarray:
+        self, params: np.ndarray, vector: np.ndarray, x: np.ndarray, y: np.ndarray, *, seed: int | None = None,
+        step: int = 1,
+    ) -> np.ndarray:  # fmt: skip
         """Return H vector, exactly; H is the Hessian of the mean loss over the rows of x. Costs two to three gradients.
 
-        vector and the result are packed like params. Source: Pearlmutter 1994, Neural Computation 6(1).
+        vector and the result are packed like params; seed and step as of `loss_and_grad`. Source: Pearlmutter 1994,
+        Neural Computation 6(1).
         """
         work = _Passes(self, params, x)
+        work.drop(seed, step)
         return work.hessian_vector_product(vector, self._targets(y, len(work.x)))
 
     def _targets(self, y: np.ndarray, rows: int) -> np.ndarray:
@@ -133,6 +154,14 @@ class _Passes(Forward):
             raise ConfigError(f"params: got shape {np.shape(params)}, need ({net.parameter_count},)")
         super().__init__(net.layout, net.activations, params, x, net.dtype)
         self.net = net
+        self.masks: list[np.ndarray] = []
+
+    def drop(self, seed: int | None, step: int) -> None:
+        """Have units dropped, where there is a seed to draw masks by."""
+        if seed is not None and self.net.dropout:
+            rows, dropout = len(self.x), self.net.dropout
+            self.masks = drawn_masks(self.space.layers, dropout, rows, seed, step, self.dtype)
+            self.training = layout.TRAINING
 
     def loss(self, targets: np.ndarray) -> float:
         """Return the mean loss; leave delta at the last layer."""
@@ -160,10 +189,7 @@ class _Passes(Forward):
             raise ConfigError(f"vector: got shape {np.shape(vector)}, need ({net.parameter_count},)")
         moved, product = aligned(net.parameter_count, net.dtype), aligned(net.parameter_count, net.dtype)
         moved[:] = vector
-        derivatives = [
-            0 if name == "softmax" else compiled.activation(name, net.dtype, "evaluation").address
-            for name in net.activations
-        ]
+        derivatives = [compiled.derivatives_address(name, net.dtype) for name in net.activations]
         pairs = [compiled.normalization(layer.normalization, net.dtype, pairs=True) for layer in net.layout]
         table, size = plan_curvature(self.space.layers, derivatives, pairs, len(self.x), VECTOR[net.dtype])
         loss, tangent = (made(net.loss.name, net.dtype) for made in (compiled.loss, compiled.loss_tangent))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from mlpjit.registries import normalizations
+from mlpjit.registries import activations, normalizations
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,7 @@ EVALUATION_ROWS = 64
 
 @dataclass(frozen=True)
 class Layer:
-    """One weight layer, its normalization, and where its tensors begin in the packed buffer; None: it has none."""
+    """One weight layer, what acts in it, and where its tensors begin in the packed buffer; None: it has none."""
 
     fan_in: int
     fan_out: int
@@ -30,7 +30,9 @@ class Layer:
     bias_at: int
     gamma_at: int | None = None
     beta_at: int | None = None
+    alpha_at: int | None = None
     normalization: str = "none"
+    residual: str = "none"
 
     def tensors(self) -> dict[str, tuple[int, tuple[int, ...]]]:
         """Return name -> (offset, shape), in the order of the buffer."""
@@ -38,21 +40,34 @@ class Layer:
         found: dict[str, tuple[int, tuple[int, ...]]] = {
             "W": (self.weight_at, (self.fan_in, self.fan_out)), "b": (self.bias_at, vector)
         }  # fmt: skip
-        optional = {"gamma": self.gamma_at, "beta": self.beta_at}
+        optional = {"gamma": self.gamma_at, "beta": self.beta_at, "alpha": self.alpha_at}
         return found | {name: (at, vector) for name, at in optional.items() if at is not None}
 
 
-def layers_of(sizes: Sequence[int], normalization: str = "none") -> tuple[Layer, ...]:
-    """Return the layers of a network with these sizes (inputs, hidden..., outputs); the last is never normalized."""
+def is_learned(activation: str) -> bool:
+    """Say whether an activation has a parameter that is learned, one for each unit."""
+    return activation != "softmax" and activations[activation].by_parameter is not None
+
+
+def layers_of(
+    sizes: Sequence[int], normalization: str = "none", names: Sequence[str] = (), residual: str = "none"
+) -> tuple[Layer, ...]:
+    """Return the layers of a network with these sizes (inputs, hidden..., outputs).
+
+    normalization: of the hidden layers. names: the activation of each layer, where some are learned. residual: of
+    hidden layers as wide as the hidden layer below.
+    """
     layers: list[Layer] = []
-    at = 0
-    for fan_in, fan_out in pairwise(sizes):
-        own = normalization if len(layers) < len(sizes) - 2 else "none"
+    at, last = 0, len(sizes) - 2
+    for place, (fan_in, fan_out) in enumerate(pairwise(sizes)):
+        own = normalization if place < last else "none"
+        skip = residual if 0 < place < last and fan_in == fan_out else "none"
+        learned = ("alpha",) if place < len(names) and is_learned(names[place]) else ()
         bias = at + fan_in * fan_out
-        names = normalizations[own].tensors
-        places = {f"{name}_at": bias + (1 + place) * fan_out for place, name in enumerate(names)}
-        layers.append(Layer(fan_in, fan_out, at, bias, **places, normalization=own))
-        at = bias + (1 + len(names)) * fan_out
+        vectors = ("b", *normalizations[own].tensors, *learned)
+        places = {f"{name}_at": bias + number * fan_out for number, name in enumerate(vectors) if number}
+        layers.append(Layer(fan_in, fan_out, at, bias, **places, normalization=own, residual=skip))
+        at = bias + len(vectors) * fan_out
     return tuple(layers)
 
 
@@ -89,7 +104,7 @@ def sizes(config: RunConfig) -> list[int]:
 
 def config_layers(config: RunConfig) -> tuple[Layer, ...]:
     """Return the layers of a run's network."""
-    return layers_of(sizes(config), config.normalization)
+    return layers_of(sizes(config), config.normalization, layer_activations(config), config.residual)
 
 
 def layer_activations(config: RunConfig) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlpjit import compiled, network
+from mlpjit import compiled, network, registries
 from mlpjit.errors import ConfigError
 from mlpjit.forward import preactivations
 from mlpjit.initialization import Draw, Initializer
@@ -39,7 +39,7 @@ def initial_params(
     layers: Sequence[network.Layer], init: dict[str, Any], seed: int, dtype: str, activations: Sequence[str],
     samples: np.ndarray | None = None,
 ) -> np.ndarray:  # fmt: skip
-    """Return packed parameters: W and perhaps b from the initializer, otherwise b 0; beta 0, gamma 1.
+    """Return packed parameters: W and perhaps b from the initializer, otherwise b 0; beta 0, gamma 1, alpha as given.
 
     gamma of normalized weights is their length, so that the W which the products read is the initializer's.
 
@@ -56,6 +56,8 @@ def initial_params(
         if record.rescale:
             z = _outputs(record, layers[: index + 1], activations, packed, samples, settings["samples"], dtype)
             tensors["W"][...] = weights * record.rescale(z)
+        if "alpha" in tensors:
+            tensors["alpha"][...] = registries.activations[activations[index]].settings
         if "gamma" in tensors:
             tensors["gamma"][...] = 1.0 if "beta" in tensors else _lengths(tensors["W"])
     return packed

@@ -19,7 +19,8 @@ from mlpjit.identity import FACTORS, KERNEL_FIELDS, SEED_FIELDS, SHAPE_FIELDS, d
 Known = Mapping[str, tuple[str, float | None, float | None]]
 # What the cost of a run depends on; learning rates, seeds and initializers share one estimate.
 COST_FIELDS = (
-    *SHAPE_FIELDS, "dataset", "activation", "output_activation", "optimizer", "normalization", "loss", "clip",
+    *SHAPE_FIELDS, "dataset", "activation", "output_activation", "optimizer", "normalization", "residual", "dropout",
+    "loss", "clip",
     "batch_size", "epochs", "evaluate_every", "dtype",
 )  # fmt: skip
 TIMED_EPOCHS = 3  # a step's time needs no whole run

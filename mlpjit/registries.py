@@ -27,6 +27,7 @@ from mlpjit.kernels.optimizers import (  # noqa: F401  (these register their ent
 from mlpjit.kernels.optimizers.clipping import clippings
 from mlpjit.kernels.optimizers.elementwise import optimizers
 from mlpjit.kernels.optimizers.layerwise import wrappers
+from mlpjit.kernels.residuals import residuals
 from mlpjit.kernels.rules import Stage
 from mlpjit.kernels.schedules import schedules
 from mlpjit.kernels.sources import module_hash, run_modules_hash
@@ -45,7 +46,7 @@ def wrapping_problem(wrapper: Stage, optimizer: Stage) -> str | None:
 
 REGISTRIES: dict[str, Registry[Any]] = {
     "optimizers": optimizers, "activations": activations, "initializers": initializers, "schedules": schedules,
-    "losses": losses, "normalizations": normalizations, "clippings": clippings,
+    "losses": losses, "normalizations": normalizations, "residuals": residuals, "clippings": clippings,
     "wrappers": wrappers,
 }  # fmt: skip
 
@@ -78,6 +79,6 @@ def source_hash(used: Iterable[tuple[str, str]]) -> str:
 
 
 __all__ = [
-    "REGISTRIES", "activations", "clippings", "initializers", "losses", "normalizations", "optimizers", "schedules",
-    "source_hash", "wrappers", "wrapping_problem",
+    "REGISTRIES", "activations", "clippings", "initializers", "losses", "normalizations", "optimizers", "residuals",
+    "schedules", "source_hash", "wrappers", "wrapping_problem",
 ]  # fmt: skip

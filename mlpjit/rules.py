@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from mlpjit.errors import ConfigError
 from mlpjit.identity import SHAPE_FIELDS, Values, activation, dataset_info, hidden, loss, momentum_scheduled
@@ -189,3 +190,14 @@ def line_searches_need_the_gradient_of_their_loss(values: Values) -> str | None:
     wrong += [f"wrapper {wrapper['name']!r}"] if wrapper is not None and wrapper["name"] in CHANGES_GRADIENTS else []
     found = ", ".join(wrong)
     return f"optimizer {name!r} with {found}: its line search needs the loss's own gradient" if wrong else None
+
+
+@rule("residual", *SHAPE_FIELDS)
+def skips_join_equal_widths(values: Values) -> str | None:
+    """A residual connection adds a hidden layer to the next one."""
+    if values["residual"] == "none" or ("hidden" not in values and "depth" not in values):
+        return None
+    widths = hidden(values)
+    if any(a == b for a, b in pairwise(widths)):
+        return None
+    return f"residual {values['residual']!r} with hidden {list(widths)}: need two hidden layers of one width in a row"

@@ -13,6 +13,7 @@ from mlpjit.datasets import Split, split
 from mlpjit.errors import DatasetError
 from mlpjit.identity import momentum_scheduled
 from mlpjit.kernels import jit, layout
+from mlpjit.kernels.dropout import threshold
 from mlpjit.kernels.optimizers.stages import DELTAS_AT, INPUTS_AT
 from mlpjit.kernels.pairs import plan_curvature
 from mlpjit.kernels.steps import write_point
@@ -23,7 +24,7 @@ from mlpjit.result import Control, RunResult
 from mlpjit.specs import asks_curvature, samples_labels
 from mlpjit.stages import initial_state, scratch_size, settings_of, tensor_table
 from mlpjit.warm import prepare
-from mlpjit.workspace import aligned, plan_workspace, tensors_of_layers
+from mlpjit.workspace import aligned, masks_of, plan_workspace, tensors_of_layers
 
 if TYPE_CHECKING:
     from mlpjit.config import RunConfig
@@ -116,6 +117,7 @@ class Run:
         scratch = [scratch_size(record, self.shapes) for record, _ in self.stages]
         space = plan_workspace(self.layers, addresses, rows, dtype, extra=rows * outputs, stages=scratch)
         self.table = space.layers
+        self.masks = masks_of(self.table, batch + 1, dtype) if config.dropout else []
         self.tensors = np.stack(
             [self._tensors(record, at) for (record, _), at in zip(self.stages, space.stages_at, strict=True)]
         )
@@ -189,6 +191,7 @@ class Run:
             layout.POINT_STAGE: self._point_stage(),
             layout.CLOCK: clock, layout.CLOCK_ID: clock_id, layout.SCRATCH_AT: space.scratch_at,
             layout.TOTAL_STEPS: self.steps, layout.WIDEST: space.widest, layout.MOMENTUM_AT: self._momentum_at(),
+            layout.DROPOUT: threshold(config.dropout),
         }  # fmt: skip
         plan = np.zeros(layout.PLAN_SIZE, np.int64)
         plan[list(values)] = [int(v or 0) for v in values.values()]
@@ -321,7 +324,7 @@ class _Curvature:
     def __init__(self, run: Run) -> None:
         config, dtype = run.config, run.dtype
         names = network.layer_activations(config)
-        derivatives = [0 if n == "softmax" else compiled.activation(n, dtype, "evaluation").address for n in names]
+        derivatives = [compiled.derivatives_address(name, dtype) for name in names]
         pairs = [compiled.normalization(layer.normalization, dtype, pairs=True) for layer in run.layers]
         rows = network.batch_rows(config) + 1
         self.tables, size = plan_curvature(run.table, derivatives, pairs, rows, network.VECTOR[dtype])

@@ -15,9 +15,9 @@ from typing import Any
 
 SEED_COLUMNS = ("seed", "split_seed", "init_seed", "order_seed")
 FACTORS = (
-    "dataset", "depth", "width", "hidden", "activation", "output_activation", "init", "normalization", "loss",
-    "optimizer", "learning_rate", "schedule", "clip", "l1", "l2", "weight_decay", "batch_size", "epochs", "dtype",
-    "evaluate_every", "shuffle",
+    "dataset", "depth", "width", "hidden", "activation", "output_activation", "init", "normalization", "residual",
+    "dropout", "loss", "optimizer", "learning_rate", "schedule", "clip", "l1", "l2", "weight_decay", "batch_size",
+    "epochs", "dtype", "evaluate_every", "shuffle",
 )  # fmt: skip
 PROBLEM = ("dataset", "loss")
 TOLERANCE = 0.10  # the good range: medians within 10 % of the best's (design, section 5)

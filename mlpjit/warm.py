@@ -55,7 +55,7 @@ def needs(config: RunConfig) -> list[Need]:
     found += [("schedule", config.schedule["name"], dtype)]
     found += [("schedule", config.weight_decay_schedule["name"], dtype)] if config.weight_decay else []
     found += [("schedule", config.momentum_schedule["name"], dtype)] if momentum_scheduled(config.__dict__) else []
-    found += [("init", json.dumps(dict(config.init)), dtype)]
+    found += [("init", json.dumps(dict(config.init)), dtype), ("normalization", config.normalization, dtype)]
     found += [("clipping", config.clip["name"], dtype)] if config.clip else []
     found += _asked(config, canonical["loss"]["name"])
     return found + ([("wrapper", config.wrapper["name"], dtype)] if config.wrapper else [])
@@ -86,6 +86,8 @@ def satisfy(need: Need) -> None:
         compiled.curvature(dtype)
     elif kind == "slopes":
         compiled.activation(name, dtype, "evaluation")
+    elif kind == "activation":
+        compiled.activation_address(name, dtype, last=False)
     else:
         getattr(compiled, kind)(name, dtype)
     _satisfied.add(need)
@@ -98,6 +100,7 @@ def everything(dtype: str) -> list[Need]:
     kinds: dict[str, Iterable[str]] = {
         "activation": registries.activations, "optimizer": registries.optimizers, "loss": registries.losses,
         "schedule": registries.schedules, "clipping": registries.clippings, "wrapper": registries.wrappers,
+        "normalization": registries.normalizations,
     }  # fmt: skip
     found = [(kind, name, dtype) for kind, names in kinds.items() for name in names]
     specs = [json.dumps({"name": r.name, **r.defaults}) for r in registries.initializers.records()]

@@ -10,12 +10,13 @@ import numpy as np
 from mlpjit import compiled
 from mlpjit.kernels import layout
 from mlpjit.kernels.layout import LAYER_COLUMNS, NONE_AT
-from mlpjit.kernels.optimizers.stages import BETA, BIAS, GAMMA, WEIGHT
+from mlpjit.kernels.optimizers.stages import ALPHA, BETA, BIAS, GAMMA, WEIGHT
 from mlpjit.kernels.pairs import kept_by_normalization
+from mlpjit.kernels.residuals import PLACES
 from mlpjit.network import ITEM_BYTES, VECTOR, Layer, padded, parameters_of
 from mlpjit.registries import normalizations
 
-KINDS = {"W": WEIGHT, "b": BIAS, "gamma": GAMMA, "beta": BETA}
+KINDS = {"W": WEIGHT, "b": BIAS, "gamma": GAMMA, "beta": BETA, "alpha": ALPHA}
 # The widest layer whose W the forward product reads in place. Copying to panels first pays above it only: batch 64,
 # AMD Zen 4, in place against panels and their copy, us: 256 wide 73 and 77, 512 291 and 325, 1024 1605 and 1411.
 DIRECT_WIDTH = 512
@@ -76,10 +77,35 @@ def plan_workspace(
             row[layout.RUNNING_AT] = running
             running += 2 * layer.fan_out
         source = int(row[layout.OUTPUT_AT])
+    _take_gradients(table, layers, at, rows, dtype)
     widest = max(padded(layer.fan_out, dtype) for layer in layers)
     scratch = _take(at, widest * (1 + 2 * len(layers)) + parameters_of(layers) + extra, dtype)
     stages_at = [_take(at, size, dtype) for size in stages]
     return Workspace(table, at[0], scratch, widest, running, stages_at)
+
+
+def _take_gradients(table: np.ndarray, layers: Sequence[Layer], at: list[int], rows: int, dtype: str) -> None:
+    """Keep dL/da where it is needed: by learned activations, and all the way through a network with skips.
+
+    The loss leaves that of the outputs at their place.
+    """
+    skips = any(layer.residual != "none" for layer in layers)
+    for row, layer in zip(table[:-1], layers[:-1], strict=True):
+        if skips or layer.alpha_at is not None:
+            row[layout.GRADIENT_AT] = _take(at, rows * int(row[layout.STRIDE]), dtype)
+    if layers[-1].alpha_at is not None:
+        table[-1, layout.GRADIENT_AT] = table[-1, layout.OUTPUT_AT]
+
+
+def masks_of(table: np.ndarray, rows: int, dtype: str) -> list[np.ndarray]:
+    """Return a matrix of ones (rows, stride) for each hidden layer, and put its address into the table."""
+    found = []
+    for row in table[:-1]:
+        stride = int(row[layout.STRIDE])
+        found.append(aligned(rows * stride, dtype).reshape(rows, stride))
+        found[-1][:] = 1.0
+        row[layout.MASK] = found[-1].ctypes.data
+    return found
 
 
 def _layer_row(row: np.ndarray, layer: Layer, at: list[int], rows: int, dtype: str) -> None:
@@ -93,8 +119,11 @@ def _layer_row(row: np.ndarray, layer: Layer, at: list[int], rows: int, dtype: s
         row[layout.PANELS_AT] = _take(at, layer.fan_in * wide, dtype)
     row[layout.TRANSPOSED_AT] = _take(at, layer.fan_out * -(-layer.fan_in // lanes) * lanes, dtype)
     row[layout.REWEIGH : layout.REWEIGH_BACK + 1] = compiled.normalization(layer.normalization, dtype)
-    for place, offset in ((layout.GAMMA_AT, layer.gamma_at), (layout.BETA_AT, layer.beta_at)):
-        row[place] = NONE_AT if offset is None else offset
+    for name, place in (("gamma", layout.GAMMA_AT), ("beta", layout.BETA_AT), ("alpha", layout.ALPHA_AT)):
+        row[place] = layer.tensors().get(name, (NONE_AT,))[0]
+    row[layout.RESIDUAL], row[layout.MASK] = PLACES[layer.residual], 0
+    if layer.alpha_at is not None:
+        row[layout.LEARNED_AT] = _take(at, rows * stride, dtype)
     if layer.normalization != "none":
         kept = kept_by_normalization(row, rows)
         row[layout.NORMALIZED_AT], row[layout.INVERSE_AT] = (_take(at, count, dtype) for count in kept)

@@ -51,6 +51,16 @@ normalization = ["none", "batch"]
 l2 = 0.001
 weight_decay = 0.01
 """,
+    """
+[[sweep]]
+dataset = "two_moons"
+hidden = [19, 19]
+activation = "prelu"
+normalization = ["layer", "rms", "weight"]
+residual = ["post", "pre"]
+dropout = 0.2
+wrapper = "sam"
+""",
 ]
 AVX512 = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
 # A CPU's code can only run where its instructions exist; what AVX-512 changes is tested below on every machine.
@@ -112,7 +122,7 @@ def expected(tmp_path_factory) -> dict[str, list]:
 
 
 def test_the_study_is_worth_comparing(expected):
-    assert len(expected["runs.csv"]) == 5 + 16 + 4
+    assert len(expected["runs.csv"]) == 5 + 16 + 4 + 6
     assert len(expected["curves.csv"]) == 3 * len(expected["runs.csv"])
     assert len(set(expected["runs.csv"])) == len(expected["runs.csv"])
 

@@ -19,7 +19,7 @@ import numpy as np
 import mlpjit as mj
 from mlpjit.datasets import datasets, split
 from mlpjit import compiled
-from mlpjit.registries import activations, initializers, losses, schedules
+from mlpjit.registries import activations, initializers, losses, normalizations, residuals, schedules
 from mlpjit.run import rates
 
 def digest(*arrays):
@@ -56,6 +56,15 @@ z = np.concatenate([np.arange(-2048, 2048) / 128, np.arange(-60, 60) / 0.7]).ast
 y = np.tile(np.eye(4, dtype="float32"), (len(z) // 16, 1))
 for name in activations:
     found[f"activation {name}"] = digest(np.array([name]), *evaluated(name, z))
+structures = [{"normalization": name} for name in normalizations]
+structures += [{"normalization": "layer", "activation": "prelu", "residual": name} for name in residuals]
+for options in structures:
+    for dtype in ("float32", "float64"):
+        net = mj.Network([64, 19, 19, 10], **{"activation": "tanh", "dropout": 0.3, "dtype": dtype, **options})
+        params, targets = net.init(seed=1), np.eye(10)[np.arange(50) % 10]
+        value, gradient = net.loss_and_grad(params, x, targets, seed=5, step=3)
+        product = net.hessian_vector_product(params, params, x, targets, seed=5, step=3)
+        found[f"structure {options} {dtype}"] = digest(np.array([value]), gradient, product)
 for name in losses:
     found[f"loss {name}"] = digest(*differentiated(name, z[: y.size].reshape(-1, 4), y))
 drawn = ((np.arange(4 * 37) * 0.7548776662466927) % 1 - 0.5).reshape(4, 37) * [[1.0], [0.01], [30.0], [0.3]]

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 KINDS = (
-    "optimizers", "wrappers", "activations", "initializers", "schedules", "losses", "normalizations", "clippings",
+    "optimizers", "wrappers", "activations", "initializers", "schedules", "losses", "normalizations", "residuals",
+    "clippings",
     "datasets", "studies",
 )  # fmt: skip
 

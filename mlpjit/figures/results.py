@@ -13,7 +13,7 @@ from mlpjit import selection
 from mlpjit.selection import FACTORS, PROBLEM, SEED_COLUMNS, RateRange, Setting, order_key
 
 # What a study compares when it does not say so: the first of these that varies.
-COMPARED = ("optimizer", "activation", "init", "normalization", "schedule", "clip")
+COMPARED = ("optimizer", "activation", "init", "normalization", "residual", "schedule", "clip")
 
 
 class Source(Protocol):

@@ -7,21 +7,28 @@ d/dr f(theta + r v) at r = 0, so R{gradient} = H v. `vector` is packed like the 
 
 from __future__ import annotations
 
-from mlpjit.kernels.activations import call_derivatives
-from mlpjit.kernels.columns import column_sums
+from mlpjit.kernels.activations import call_derivatives, call_learned_pair
 from mlpjit.kernels.layout import (
     ACTIVATION,
+    ALPHA_AT,
     BIAS_AT,
     EFFECTIVE_AT,
     FAN_IN,
     FAN_OUT,
+    GRADIENT_AT,
     INPUT_AT,
     INPUT_STRIDE,
     LAYER_COLUMNS,
+    LEARNED_AT,
+    MASK,
+    NO_SKIP,
     NONE_AT,
     NORMALIZE,
     NORMALIZE_BACK,
     OUTPUT_AT,
+    POST,
+    PRE,
+    RESIDUAL,
     REWEIGH,
     REWEIGH_BACK,
     SLOPE_AT,
@@ -30,7 +37,8 @@ from mlpjit.kernels.layout import (
     WEIGHT_AT,
 )
 from mlpjit.kernels.losses import call_loss, call_loss_tangent, softmax_rows
-from mlpjit.kernels.matmul import LANES, forward_product, panel_plain, weight_gradient
+from mlpjit.kernels.matmul import LANES, forward_product, plain_product, weight_gradient
+from mlpjit.kernels.matrices import add_column_products, add_matrix, column_sums, copy_matrix, multiply_matrix
 from mlpjit.kernels.normalizations.records import (
     call_normalize_back_pair,
     call_normalize_pair,
@@ -39,10 +47,9 @@ from mlpjit.kernels.normalizations.records import (
 )
 from mlpjit.kernels.pairs import inputs_of, panels_of, part, scratch_of, second_part
 from mlpjit.kernels.passes import pack_weights, refresh_weights
-from mlpjit.kernels.rules import Float64s, Int, Ints, Reals, kernel, load, offset, real
+from mlpjit.kernels.rules import Float64s, Int, Ints, Reals, kernel, load, offset, real, reals, store
 from mlpjit.kernels.tangents import (
     activation_tangent,
-    add_matrix,
     delta_tangent,
     softmax_gradient_tangent,
     softmax_tangent,
@@ -57,17 +64,6 @@ def affine(rows: Int, layer: Ints, values: Reals, a: Reals, out: Reals, workspac
         rows, load(layer, FAN_IN), load(layer, FAN_OUT), a, load(layer, INPUT_STRIDE), w, panel_step, w_stride,
         part(values, layer, BIAS_AT), out, load(layer, STRIDE),
     )  # fmt: skip
-
-
-@kernel
-def plain_product(
-    rows: Int, inner: Int, columns: Int, a: Reals, a_stride: Int, w: Reals, panel_step: Int, w_stride: Int, out: Reals,
-    out_stride: Int,
-) -> None:  # fmt: skip
-    """out = a W: `forward_product` without bias; with panels of W^T, an input gradient without slopes."""
-    for j in range(0, columns, LANES):
-        panel = offset(w, j * panel_step)
-        panel_plain(rows, inner, a, a_stride, 1, panel, w_stride, offset(out, j), out_stride, out, 0, LANES)
 
 
 @kernel
@@ -88,23 +84,58 @@ def pre_activation_pair(
         add_matrix(rows * stride, spare, z_moved)
     if load(moved, NORMALIZE) != 0:
         call_normalize_pair(load(moved, NORMALIZE), rows, layer, moved, params, vector, z, workspace)
+    if load(layer, RESIDUAL) == POST:
+        add_matrix(rows * load(layer, STRIDE), a, z)
+        add_matrix(rows * load(layer, STRIDE), part(workspace, layer, INPUT_AT), z_moved)
 
 
 @kernel
-def activate_pair(rows: Int, layer: Ints, a: Reals, a_moved: Reals, workspace: Reals) -> None:
+def activate_pair(
+    rows: Int, layer: Ints, params: Reals, vector: Reals, a: Reals, a_moved: Reals, workspace: Reals
+) -> None:
     """a = f(z), Ra = f'(z) Rz with z from the scratch; keeps f'(z) and f''(z) Rz.
 
-    A softmax keeps p (in the scratch) and Rp instead.
+    A softmax keeps p (in the scratch) and Rp instead, a learned activation its derivative by alpha too, with R of it.
     """
     z, bend = scratch_of(rows, layer, workspace, 0), scratch_of(rows, layer, workspace, 1)
     slope, z_moved = part(workspace, layer, SLOPE_AT), second_part(rows, workspace, layer, SLOPE_AT)
     stride, outputs = load(layer, STRIDE), load(layer, FAN_OUT)
-    if load(layer, ACTIVATION) != 0:
+    if load(layer, ALPHA_AT) != NONE_AT:
+        call_learned_pair(
+            load(layer, ACTIVATION), rows, outputs, stride, z, z_moved, part(params, layer, ALPHA_AT),
+            part(vector, layer, ALPHA_AT), a, a_moved, slope, part(workspace, layer, LEARNED_AT),
+            second_part(rows, workspace, layer, LEARNED_AT),
+        )  # fmt: skip
+    elif load(layer, ACTIVATION) != 0:
         call_derivatives(load(layer, ACTIVATION), rows * stride, z, a, slope, bend)
         activation_tangent(rows * stride, slope, bend, z_moved, a_moved)
     else:
         softmax_rows(rows, outputs, a, z, stride)
         softmax_tangent(rows, outputs, a, stride, z_moved, a_moved)
+
+
+@kernel
+def drop_pair(rows: Int, layer: Ints, a: Reals, a_moved: Reals, workspace: Reals) -> None:
+    """Multiply all that `activate_pair` has made with the layer's mask."""
+    count, mask = rows * load(layer, STRIDE), reals(layer, MASK)
+    multiply_matrix(count, mask, a)
+    multiply_matrix(count, mask, a_moved)
+    multiply_matrix(count, mask, part(workspace, layer, SLOPE_AT))
+    multiply_matrix(count, mask, second_part(rows, workspace, layer, SLOPE_AT))
+    if load(layer, LEARNED_AT) != NONE_AT:
+        multiply_matrix(count, mask, part(workspace, layer, LEARNED_AT))
+        multiply_matrix(count, mask, second_part(rows, workspace, layer, LEARNED_AT))
+
+
+@kernel
+def hidden_pair(rows: Int, layer: Ints, params: Reals, vector: Reals, x: Reals, workspace: Reals) -> None:
+    """a and Ra of a hidden layer, with dropout and what is added behind the activation."""
+    a, a_moved = second_part(rows, workspace, layer, OUTPUT_AT), part(workspace, layer, OUTPUT_AT)
+    activate_pair(rows, layer, params, vector, a, a_moved, workspace)
+    if load(layer, MASK) != 0:
+        drop_pair(rows, layer, a, a_moved, workspace)
+    if load(layer, RESIDUAL) == PRE:
+        add_matrix(2 * rows * load(layer, STRIDE), part(workspace, layer, INPUT_AT), a_moved)
 
 
 @kernel
@@ -115,11 +146,11 @@ def forward_pairs(
     for l in range(layer_count):  # noqa: E741
         layer, moved = offset(layers, l * LAYER_COLUMNS), offset(layers, (layer_count + l) * LAYER_COLUMNS)
         pre_activation_pair(rows, layer, moved, params, vector, x, workspace)
-        first, second = part(workspace, layer, OUTPUT_AT), second_part(rows, workspace, layer, OUTPUT_AT)
         if l == layer_count - 1:
-            activate_pair(rows, layer, first, second, workspace)
+            first, second = part(workspace, layer, OUTPUT_AT), second_part(rows, workspace, layer, OUTPUT_AT)
+            activate_pair(rows, layer, params, vector, first, second, workspace)
         else:
-            activate_pair(rows, layer, second, first, workspace)
+            hidden_pair(rows, layer, params, vector, x, workspace)
 
 
 @kernel
@@ -174,8 +205,28 @@ def pass_down(rows: Int, layer: Ints, moved: Ints, below: Ints, workspace: Reals
     plain_product(2 * rows, fan_out, fan_in, delta, stride, w, fan_out, LANES, s, down)
     plain_product(rows, fan_out, fan_in, delta, stride, v, fan_out, LANES, spare, down)
     add_matrix(rows * down, spare, s_moved)
+    if load(layer, RESIDUAL) != NO_SKIP:
+        add_matrix(2 * rows * down, part(workspace, layer, GRADIENT_AT), s)
+    if load(below, GRADIENT_AT) != NONE_AT:
+        copy_matrix(2 * rows * down, s, part(workspace, below, GRADIENT_AT))
     slope, bend = part(workspace, below, SLOPE_AT), second_part(rows, workspace, below, SLOPE_AT)
     delta_tangent(rows * down, s, s_moved, slope, bend)
+
+
+@kernel
+def use_gradient_pair(rows: Int, layer: Ints, result: Reals, workspace: Reals) -> None:
+    """From [g; Rg]: R d alpha of a learned activation; then what the layer's skip hands down, as in `use_gradient`."""
+    stride, columns = load(layer, STRIDE), load(layer, FAN_OUT)
+    g, g_moved = part(workspace, layer, GRADIENT_AT), second_part(rows, workspace, layer, GRADIENT_AT)
+    if load(layer, ALPHA_AT) != NONE_AT:
+        learned, learned_moved = part(workspace, layer, LEARNED_AT), second_part(rows, workspace, layer, LEARNED_AT)
+        alphas = part(result, layer, ALPHA_AT)
+        for j in range(columns):
+            store(alphas, j, real(0.0))
+        add_column_products(rows, columns, learned, g_moved, stride, alphas)
+        add_column_products(rows, columns, learned_moved, g, stride, alphas)
+    if load(layer, RESIDUAL) == POST:
+        copy_matrix(2 * rows * stride, part(workspace, layer, SLOPE_AT), g)
 
 
 @kernel
@@ -185,6 +236,8 @@ def backward_pairs(
     """R of all gradients, from delta and R delta of the last layer."""
     for l in range(layer_count - 1, -1, -1):  # noqa: E741
         layer, moved = offset(layers, l * LAYER_COLUMNS), offset(layers, (layer_count + l) * LAYER_COLUMNS)
+        if load(layer, GRADIENT_AT) != NONE_AT:
+            use_gradient_pair(rows, layer, result, workspace)
         if load(moved, NORMALIZE_BACK) != 0:
             call_normalize_back_pair(
                 load(moved, NORMALIZE_BACK), rows, layer, moved, params, vector, result, workspace

@@ -9,8 +9,14 @@ PANELS_AT, TRANSPOSED_AT, NORMALIZED_AT, INVERSE_AT, RUNNING_AT, ACTIVATION = 11
 EFFECTIVE_AT = 17
 # Addresses of what a normalization does, 0 for nothing: to W before the products, to z, to delta, to dW.
 REWEIGH, NORMALIZE, NORMALIZE_BACK, REWEIGH_BACK = 18, 19, 20, 21
-LAYER_COLUMNS = 22
+# A learned activation: its parameters, and df by them. Where dL/da stays, if a layer needs it. RESIDUAL: what the layer
+# below is added to. MASK: address of the matrix that a and df are multiplied with in training, 0 for none.
+ALPHA_AT, LEARNED_AT, GRADIENT_AT, RESIDUAL, MASK = 22, 23, 24, 25, 26
+LAYER_COLUMNS = 27
 NONE_AT = -1
+NO_SKIP, POST, PRE = 0, 1, 2  # nothing; a = f(z + a_below); a = f(z) + a_below
+# What `training` says of a forward pass: running statistics; those of the batch; these, and dropout.
+EVALUATION, STATISTICS, TRAINING = 0, 1, 2
 
 # The plan of a run (int64). MOMENTUM_AT: which of the numbers a schedule sets before each step, 0 for none.
 (
@@ -18,8 +24,8 @@ NONE_AT = -1
     TRAIN_ROWS, VALIDATION_ROWS, TEST_ROWS, BATCH, STEPS_PER_EPOCH, FIRST_STEP, LAST_STEP, EVALUATE_EVERY, CHUNK,
     SHUFFLE, ORDER_SEED, CLASSIFICATION, LOSS, CLIP, OPTIMIZER, WRAPPER, CLIP_SCRATCH, OPTIMIZER_SCRATCH,
     WRAPPER_SCRATCH, CURVATURE, LOSS_TANGENT, POINT_STAGE, CLOCK, CLOCK_ID, SCRATCH_AT, TOTAL_STEPS, WIDEST,
-    MOMENTUM_AT, LOSS_SAMPLE, DRAW_SEED, PLAN_SIZE,
-) = range(39)  # fmt: skip
+    MOMENTUM_AT, LOSS_SAMPLE, DRAW_SEED, DROPOUT, PLAN_SIZE,
+) = range(40)  # fmt: skip
 
 # Addresses of the arrays of a run (int64). A point to report that differs from the parameters stands one slot behind
 # them, with its own running statistics one slot behind theirs.

@@ -49,6 +49,17 @@ def input_gradient(
 
 
 @kernel
+def plain_product(
+    rows: Int, inner: Int, columns: Int, a: Reals, a_stride: Int, w: Reals, panel_step: Int, w_stride: Int, out: Reals,
+    out_stride: Int,
+) -> None:  # fmt: skip
+    """out = a W: `forward_product` without bias; with panels of W^T, an input gradient without slopes."""
+    for j in range(0, columns, LANES):
+        panel = offset(w, j * panel_step)
+        panel_plain(rows, inner, a, a_stride, 1, panel, w_stride, offset(out, j), out_stride, out, 0, LANES)
+
+
+@kernel
 def weight_gradient(
     rows: Int, inner: Int, columns: Int, a: Reals, a_stride: Int, delta: Reals, delta_stride: Int, out: Reals
 ) -> None:

@@ -16,9 +16,11 @@ from mlpjit.kernels.layout import (
     EFFECTIVE_AT,
     FAN_IN,
     FAN_OUT,
+    GRADIENT_AT,
     INPUT_AT,
     INPUT_STRIDE,
     INVERSE_AT,
+    LEARNED_AT,
     NONE_AT,
     NORMALIZED_AT,
     OUTPUT_AT,
@@ -46,8 +48,8 @@ def plan_curvature(
     """Lay out a workspace for at most `rows` samples; return the two tables and the workspace's length.
 
     layers: the table of layers of a run, int64 (L, LAYER_COLUMNS); sizes, strides and offsets of parameters are
-    taken from it. derivatives: address of each layer's `evaluation_loop`, 0 for softmax. pairs: for each layer the
-    addresses of its normalization's four pairs, 0 for none. lanes: numbers in a vector.
+    taken from it. derivatives: address of each layer's `evaluation_loop` or `learned_pair_loop`, 0 for softmax. pairs:
+    for each layer the addresses of its normalization's four pairs, 0 for none. lanes: numbers in a vector.
     The tables are int64 (2, L, LAYER_COLUMNS). The workspace has 64-byte alignment and needs no clearing.
     """
     import numpy as np
@@ -64,9 +66,10 @@ def plan_curvature(
         start, end = end, end + -(-count // lanes) * lanes
         return start
 
-    for layer, moved in zip(*tables, strict=True):
+    for number, (layer, moved) in enumerate(zip(*tables, strict=True), start=1):
         size = rows * int(layer[STRIDE])
         layer[OUTPUT_AT], layer[SLOPE_AT] = take(2 * size), take(2 * size)
+        _take_pairs(layer, size, number == len(layers), take)
         for row in (layer, moved):
             _take_own(row, rows, lanes, take)
     tables[0, 0, INPUT_AT], tables[0, 1:, INPUT_AT] = NONE_AT, tables[0, :-1, OUTPUT_AT]
@@ -83,6 +86,14 @@ def _take_own(row: np.ndarray, rows: int, lanes: int, take: Callable[[int], int]
         row[NORMALIZED_AT], row[INVERSE_AT] = (take(count) for count in kept_by_normalization(row, rows))
     if row[EFFECTIVE_AT] != NONE_AT:
         row[EFFECTIVE_AT] = take(fan_in * fan_out)
+
+
+def _take_pairs(layer: np.ndarray, size: int, last: bool, take: Callable[[int], int]) -> None:
+    """Reserve the pairs that some layers keep beside a, df: df by alpha, and the gradient by a."""
+    if layer[LEARNED_AT] != NONE_AT:
+        layer[LEARNED_AT] = take(2 * size)
+    if layer[GRADIENT_AT] != NONE_AT:
+        layer[GRADIENT_AT] = layer[OUTPUT_AT] if last else take(2 * size)
 
 
 def kept_by_normalization(row: np.ndarray, rows: int) -> tuple[int, int]:

@@ -7,26 +7,34 @@ forward pass.
 
 from __future__ import annotations
 
-from mlpjit.kernels.activations import call_activation
-from mlpjit.kernels.columns import column_sums
+from mlpjit.kernels.activations import call_activation, call_learned
 from mlpjit.kernels.layout import (
     ACTIVATION,
+    ALPHA_AT,
     BIAS_AT,
     EFFECTIVE_AT,
     FAN_IN,
     FAN_OUT,
+    GRADIENT_AT,
     INPUT_AT,
     INPUT_STRIDE,
     LAYER_COLUMNS,
+    LEARNED_AT,
+    MASK,
+    NO_SKIP,
     NONE_AT,
     NORMALIZE,
     NORMALIZE_BACK,
     OUTPUT_AT,
     PANELS_AT,
+    POST,
+    PRE,
+    RESIDUAL,
     REWEIGH,
     REWEIGH_BACK,
     SLOPE_AT,
     STRIDE,
+    TRAINING,
     TRANSPOSED_AT,
     WEIGHT_AT,
 )
@@ -37,10 +45,12 @@ from mlpjit.kernels.matmul import (
     input_gradient,
     pack_panels,
     pack_transposed_panels,
+    plain_product,
     weight_gradient,
 )
+from mlpjit.kernels.matrices import add_column_products, add_matrix, column_sums, copy_matrix, multiply_matrix
 from mlpjit.kernels.normalizations.records import call_normalize, call_normalize_back, call_reweigh, call_reweigh_back
-from mlpjit.kernels.rules import Int, Ints, Reals, kernel, load, offset, store
+from mlpjit.kernels.rules import Int, Ints, Reals, kernel, load, offset, real, reals, store
 
 
 @kernel
@@ -66,11 +76,21 @@ def refresh_weights(layer_count: Int, layers: Ints, params: Reals, workspace: Re
 
 
 @kernel
+def drop_units(rows: Int, layer: Ints, workspace: Reals) -> None:
+    """Multiply a, df, and df by a learned parameter, with the layer's mask."""
+    count, mask = rows * load(layer, STRIDE), reals(layer, MASK)
+    multiply_matrix(count, mask, offset(workspace, load(layer, OUTPUT_AT)))
+    multiply_matrix(count, mask, offset(workspace, load(layer, SLOPE_AT)))
+    if load(layer, LEARNED_AT) != NONE_AT:
+        multiply_matrix(count, mask, offset(workspace, load(layer, LEARNED_AT)))
+
+
+@kernel
 def forward(
     rows: Int, training: Int, softmax: Int, layer_count: Int, layers: Ints, params: Reals, running: Reals,
     workspace: Reals,
 ) -> None:  # fmt: skip
-    """z = W a + b, a = f(z), layer by layer. `training` chooses the statistics of batch normalization."""
+    """z = W a + b, a = f(z), layer by layer. `training`: EVALUATION, STATISTICS or TRAINING."""
     for l in range(layer_count):  # noqa: E741
         layer = offset(layers, l * LAYER_COLUMNS)
         fan_in, fan_out, stride = load(layer, FAN_IN), load(layer, FAN_OUT), load(layer, STRIDE)
@@ -85,10 +105,20 @@ def forward(
         forward_product(rows, fan_in, fan_out, a, load(layer, INPUT_STRIDE), w, panel_step, w_stride, bias, z, stride)
         if load(layer, NORMALIZE) != 0:
             call_normalize(load(layer, NORMALIZE), rows, training, layer, params, running, workspace)
-        if load(layer, ACTIVATION) != 0:
+        if load(layer, RESIDUAL) == POST:
+            add_matrix(rows * stride, a, z)
+        if load(layer, ALPHA_AT) != NONE_AT:
+            alpha, learned = offset(params, load(layer, ALPHA_AT)), offset(workspace, load(layer, LEARNED_AT))
+            out = offset(workspace, load(layer, OUTPUT_AT))
+            call_learned(load(layer, ACTIVATION), rows, fan_out, stride, out, z, alpha, learned)
+        elif load(layer, ACTIVATION) != 0:
             call_activation(load(layer, ACTIVATION), rows * stride, offset(workspace, load(layer, OUTPUT_AT)), z)
         elif softmax != 0 and l == layer_count - 1:
             softmax_rows(rows, fan_out, offset(workspace, load(layer, OUTPUT_AT)), z, stride)
+        if training == TRAINING and load(layer, MASK) != 0:
+            drop_units(rows, layer, workspace)
+        if load(layer, RESIDUAL) == PRE:
+            add_matrix(rows * stride, a, offset(workspace, load(layer, OUTPUT_AT)))
 
 
 @kernel
@@ -106,12 +136,45 @@ def output_delta(rows: Int, softmax: Int, layer: Ints, workspace: Reals) -> None
 
 
 @kernel
+def use_gradient(rows: Int, layer: Ints, grads: Reals, workspace: Reals) -> None:
+    """From dL/da: d alpha of a learned activation; then leave there what the layer's skip hands down.
+
+    That is dL/da itself where a_below was added behind the activation, delta before normalization where before it.
+    """
+    stride, columns = load(layer, STRIDE), load(layer, FAN_OUT)
+    gradient, delta = offset(workspace, load(layer, GRADIENT_AT)), offset(workspace, load(layer, SLOPE_AT))
+    if load(layer, ALPHA_AT) != NONE_AT:
+        alphas = offset(grads, load(layer, ALPHA_AT))
+        for j in range(columns):
+            store(alphas, j, real(0.0))
+        add_column_products(rows, columns, offset(workspace, load(layer, LEARNED_AT)), gradient, stride, alphas)
+    if load(layer, RESIDUAL) == POST:
+        copy_matrix(rows * stride, delta, gradient)
+
+
+@kernel
+def descend(rows: Int, layer: Ints, below: Ints, workspace: Reals) -> None:
+    """Keep dL/da of the layer below, delta W^T and what the skip hands down; then delta there is it times df."""
+    fan_in, fan_out, stride = load(layer, FAN_IN), load(layer, FAN_OUT), load(below, STRIDE)
+    delta, turned = offset(workspace, load(layer, SLOPE_AT)), offset(workspace, load(layer, TRANSPOSED_AT))
+    gradient = offset(workspace, load(below, GRADIENT_AT))
+    plain_product(
+        rows, fan_out, fan_in, delta, load(layer, STRIDE), turned, fan_out, LANES, gradient, stride
+    )  # fmt: skip
+    if load(layer, RESIDUAL) != NO_SKIP:
+        add_matrix(rows * stride, offset(workspace, load(layer, GRADIENT_AT)), gradient)
+    multiply_matrix(rows * stride, gradient, offset(workspace, load(below, SLOPE_AT)))
+
+
+@kernel
 def backward(rows: Int, layer_count: Int, layers: Ints, params: Reals, grads: Reals, workspace: Reals) -> None:
     """Gradients of all parameters from the delta of the last layer, which stands at its SLOPE_AT (source 4)."""
     for l in range(layer_count - 1, -1, -1):  # noqa: E741
         layer = offset(layers, l * LAYER_COLUMNS)
         fan_in, fan_out, stride = load(layer, FAN_IN), load(layer, FAN_OUT), load(layer, STRIDE)
         delta = offset(workspace, load(layer, SLOPE_AT))
+        if load(layer, GRADIENT_AT) != NONE_AT:
+            use_gradient(rows, layer, grads, workspace)
         if load(layer, NORMALIZE_BACK) != 0:
             call_normalize_back(load(layer, NORMALIZE_BACK), rows, layer, params, grads, workspace)
         a, a_stride = offset(workspace, load(layer, INPUT_AT)), load(layer, INPUT_STRIDE)
@@ -123,4 +186,7 @@ def backward(rows: Int, layer_count: Int, layers: Ints, params: Reals, grads: Re
             below = offset(layers, (l - 1) * LAYER_COLUMNS)
             slope, slope_stride = offset(workspace, load(below, SLOPE_AT)), load(below, STRIDE)
             turned = offset(workspace, load(layer, TRANSPOSED_AT))
-            input_gradient(rows, fan_out, fan_in, delta, stride, turned, slope, slope_stride, slope, slope_stride)
+            if load(below, GRADIENT_AT) == NONE_AT:
+                input_gradient(rows, fan_out, fan_in, delta, stride, turned, slope, slope_stride, slope, slope_stride)
+            else:
+                descend(rows, layer, below, workspace)

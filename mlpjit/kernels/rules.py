@@ -161,11 +161,14 @@ class Activation(Rule):
     """(z, *settings) -> (f, df, d2f). `slope_limit` is the largest |df|: below 1 % of it a unit counts as saturated.
 
     `settings` are the values of its parameters, compiled in; `steepest` gives the slope limit for others.
+    `by_parameter`: (z, parameter) -> (df/dp, d2f/dp dz, d2f/dp2); the parameter is then learned, one for each unit,
+    which begins at its setting.
     """
 
     slope_limit: float = 1.0
     settings: tuple[float, ...] = ()
     steepest: Callable[..., float] | None = None
+    by_parameter: Function | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent
 # Every run goes through these modules; a change in one makes all stored runs old.
 RUN_MODULES = (
     "layout", "simd", "state_arrays", "tiles", "blocks", "buffers", "matmul", "elementary", "polynomials", "random",
-    "losses/records", "losses/softmax", "columns", "normalizations/records", "linear_algebra",
+    "losses/records", "losses/softmax", "matrices", "dropout", "residuals", "normalizations/records", "linear_algebra",
     "linear_algebra_products", "linear_algebra_factors", "passes", "evaluation", "penalties", "steps", "outcomes",
     "training", "plateau",
     "mapping", "optimizers/stages", "activations/loops", "jit",

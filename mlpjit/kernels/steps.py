@@ -64,6 +64,7 @@ from mlpjit.kernels.layout import (
     STRIDE,
     TENSOR_COUNT,
     TENSORS,
+    TRAINING,
     UPDATE_RATIO,
     WEIGHT_AT,
     WEIGHT_NORM,
@@ -159,7 +160,7 @@ def predict_batch(plan, arrays, rows):
     layers, workspace, softmax = ints(arrays, LAYERS), reals(arrays, WORKSPACE), load(plan, SOFTMAX_OUTPUT)
     params, moments, count = reals(arrays, PARAMS), reals(arrays, MOMENTS), load(plan, LAYER_COUNT)
     refresh_weights(count, layers, params, workspace)
-    forward(rows, 1, softmax, count, layers, params, moments, workspace)
+    forward(rows, TRAINING, softmax, count, layers, params, moments, workspace)
     return offset(layers, (count - 1) * LAYER_COLUMNS)
 
 

@@ -57,13 +57,6 @@ def softmax_gradient_tangent(
 
 
 @kernel
-def add_matrix(count: Int, addend: Reals, total: Reals) -> None:
-    """total += addend."""
-    for i in range(count):
-        store(total, i, load(total, i) + load(addend, i))
-
-
-@kernel
 def activation_tangent(count: Int, slope: Reals, bend: Reals, z_moved: Reals, a_moved: Reals) -> None:
     """Ra = f'(z) Rz; then f''(z) Rz, which the way back needs, replaces Rz."""
     for i in range(count):

@@ -5,6 +5,7 @@ The run's whole state goes in and comes out through its arrays, so a run in piec
 
 from __future__ import annotations
 
+from mlpjit.kernels.dropout import draw_masks
 from mlpjit.kernels.layout import (
     BATCH,
     CARRY,
@@ -163,6 +164,7 @@ def make_step(plan: Ints, arrays: Ints, done: Int) -> Int:
     batch, skipped = done % per_epoch, load(carry, SKIPPED)
     rows = batch_rows(plan, batch)
     gather_batch(plan, arrays, batch * load(plan, BATCH), rows)
+    draw_masks(plan, arrays, done + 1, rows)
     row = record_of(plan, done + 1)
     value = take_step(plan, arrays, done + 1, rows, 0 if done == 0 else row)
     if done == 0 and row > 0:

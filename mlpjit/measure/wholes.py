@@ -9,7 +9,7 @@ import numpy as np
 
 from mlpjit import compiled, network
 from mlpjit.config import RunConfig
-from mlpjit.kernels import columns, evaluation, layout, schedules
+from mlpjit.kernels import evaluation, layout, matrices, schedules
 from mlpjit.measure.steps import config
 from mlpjit.measure.work import Work, filled, plain, repeated, size
 from mlpjit.network import padded, step_flops
@@ -55,7 +55,7 @@ def column_sums(dtype: str) -> Work:
     """Sum 64 x 64 over its rows: the gradient of a bias."""
     stride = padded(COLUMNS, dtype)
     delta, out = filled(dtype, ROWS, stride), filled(dtype, COLUMNS)
-    run = plain(columns.column_sums, dtype, rows=ROWS, columns=COLUMNS, delta=delta, stride=stride, out=out)
+    run = plain(matrices.column_sums, dtype, rows=ROWS, columns=COLUMNS, delta=delta, stride=stride, out=out)
     return Work(run, float(ROWS * COLUMNS), size(delta, out), size(delta, out))
 
 

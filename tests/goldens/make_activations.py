@@ -131,6 +131,13 @@ def others() -> Iterator[Golden]:
         yield case(entry, f"torch_activation.classical.{name}", values, package="torch-activation")
 
 
+def prelu(alpha: float) -> Function:
+    """Return torch.nn.functional.prelu with one slope."""
+    import torch
+
+    return lambda z: torch.nn.functional.prelu(z, torch.tensor([alpha], dtype=torch.float64))
+
+
 def make() -> Iterator[Golden]:
     """Compute every case afresh."""
     import jax
@@ -147,6 +154,11 @@ def make() -> Iterator[Golden]:
             values = values_of(partial(found(root, path), **{theirs: value}))
             full = shown(f"{root.__name__}.{path}", {theirs: value})
             yield case(entry, full, values, {parameter: value})
+    for alpha in (0.25, 0.7):
+        settings = {} if alpha == 0.25 else {"alpha": alpha}
+        note = "its learning is proven with whole networks (residuals)"
+        values = torch_values(prelu(alpha))
+        yield case("prelu", f"torch.nn.functional.prelu({alpha})", values, settings, note=note)
     yield from others()
 
 

@@ -191,18 +191,24 @@ def penalty(case: Golden, shared: Arrays) -> Arrays:
 
 def network(case: Golden, shared: Arrays, **options: Any) -> Arrays:
     """Outputs, loss, gradient and Hessian-vector product of a whole network of given["sizes"], tanh unless given."""
-    sizes = case.given["sizes"]
+    sizes, dropped = case.given["sizes"], {name: case.given[name] for name in ("seed", "step") if name in case.given}
     net = mj.Network(sizes, **{"activation": "tanh", "loss": "mse", "dtype": "float64", **options})
     theta, direction = (shared[name][: net.parameter_count] for name in ("theta", "direction"))
     x, y = shared["x"][:, : sizes[0]], shared["y"][:, : sizes[-1]]
-    value, gradient = net.loss_and_grad(theta, x, y)
-    product = net.hessian_vector_product(theta, direction, x, y)
-    return {"outputs": net.predict(theta, x), "loss": np.array(value), "gradient": gradient, "product": product}
+    value, gradient = net.loss_and_grad(theta, x, y, **dropped)
+    product = net.hessian_vector_product(theta, direction, x, y, **dropped)
+    made = {"outputs": net.predict(theta, x), "loss": np.array(value), "gradient": gradient, "product": product}
+    return {name: made[name] for name in case.arrays}
 
 
 def normalization(case: Golden, shared: Arrays) -> Arrays:
     """A whole network with normalized hidden layers."""
     return network(case, shared, normalization=case.entry)
+
+
+def residual(case: Golden, shared: Arrays) -> Arrays:
+    """A whole network with residual connections, dropout, and learned activations."""
+    return network(case, shared, residual=case.entry, **case.given["options"])
 
 
 def plateau_factors(case: Golden, values: np.ndarray) -> np.ndarray:
@@ -237,5 +243,6 @@ def dataset(case: Golden, shared: Arrays) -> Arrays:
 OURS: dict[str, Callable[[Golden, Arrays], Arrays]] = {
     "optimizers": optimizer, "wrappers": wrapper, "clippings": clipping, "activations": activation, "losses": loss,
     "penalties": penalty, "schedules": schedule, "initializers": initializer, "normalizations": normalization,
+    "residuals": residual,
     "datasets": dataset,
 }  # fmt: skip

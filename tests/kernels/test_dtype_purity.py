@@ -22,8 +22,8 @@ from oracles.llvm_loops import (
 
 from mlpjit import compiled, kernels
 from mlpjit.kernels import jit
+from mlpjit.kernels.activations import LEARNED_LOOPS, activations
 from mlpjit.kernels.activations import LOOPS as ACTIVATION_LOOPS
-from mlpjit.kernels.activations import activations
 from mlpjit.kernels.activations import linked_names as linked
 from mlpjit.kernels.elementary import FUNCTIONS
 from mlpjit.kernels.losses import losses, parts
@@ -38,7 +38,7 @@ from mlpjit.registries import clippings, optimizers, wrappers
 STAGES = {"clipping": clippings, "optimizer": optimizers, "wrapper": wrappers}
 # Scalars of a step, sums that are kept or returned in double, random numbers: never on a loop that stores float32.
 SCALARS = {
-    "add_residuals", "batch_gradient", "batch_loss", "determination", "evaluate", "evaluate_epoch",
+    "add_residuals", "batch_gradient", "batch_loss", "determination", "draw_mask", "evaluate", "evaluate_epoch",
     "fill_normal", "fill_uniform", "finish", "observe_layers", "orthonormalize_rows", "penalty", "record_gradients",
     "begin_search", "inner_product", "inside_bracket", "interpolated", "keep", "keep_pair", "kept", "look_for_bracket",
     "mean_of_diagonal", "narrow_bracket", "normal_at", "search_on", "set_end", "uniform_at", "average_factor",
@@ -63,7 +63,8 @@ def templates() -> dict[str, tuple[Kernel, dict[str, Any]]]:
     """Return the loops that a rule is linked into, one for each rule, and the clippings."""
     found: dict[str, tuple[Kernel, dict[str, Any]]] = {n: (map_loop, {"function": f}) for n, f in FUNCTIONS.items()}
     for rule in activations.records():
-        found |= {f"{use}_{rule.name}": (loop, linked(rule)) for use, loop in ACTIVATION_LOOPS.items()}
+        loops = ACTIVATION_LOOPS | (LEARNED_LOOPS if rule.by_parameter else {})
+        found |= {f"{use}_{rule.name}": (loop, linked(rule)) for use, loop in loops.items()}
     for each in losses.records():
         found |= {f"loss_{each.name}": parts(each), f"loss_tangent_{each.name}": parts(each, tangent=True)}
     for kind, registry in STAGES.items():
@@ -79,7 +80,10 @@ def plain() -> dict[str, tuple[Kernel, dict[str, Any]]]:
         found |= {member.name: member for member in members if isinstance(member, Kernel)}
     alone = (pointwise_loop, pointwise_tangent_loop)
     stages = (elementwise_loop, layerwise_loop)
-    linked = {loop.name for loop in (map_loop, schedule_loop, *ACTIVATION_LOOPS.values(), *alone, *stages)}
+    linked = {
+        loop.name
+        for loop in (map_loop, schedule_loop, *ACTIVATION_LOOPS.values(), *LEARNED_LOOPS.values(), *alone, *stages)
+    }
     return {name: (record, {}) for name, record in found.items() if name not in linked}
 
 

@@ -32,6 +32,10 @@ def leaky_relu(z: mp.mpf, slope: str = "0.01") -> Triple:
     return (z, mp.mpf(1), mp.mpf(0)) if z > 0 else (z * mp.mpf(slope), mp.mpf(slope), mp.mpf(0))
 
 
+def prelu(z: mp.mpf, alpha: float = 0.25) -> Triple:
+    return leaky_relu(z, alpha)
+
+
 def elu(z: mp.mpf, alpha: float = 1.0) -> Triple:
     return (z, mp.mpf(1), mp.mpf(0)) if z > 0 else (alpha * mp.expm1(z), alpha * mp.exp(z), alpha * mp.exp(z))
 
@@ -132,13 +136,14 @@ def snake(z: mp.mpf, a: float = 1.0) -> Triple:
 ACTIVATIONS: dict[str, Callable[[mp.mpf], Triple]] = {
     f.__name__: f
     for f in (
-        identity, sigmoid, tanh, lecun_tanh, erf, softsign, hard_tanh, hard_sigmoid, relu, leaky_relu, relu6,
+        identity, sigmoid, tanh, lecun_tanh, erf, softsign, hard_tanh, hard_sigmoid, relu, leaky_relu, prelu, relu6,
         relu_squared, elu, celu, selu, gelu, gelu_tanh, silu, mish, hard_swish, softplus, sine, snake,
     )
 }  # fmt: skip
 # With their parameter changed. Frequencies of 2: others round their product with z, which far out is all there is.
 VARIANTS: dict[str, Callable[[mp.mpf], Triple]] = {
     "leaky_relu(slope=0.3)": partial(leaky_relu, slope="0.3"), "elu(alpha=0.7)": partial(elu, alpha=mp.mpf("0.7")),
-    "celu(alpha=2.0)": partial(celu, alpha=2.0), "sine(frequency=2.0)": partial(sine, w=2.0),
+    "celu(alpha=2.0)": partial(celu, alpha=2.0), "prelu(alpha=0.7)": partial(prelu, alpha="0.7"),
+    "sine(frequency=2.0)": partial(sine, w=2.0),
     "snake(frequency=2.0)": partial(snake, a=2.0),
 }  # fmt: skip

@@ -7,10 +7,18 @@ A new one is one function in the module of its family; NaN passes through every 
 from __future__ import annotations
 
 from mlpjit.kernels.activations import gates, periodic, rectifiers, saturating
-from mlpjit.kernels.activations.loops import LOOPS, activation_loop, call_activation, call_derivatives
+from mlpjit.kernels.activations.loops import (
+    LEARNED_LOOPS,
+    LOOPS,
+    activation_loop,
+    call_activation,
+    call_derivatives,
+    call_learned,
+    call_learned_pair,
+)
 from mlpjit.kernels.activations.records import activation, activations, linked_names
 
 __all__ = [
-    "LOOPS", "activation", "activation_loop", "activations", "call_activation", "call_derivatives", "gates",
-    "linked_names", "periodic", "rectifiers", "saturating",
+    "LEARNED_LOOPS", "LOOPS", "activation", "activation_loop", "activations", "call_activation", "call_derivatives",
+    "call_learned", "call_learned_pair", "gates", "linked_names", "periodic", "rectifiers", "saturating",
 ]  # fmt: skip

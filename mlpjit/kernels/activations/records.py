@@ -45,19 +45,20 @@ activations: Registry[Activation] = Activations("activation")
 
 def activation(
     formula: str, citation: str, slope_limit: float | Callable[..., float] = 1.0,
-    limits: dict[str, Limits] | None = None, **defaults: float,
+    limits: dict[str, Limits] | None = None, by_parameter: Function | None = None, **defaults: float,
 ) -> Callable[[Function], Activation]:  # fmt: skip
     """Register a rule (z, *settings) -> (f, df, d2f) under its function's name, with one parameter at most.
 
-    `slope_limit` is its largest |df|, or gives it for a value of the parameter.
+    `slope_limit` is its largest |df|, or gives it for a value of the parameter. With `by_parameter` that is learned.
     """
 
     def register(function: Function) -> Activation:
         settings = tuple(defaults.values())
         steepest = slope_limit if callable(slope_limit) else lambda *_: slope_limit
         made = Activation(
-            function.__name__, device(function), formula, citation, defaults, limits=limits or {},
-            slope_limit=steepest(*settings), settings=settings, steepest=steepest,
+            function.__name__, device(function), formula, citation, defaults,
+            () if by_parameter is None else (by_parameter,), limits=limits or {}, slope_limit=steepest(*settings),
+            settings=settings, steepest=steepest, by_parameter=by_parameter,
         )  # fmt: skip
         return activations.register(made)
 
@@ -66,4 +67,5 @@ def activation(
 
 def linked_names(record: Activation) -> dict[str, Any]:
     """Return what the loops are filled in with for one activation: its rule, and its parameters as constants."""
-    return {"rule": record.function, "SETTINGS": record.settings}
+    learned = {} if record.by_parameter is None else {"by_parameter": record.by_parameter}
+    return {"rule": record.function, "SETTINGS": record.settings, **learned}

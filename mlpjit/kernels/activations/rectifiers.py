@@ -36,6 +36,24 @@ def leaky_relu(z, slope):
     return select(off, slope * z, z), select(off, slope, real(1.0)), real(0.0)
 
 
+@device
+def prelu_by_alpha(z, alpha):
+    """df/d alpha = min(0, z), and its derivatives by z and alpha."""
+    off = z <= 0.0
+    return select(off, z, real(0.0)), select(off, real(1.0), real(0.0)), real(0.0)
+
+
+# One slope a unit, the paper's channel-wise form: its channels are our units. From 0.25 and without decay, as there.
+@activation(
+    "f(z) = z if z > 0 else alpha z, alpha learned, one for each unit", "He et al. 2015, arXiv:1502.01852, eq. 1, 8-11",
+    lambda alpha: max(1.0, alpha), limits={"alpha": at_least(0)}, by_parameter=prelu_by_alpha, alpha=0.25,
+)  # fmt: skip
+def prelu(z, alpha):
+    """The rectifier whose slope below 0 is learned, from `alpha` on. df(0) = alpha."""
+    off = z <= 0.0
+    return select(off, alpha * z, z), select(off, alpha, real(1.0)), real(0.0)
+
+
 @activation("f(z) = min(6, max(0, z))", "Krizhevsky 2010, Convolutional Deep Belief Networks on CIFAR-10")
 def relu6(z):
     """The rectifier cut off at 6. df(0) = df(6) = 0."""

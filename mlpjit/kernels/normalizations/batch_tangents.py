@@ -5,7 +5,6 @@ Columns are summed in the order of the rows. `layer` and `moved` are rows of the
 
 from __future__ import annotations
 
-from mlpjit.kernels.columns import add_column_products, column_sums
 from mlpjit.kernels.layout import (
     BETA_AT,
     FAN_OUT,
@@ -15,6 +14,7 @@ from mlpjit.kernels.layout import (
     SLOPE_AT,
     STRIDE,
 )
+from mlpjit.kernels.matrices import add_column_products, column_sums
 from mlpjit.kernels.normalizations.batch_values import normalize_batch
 from mlpjit.kernels.pairs import part, scratch_of, second_part
 from mlpjit.kernels.rules import Int, Ints, Reals, fma, kernel, load, offset, real, store

@@ -39,7 +39,7 @@ DECAYED, AFTER, EVALUATE = 500, 1000, -1
 # of the optimizer's state begins; and of its layer, counted from `scratch`, where the inputs and the deltas of the
 # batch stand in the workspace, and how far their rows are apart.
 OFFSET, ROWS, COLUMNS, KIND, EXTRA_AT, INPUTS_AT, INPUTS_STRIDE, DELTAS_AT, DELTAS_STRIDE, TENSOR_COLUMNS = range(10)
-WEIGHT, BIAS, GAMMA, BETA = 0, 1, 2, 3
+WEIGHT, BIAS, GAMMA, BETA, ALPHA = 0, 1, 2, 3, 4
 PARAMS_APART, GRADS_APART = 0, 1
 
 unpack = Primitive("unpack")

@@ -1,4 +1,4 @@
-"""Sums over the rows of a batch, column by column, in the order of the rows."""
+"""Matrices of the workspace: sums of columns, in the order of the rows, and what is done number by number."""
 
 from __future__ import annotations
 
@@ -23,3 +23,24 @@ def add_column_products(rows: Int, columns: Int, a: Reals, b: Reals, stride: Int
         left, right = offset(a, i * stride), offset(b, i * stride)
         for j in range(columns):
             store(total, j, fma(load(left, j), load(right, j), load(total, j)))
+
+
+@kernel
+def add_matrix(count: Int, addend: Reals, total: Reals) -> None:
+    """total += addend."""
+    for i in range(count):
+        store(total, i, load(total, i) + load(addend, i))
+
+
+@kernel
+def multiply_matrix(count: Int, factor: Reals, product: Reals) -> None:
+    """product *= factor."""
+    for i in range(count):
+        store(product, i, load(factor, i) * load(product, i))
+
+
+@kernel
+def copy_matrix(count: Int, source: Reals, target: Reals) -> None:
+    """target = source."""
+    for i in range(count):
+        store(target, i, load(source, i))
