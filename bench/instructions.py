@@ -51,6 +51,7 @@ def count_all(names: list[str]) -> None:
     """Under Valgrind: run each case so many times, then twice as often, counting only then, with a dump behind each."""
     from mlpjit.measure.cases import case
 
+    control("-i", "off")  # the first call of anything in Python takes longer
     for name in names:
         work, repeats = case(name).make(), GROUPS[name.split("/")[0]]
         work.run(1)
