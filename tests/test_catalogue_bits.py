@@ -1,4 +1,4 @@
-"""Data, initial parameters, schedules, activations, losses, optimizers: the same bits whatever CPU and libraries do.
+"""Data, first parameters and every rule of the catalogue: the same bits whatever CPU and libraries do.
 
 `test_bits.py` compares whole runs; this compares what goes into them, every entry of the catalogue once, small.
 """
@@ -19,8 +19,9 @@ import numpy as np
 import mlpjit as mj
 from mlpjit.datasets import datasets, split
 from mlpjit import compiled
-from mlpjit.registries import activations, initializers, losses, normalizations, residuals, schedules
+from mlpjit.registries import activations, clippings, initializers, losses, normalizations, residuals, schedules
 from mlpjit.run import rates
+from mlpjit.stages import scratch_size, settings_of, state_size, tensor_table, tensors_of
 
 def digest(*arrays):
     return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest()[:16]
@@ -80,6 +81,26 @@ for name in mj.optimizers:
         theta, state = mj.optimizers[name].update(theta, g, state, learning_rate=0.01, **given)
         path.append(theta)
     found[f"optimizer {name}"] = digest(np.array([name]), *path)
+shapes = [(5, 7), (2,)]
+for name in mj.wrappers:
+    opt, theta, path = mj.wrappers[name](mj.optimizers["momentum"]), drawn[3].astype("f4"), []
+    state = opt.init(theta, layers=shapes)
+    for g in drawn:
+        slope = lambda p, g=g: (1.0, (g + 0.3 * p).astype("f4"))
+        theta, state = opt.update(theta, slope(theta)[1], state, learning_rate=0.01, gradient=slope)
+        path.append(theta)
+    found[f"wrapper {name}"] = digest(np.array([name]), *path)
+for record in clippings.records():
+    theta, path, tensors = drawn[3].astype("f4"), [], tensors_of(shapes)
+    state, scratch = np.zeros(state_size(record, tensors) + 1, "f4"), np.zeros(scratch_size(record, tensors), "f4")
+    settings, table = np.array([*settings_of(record, {}), 0.0]), tensor_table(record, tensors)
+    for step, g in enumerate(drawn):
+        g = g.astype("f4")
+        places = [a.ctypes.data for a in (theta, g, state, scratch, settings)]
+        call = compiled.clipping(record.name, "float32").call
+        call(0, step + 1, 64, len(g), *places, 0.01, 1.0, table.ctypes.data, len(tensors))
+        path.append(g)
+    found[f"clipping {record.name}"] = digest(np.array([record.name]), *path)
 print(json.dumps(found))
 """
 LIBRARIES = {
@@ -104,7 +125,7 @@ def expected() -> dict[str, str]:
 
 
 def test_all_of_it_is_there(expected):
-    assert len(expected) >= 10 + 20 + 14 + 23 + 7 + 25
+    assert len(expected) >= 10 + 20 + 14 + 23 + 7 + 25 + 6 + 5
     # Only a run lowers the rate of reduce_on_plateau: before it, it is constant.
     assert expected["schedule reduce_on_plateau"] == expected["schedule constant"]
     assert len(set(expected.values())) == len(expected) - 1
