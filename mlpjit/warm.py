@@ -47,7 +47,7 @@ def needs(config: RunConfig) -> list[Need]:
     """Return what one run needs, the training loop first."""
     dtype, canonical = config.dtype, config.canonical()
     *hidden, last = network.layer_activations(config)
-    found = [("train", "", dtype), *(("activation", name, dtype) for name in hidden)]
+    found: list[Need] = [("train", "", dtype), *(("activation", name, dtype) for name in hidden)]
     if last not in compiled.LINEAR_OUTPUTS:
         found.append(("activation", last, dtype))
     found += [("optimizer", config.optimizer["name"], dtype), ("loss", canonical["loss"]["name"], dtype)]
