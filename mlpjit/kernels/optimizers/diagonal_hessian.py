@@ -37,7 +37,8 @@ def seed_at(settings, place):
 @whole(
     "D = z (H z), z of signs; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) D^2; "
     "theta -= eta m^ / (sqrt(v^ + eps_root)^k + eps)", "Yao et al. 2021, arXiv:2006.00719, algorithm 1",
-    state=("mu", "nu"), curvature=True, draws=True, b1=0.9, b2=0.999, eps=1e-4, eps_root=0.0, hessian_power=1.0,
+    state=("mu", "nu"), extra_gradients=2, curvature=True, draws=True, b1=0.9, b2=0.999, eps=1e-4,
+    eps_root=0.0, hessian_power=1.0,
 )  # fmt: skip
 def adahessian(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,

@@ -174,8 +174,8 @@ def kfac_scratch(rows: int, columns: int, kind: int) -> int:
     "A, S = EMAs of a a^T, delta delta^T of weight min(1 - 1/t, decay); u = b u + (A + pi sqrt(lambda) I)^-1 g "
     "(S + sqrt(lambda) / pi I)^-1, pi^2 = mean eigenvalue of A over that of S; theta -= eta u",
     "Martens & Grosse 2015, arXiv:1503.05671, sections 3, 4.2, 5, 6.3", state=("velocity",), extra=kfac_size, scratch=1,
-    extra_scratch=kfac_scratch, factors=True, samples="sampled", damping=1e-2, decay=0.95, momentum=0.9, interval=1,
-    sampled=True,
+    extra_scratch=kfac_scratch, extra_gradients=1, factors=True, samples="sampled", damping=1e-2, decay=0.95,
+    momentum=0.9, interval=1, sampled=True,
 )  # fmt: skip
 def kfac(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
