@@ -86,6 +86,7 @@ KNOWN = {
     "tanh": Look(ORANGE, "^", DASHES[3]),
     "relu": Look(BLACK, "o", DASHES[0]),
     "leaky_relu": Look(PURPLE, "D", DASHES[1]),
+    "prelu": Look(PURPLE, "o", DASHES[3]),
     "elu": Look(GREEN, "P", DASHES[2]),
     "gelu": Look(BLUE, "v", DASHES[0]),
     "identity": Look(SKY, "X", DASHES[3]),
