@@ -54,7 +54,7 @@ weight_decay = 0.01
     """
 [[sweep]]
 dataset = "two_moons"
-hidden = [19, 19]
+hidden = [[19, 19]]
 activation = "prelu"
 normalization = ["layer", "rms", "weight"]
 residual = ["post", "pre"]

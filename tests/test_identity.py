@@ -64,7 +64,7 @@ EDITS = [
     ("parameters.py", '["gamma"][...] = 1.0', '["gamma"][...] = 2.0'),
     ("kernels/normalizations/batch_values.py", "total / (count - 1.0)", "total / count"),
     ("kernels/normalizations/batch.py", "if training != 0", "if training == 0"),
-    ("network.py", "(1 + len(names)) * fan_out", "(2 + len(names)) * fan_out"),
+    ("network.py", "at = bias + len(vectors)", "at = bias + 2 * len(vectors)"),
     ("workspace.py", "running += 2", "running += 4"),
     ("forward.py", "self.params[:] = params", "self.params[:] = -params"),
     ("compiled.py", "return 0", "return 1"),

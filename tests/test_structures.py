@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ import mlpjit as mj
 from mlpjit import network
 from mlpjit.config import RunConfig
 from mlpjit.errors import ConfigError
-from mlpjit.registries import activations, normalizations, residuals
+from mlpjit.kernels.optimizers.stages import DONE, NEED_HVP
+from mlpjit.kernels.rules import Float64, Float64s, Int, Ints, Reals, Stage, load, real, store
+from mlpjit.registries import activations, normalizations, optimizers, residuals
 from mlpjit.run import Run, execute
 from mlpjit.study import Study
 
@@ -67,18 +70,56 @@ def test_optimizers_of_every_kind_learn_all_structures(optimizer, wrapper):
     assert validation.min() < validation[0]
 
 
+def network_of(structure: dict) -> mj.Network:
+    """The network of such a run."""
+    kept = ("normalization", "residual", "dropout", "output_activation", "loss")
+    options = {name: structure[name] for name in kept if name in structure}
+    return mj.Network([2, 9, 9, 7, 2], structure.get("activation", "relu"), dtype="float64", **options)
+
+
 @pytest.mark.parametrize("structure", STRUCTURES, ids=str)
 def test_the_first_gradient_of_a_run_is_that_of_the_network(structure):
     given = {"dtype": "float64", "batch_size": "full", "shuffle": False, "epochs": 1, "optimizer": "sgd"}
     run = Run(config(**structure | {"l2": 0.0, "weight_decay": 0.0, "clip": None}, **given))
-    options = {name: structure[name] for name in ("normalization", "residual", "dropout", "output_activation", "loss")
-               if name in structure}  # fmt: skip
-    net = mj.Network([2, 9, 9, 7, 2], structure.get("activation", "relu"), dtype="float64", **options)
+    net = network_of(structure)
     loss, gradient = net.loss_and_grad(run.params, run.data.x_train, run.data.y_train, seed=3, step=1)
     assert net.parameter_count == len(run.params) == run.result().metrics["parameters"]
     run.advance()
     assert run.result().history["train_loss"][1] == pytest.approx(loss, rel=1e-12)
     np.testing.assert_allclose(run.grads, gradient, rtol=1e-9, atol=1e-13)
+
+
+def product_in_test(
+    phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
+    settings: Float64s, learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
+) -> Int:  # fmt: skip
+    """theta -= eta H g."""
+    if phase == 0:
+        for i in range(count):
+            store(scratch, i, load(grads, i))
+        return NEED_HVP
+    for i in range(count):
+        store(params, i, load(params, i) - real(learning_rate) * load(scratch, count + i))
+    return DONE
+
+
+@pytest.fixture
+def product_rule() -> Iterator[str]:
+    optimizers.register(Stage("product_in_test", product_in_test, "-", "-", kind="whole", curvature=True))
+    yield "product_in_test"
+    optimizers.remove("product_in_test")
+
+
+@pytest.mark.parametrize("structure", STRUCTURES, ids=str)
+def test_products_within_a_run_see_the_masks_of_its_gradient(structure, product_rule):
+    given = {"dtype": "float64", "batch_size": "full", "shuffle": False, "epochs": 1, "optimizer": product_rule}
+    run = Run(config(**structure | {"l2": 0.0, "weight_decay": 0.0, "clip": None}, **given, learning_rate=0.5))
+    net, params = network_of(structure), run.params.copy()
+    data = params, run.data.x_train, run.data.y_train
+    _, gradient = net.loss_and_grad(*data, seed=3, step=1)
+    product = net.hessian_vector_product(params, gradient, *data[1:], seed=3, step=1)
+    run.advance()
+    np.testing.assert_allclose(run.params, params - 0.5 * product, rtol=1e-8, atol=1e-11)
 
 
 @pytest.mark.parametrize("residual", ["pre", "post"])

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from mlpjit import statistics
 from mlpjit.figures import figure, layout, style
-from mlpjit.figures.results import Results
+from mlpjit.figures.results import Results, with_skips
 
 TITLE = "Do gradients reach the first layer?"
 GROUPS = ["init", "activation", "normalization"]
@@ -21,7 +21,7 @@ def data(results: Results) -> pd.DataFrame:
 
     Only the deepest networks. Optimizer and rate play no part before the first step: one run a seed serves.
     """
-    runs = results.deepest.drop_duplicates([*GROUPS, "width", "init_seed", "split_seed"])
+    runs = with_skips(results.deepest).drop_duplicates([*GROUPS, "width", "init_seed", "split_seed"])
     if runs.empty or runs["depth"].iloc[0] < 2:
         return pd.DataFrame()
     records = results.layers(runs, ["gradient_norm"], 0).merge(runs[["run_id", "depth", *GROUPS]], on="run_id")

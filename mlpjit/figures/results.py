@@ -202,3 +202,11 @@ class Results:
 def _plain(widths: list[Any]) -> list[int | None]:
     """Return widths as whole numbers, None where the hidden layers have no common one (a column of floats and NaN)."""
     return [None if width is None or width != width else int(width) for width in widths]
+
+
+def with_skips(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return runs whose normalization tells their residual connections too, where there are some: "layer + pre"."""
+    if "residual" not in runs or (runs["residual"] == "none").all():
+        return runs
+    pairs = zip(runs["normalization"], runs["residual"], strict=True)
+    return runs.assign(normalization=[name if skip == "none" else f"{name} + {skip}" for name, skip in pairs])

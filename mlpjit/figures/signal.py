@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from mlpjit import statistics
 from mlpjit.figures import layout, style
 from mlpjit.figures.gradient_norm import layer_ticks
-from mlpjit.figures.results import Results
+from mlpjit.figures.results import Results, with_skips
 
 GROUPS = ["activation", "init", "normalization", "depth"]
 ACROSS = 6  # panels in a row
@@ -30,7 +30,7 @@ def by_layer(results: Results, quantity: str) -> pd.DataFrame:
     """
     if "depth" not in results.varying or results.tuning["depth"].max() < DEEP:
         return pd.DataFrame()
-    runs = results.tuning.drop_duplicates([*GROUPS, "width", "init_seed", "split_seed"])
+    runs = with_skips(results.tuning).drop_duplicates([*GROUPS, "width", "init_seed", "split_seed"])
     records = results.layers(runs, [quantity], 0).merge(runs[["run_id", *GROUPS]], on="run_id")
     rows = []
     for key, part in records.groupby([*GROUPS, "layer"], dropna=False):

@@ -86,6 +86,7 @@ KNOWN = {
     "tanh": Look(ORANGE, "^", DASHES[3]),
     "relu": Look(BLACK, "o", DASHES[0]),
     "leaky_relu": Look(PURPLE, "D", DASHES[1]),
+    "prelu": Look(PURPLE, "o", DASHES[3]),
     "elu": Look(GREEN, "P", DASHES[2]),
     "gelu": Look(BLUE, "v", DASHES[0]),
     "identity": Look(SKY, "X", DASHES[3]),
@@ -180,5 +181,7 @@ def rate(value: float) -> str:
 
 
 def normalized(name: str, plain: str = "plain") -> str:
-    """Return how figures and tables call a normalization: "batch norm"; `plain` for none."""
-    return plain if name == "none" else f"{name} norm"
+    """Return how figures and tables call a normalization, perhaps with skips: "batch norm"; `plain` for none."""
+    own, _, skip = name.partition(" + ")
+    shown = plain if own == "none" else f"{own} norm"
+    return f"{shown} + {skip} skips" if skip else shown

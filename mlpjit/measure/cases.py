@@ -86,7 +86,7 @@ def _all(dtype: str) -> Iterator[Case]:
         yield _case("normalization", (name,), dtype, "pieces", name)
     for name in ("gather", "refresh_weights", "forward", "gradient"):
         yield _case("pass", (name,), dtype, "pieces", name)
-    for name in ("uniform", "permutation"):
+    for name in ("uniform", "mask", "permutation"):
         yield _case("random", (name,), dtype, "pieces", name)
     yield from _surroundings(dtype, registries.schedules)
     yield _case("step", ("4x64", "constrained"), dtype, "wholes", "constrained_step")

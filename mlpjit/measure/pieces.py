@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mlpjit.kernels import passes, random, steps
+from mlpjit.kernels import dropout, passes, random, steps
 from mlpjit.kernels.normalizations import batch_values, rowwise_values
 from mlpjit.kernels.rules import Kernel
 from mlpjit.measure.steps import config
@@ -128,6 +128,16 @@ def uniform(dtype: str) -> Work:
     """Draw 1,257 numbers on (0, 1]; always in float64."""
     out = np.zeros(SAMPLES)
     run = plain(random.fill_uniform, "float64", seed=0, stream=1, place=0, count=SAMPLES, out=out)
+    return Work(run, 0.0, size(out), size(out))
+
+
+def mask(dtype: str) -> Work:
+    """Draw a mask of dropout for 64 x 64."""
+    out = filled(dtype, ROWS, padded(COLUMNS, dtype))
+    run = plain(
+        dropout.draw_mask, dtype, seed=0, step=1, layer=0, rows=ROWS, columns=COLUMNS, stride=out.shape[1],
+        below=dropout.threshold(0.5), mask=out,
+    )  # fmt: skip
     return Work(run, 0.0, size(out), size(out))
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import pandas as pd
 import pytest
 
 from mlpjit.figures import layout, style
+from mlpjit.figures.results import with_skips
 from mlpjit.registries import activations
 
 
@@ -23,6 +25,22 @@ def test_known_labels_look_the_same_whatever_stands_beside_them(label: str, colo
 def test_every_activation_has_a_look_of_its_own() -> None:
     looks = {style.KNOWN[name] for name in activations}
     assert len(looks) == len(activations)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("none", "plain"),
+        ("batch", "batch norm"),
+        ("none + pre", "plain + pre skips"),
+        ("rms + post", "rms norm + post skips"),
+    ],
+)
+def test_normalizations_and_skips_have_names(name: str, shown: str) -> None:
+    own, _, skip = name.partition(" + ")
+    runs = pd.DataFrame({"normalization": ["none", own], "residual": ["none", skip or "none"]})
+    assert with_skips(runs)["normalization"].tolist() == ["none", name]
+    assert style.normalized(name) == shown
 
 
 def test_unknown_labels_do_not_depend_on_their_order() -> None:
