@@ -7,6 +7,8 @@ on it. Loops over a row are kernels of their own: inlined everywhere, they took 
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlpjit.kernels.linear_algebra_products import wide
 from mlpjit.kernels.optimizers.registration import larger
 from mlpjit.kernels.rules import (
@@ -27,7 +29,7 @@ from mlpjit.kernels.rules import (
     store,
 )
 
-ULP = DtypeConstant("ULP", 2.0**-23, 2.0**-52)
+ULP: Any = DtypeConstant("ULP", 2.0**-23, 2.0**-52)
 SMALLEST = DtypeConstant("SMALLEST", 2.0**-126, 2.0**-1022)
 # Against a largest entry of 1. The square of a smaller number has lost digits: no reflection or rotation is made of it.
 NEGLIGIBLE = DtypeConstant("NEGLIGIBLE", 2.0**-50, 2.0**-450)
@@ -56,8 +58,8 @@ def add_scaled(count: Int, factor: Real, x: Reals, y: Reals) -> None:
         store(y, i, fma(factor, load(x, i), load(y, i)))
 
 
-@device
-def identity(n, x):
+@kernel
+def identity(n: Int, x: Reals) -> None:
     """X = 1."""
     stride = wide(n)
     for i in range(n):
@@ -111,8 +113,8 @@ def reflect(rows: Int, columns: Int, v: Reals, beta: Real, a: Reals, stride: Int
         add_scaled(columns, -(beta * load(v, i)), room, offset(a, i * stride))
 
 
-@device
-def make_tridiagonal(n, a, diagonal, beside, betas, w):
+@kernel
+def make_tridiagonal(n: Int, a: Reals, diagonal: Reals, beside: Reals, betas: Reals, w: Reals) -> None:
     """a = Q T Q^T: T's diagonal and the numbers beside it; Q as reflections, their v behind the diagonal of a's rows.
 
     Householder; Golub & Van Loan 2013, Matrix Computations, algorithm 8.3.1, on the whole of the symmetric matrix.
@@ -175,8 +177,8 @@ def chase(n, first, last, diagonal, beside, x, stride):
     store(beside, last, 0.0)
 
 
-@device
-def diagonalize(n, diagonal, beside, x):
+@kernel
+def diagonalize(n: Int, diagonal: Reals, beside: Reals, x: Reals) -> None:
     """Make T diagonal by implicit QL steps, and rotate the rows of x along; beside[n - 1] is written too.
 
     Golub & Van Loan 2013, section 8.3.5, from the other end; an entry beside the diagonal is 0 below ulp |T|.
@@ -197,8 +199,8 @@ def diagonalize(n, diagonal, beside, x):
             chase(n, first, last, diagonal, beside, x, stride)
 
 
-@device
-def sort_rows(n, values, x, stride):
+@kernel
+def sort_rows(n: Int, values: Reals, x: Reals, stride: Int) -> None:
     """Sort values and the rows of x with them, the largest first."""
     for i in range(n - 1):
         best = i
@@ -246,6 +248,31 @@ def eigenvectors(n: Int, a: Reals, values: Reals, x: Reals, room: Reals) -> None
 
 
 @kernel
+def column_sizes(n: Int, a: Reals, sizes: Reals) -> None:
+    """sizes[j] = the largest |entry| of column j."""
+    fill(n, real(0.0), sizes)
+    for i in range(n):
+        row = offset(a, i * wide(n))
+        for j in range(n):
+            store(sizes, j, larger(absolute(load(row, j)), load(sizes, j)))
+
+
+@kernel
+def divide(count: Int, sizes: Reals, x: Reals) -> None:
+    """X = x / sizes, 0 where they are subnormal."""
+    for j in range(count):
+        size = load(sizes, j)
+        store(x, j, real(0.0) if size <= SMALLEST else load(x, j) / size)
+
+
+@device
+def column(count, a, stride, out):
+    """Copy a column."""
+    for i in range(count):
+        store(out, i, load(a, i * stride))
+
+
+@kernel
 def orthonormal_columns(n: Int, a: Reals, q: Reals, room: Reals) -> None:
     """Q of a = Q R, n x n, by Householder reflections; destroys a. A column depends on those before it below n ulp.
 
@@ -254,22 +281,14 @@ def orthonormal_columns(n: Int, a: Reals, q: Reals, room: Reals) -> None:
     """
     stride = wide(n)
     v, betas, sums = room, offset(room, stride), offset(room, 2 * stride)
-    fill(n, real(0.0), sums)
+    column_sizes(n, a, sums)
     for i in range(n):
-        for j in range(n):
-            store(sums, j, larger(absolute(load(a, i * stride + j)), load(sums, j)))
-    for j in range(n):
-        top = load(sums, j)
-        store(sums, j, select(top <= SMALLEST, real(0.0), 1.0 / top))
-    for i in range(n):
-        for j in range(n):
-            store(a, i * stride + j, load(a, i * stride + j) * load(sums, j))
+        divide(n, sums, offset(a, i * stride))
     identity(n, q)
     limit = real(n) * ULP
     for k in range(n):
         corner, rest = offset(a, k * (stride + 1)), n - k
-        for i in range(rest):
-            store(v, i, load(corner, i * stride))
+        column(rest, corner, stride, v)
         size = sqrt(sum_of_products(rest, v, v))
         if size <= limit:
             fill(rest, real(0.0), v)
@@ -280,8 +299,7 @@ def orthonormal_columns(n: Int, a: Reals, q: Reals, room: Reals) -> None:
             store(corner, i * stride, load(v, i))
     for k in range(n - 1, -1, -1):
         corner = offset(a, k * (stride + 1))
-        for i in range(n - k):
-            store(v, i, load(corner, i * stride))
+        column(n - k, corner, stride, v)
         reflect(n - k, n - k, v, load(betas, k), offset(q, k * (stride + 1)), stride, sums)
 
 

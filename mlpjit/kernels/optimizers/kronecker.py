@@ -9,6 +9,7 @@ from __future__ import annotations
 from mlpjit.kernels.linear_algebra_factors import (
     ULP,
     add_scaled,
+    column_sizes,
     eigenvectors,
     fill,
     orthonormal_columns,
@@ -19,7 +20,7 @@ from mlpjit.kernels.linear_algebra_products import product, wide
 from mlpjit.kernels.optimizers.layerwise import layerwise
 from mlpjit.kernels.optimizers.registration import larger, one_minus_power
 from mlpjit.kernels.optimizers.stages import WEIGHT
-from mlpjit.kernels.rules import Int, Real, Reals, absolute, device, fma, kernel, load, offset, real, sqrt, store
+from mlpjit.kernels.rules import Int, Real, Reals, fma, kernel, load, offset, real, sqrt, store
 
 
 def square(n: int) -> int:
@@ -145,8 +146,18 @@ def first_basis(n: Int, moments: Reals, q: Reals, room: Reals) -> None:
     orthonormal_columns(n, a, q, offset(values, stride))
 
 
-@device
-def order_of(n, values, order):
+@kernel
+def column_products(n: Int, a: Reals, b: Reals, out: Reals) -> None:
+    """out[j] = <a_j, b_j> of columns."""
+    fill(n, real(0.0), out)
+    for i in range(n):
+        here, there = offset(a, i * wide(n)), offset(b, i * wide(n))
+        for j in range(n):
+            store(out, j, fma(load(here, j), load(there, j), load(out, j)))
+
+
+@kernel
+def order_of(n: Int, values: Reals, order: Reals) -> None:
     """Write the places of the values to order, the largest value's first; of equal ones the first."""
     for i in range(n):
         at = i
@@ -167,13 +178,8 @@ def turn_basis(n: Int, moments: Reals, q: Reals, room: Reals) -> None:
     order = offset(room, 2 * n * stride)
     values, sizes = offset(order, stride), offset(order, 2 * stride)
     product(n, n, n, moments, stride, 1, q, stride, turned, stride)
-    fill(n, real(0.0), values)
-    fill(n, real(0.0), sizes)
-    for i in range(n):
-        for j in range(n):
-            moved = load(turned, i * stride + j)
-            store(values, j, fma(load(q, i * stride + j), moved, load(values, j)))
-            store(sizes, j, larger(absolute(moved), load(sizes, j)))
+    column_sizes(n, turned, sizes)
+    column_products(n, q, turned, values)
     limit = 0.0
     for j in range(n):
         limit = larger(load(sizes, j), limit)
