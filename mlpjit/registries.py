@@ -12,7 +12,16 @@ from typing import Any
 from mlpjit.initialization import initializers
 from mlpjit.kernels.activations import activations
 from mlpjit.kernels.losses import losses
-from mlpjit.kernels.optimizers import averaging, kronecker, lie_group, orthogonal, parameter_free, trust, wrapping  # noqa: F401  (these register their entries)
+from mlpjit.kernels.optimizers import (  # noqa: F401  (these register their entries)
+    averaging,
+    eigenbasis,
+    kronecker,
+    lie_group,
+    orthogonal,
+    parameter_free,
+    trust,
+    wrapping,
+)
 from mlpjit.kernels.optimizers.clipping import clippings
 from mlpjit.kernels.optimizers.elementwise import optimizers
 from mlpjit.kernels.optimizers.layerwise import wrappers

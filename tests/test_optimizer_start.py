@@ -34,11 +34,11 @@ def loads(tmp_path_factory) -> list[tuple[dict[str, float], list[str]]]:
 
 
 def test_an_optimizer_compiles_within_a_second(loads):
-    """Measured: 0.1 to 0.5 s. A machine under load may double one of them."""
+    """Measured: 0.1 to 0.5 s, up to 3 s where matrices are factorized. A machine under load may double one of them."""
     (seconds, compiled), _ = loads
     assert len(compiled) > len(seconds)
     assert statistics.median(seconds.values()) < 1.0
-    assert max(seconds.values()) < 2.5
+    assert max(seconds.values()) < 6.0
 
 
 def test_a_second_process_compiles_nothing(loads):

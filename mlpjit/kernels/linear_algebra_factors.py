@@ -1,8 +1,7 @@
 """Factorizations in scratch memory: eigenvectors of symmetric matrices, orthonormal columns, triangular systems.
 
-Rows are `wide(columns)` numbers apart; what pads them is neither read nor written. Loops go along rows and carry no
-sum, so they are vector loops; sums are made in order. A number that is not finite comes out as NaN in all that depends
-on it. Loops over a row are kernels of their own: inlined everywhere, they took three times as long to compile.
+Rows are `wide(columns)` numbers apart; what pads them is neither read nor written. A number that is not finite comes
+out as NaN in all that depends on it.
 """
 
 from __future__ import annotations
@@ -10,6 +9,18 @@ from __future__ import annotations
 from typing import Any
 
 from mlpjit.kernels.linear_algebra_products import wide
+from mlpjit.kernels.linear_algebra_rows import (
+    SMALLEST,
+    add_scaled,
+    column_sizes,
+    divide,
+    fill,
+    identity,
+    largest_entry,
+    rotate,
+    set_scaled,
+    sum_of_products,
+)
 from mlpjit.kernels.optimizers.registration import larger
 from mlpjit.kernels.rules import (
     DtypeConstant,
@@ -30,68 +41,10 @@ from mlpjit.kernels.rules import (
 )
 
 ULP: Any = DtypeConstant("ULP", 2.0**-23, 2.0**-52)
-SMALLEST = DtypeConstant("SMALLEST", 2.0**-126, 2.0**-1022)
 # Against a largest entry of 1. The square of a smaller number has lost digits: no reflection or rotation is made of it.
 NEGLIGIBLE = DtypeConstant("NEGLIGIBLE", 2.0**-50, 2.0**-450)
 # QL needs less than two iterations an eigenvalue; a matrix that has not converged after so many is left as it is.
 MOST_ITERATIONS = 40
-
-
-@kernel
-def fill(count: Int, value: Real, x: Reals) -> None:
-    """X = value."""
-    for i in range(count):
-        store(x, i, value)
-
-
-@kernel
-def set_scaled(count: Int, factor: Real, x: Reals, y: Reals) -> None:
-    """Y = factor x; y may be x."""
-    for i in range(count):
-        store(y, i, factor * load(x, i))
-
-
-@kernel
-def add_scaled(count: Int, factor: Real, x: Reals, y: Reals) -> None:
-    """Y += factor x."""
-    for i in range(count):
-        store(y, i, fma(factor, load(x, i), load(y, i)))
-
-
-@kernel
-def identity(n: Int, x: Reals) -> None:
-    """X = 1."""
-    stride = wide(n)
-    for i in range(n):
-        fill(n, real(0.0), offset(x, i * stride))
-        store(x, i * (stride + 1), 1.0)
-
-
-@kernel
-def sum_of_products(count: Int, x: Reals, y: Reals) -> Real:
-    """<x, y>, in order."""
-    total = 0.0
-    for i in range(count):
-        total = fma(load(x, i), load(y, i), total)
-    return total
-
-
-@kernel
-def largest_entry(rows: Int, columns: Int, a: Reals, stride: Int) -> Real:
-    """The largest |entry|; NaN where there is one."""
-    found = 0.0
-    for i in range(rows):
-        for j in range(columns):
-            found = larger(absolute(load(a, i * stride + j)), found)
-    return found
-
-
-@kernel
-def transpose(rows: Int, columns: Int, a: Reals, stride: Int, out: Reals, out_stride: Int) -> None:
-    """Out = a^T; a is rows x columns."""
-    for i in range(rows):
-        for j in range(columns):
-            store(out, j * out_stride + i, load(a, i * stride + j))
 
 
 @device
@@ -139,15 +92,6 @@ def make_tridiagonal(n: Int, a: Reals, diagonal: Reals, beside: Reals, betas: Re
         store(diagonal, i, load(a, i * (stride + 1)))
     if n > 1:
         store(beside, n - 2, load(a, (n - 2) * stride + n - 1))
-
-
-@kernel
-def rotate(count: Int, c: Real, s: Real, lower: Reals, upper: Reals) -> None:
-    """(lower, upper) = (c lower - s upper, s lower + c upper)."""
-    for k in range(count):
-        low, high = load(lower, k), load(upper, k)
-        store(upper, k, fma(s, low, c * high))
-        store(lower, k, fma(c, low, -(s * high)))
 
 
 @device
@@ -245,24 +189,6 @@ def eigenvectors(n: Int, a: Reals, values: Reals, x: Reals, room: Reals) -> None
     diagonalize(n, values, room, x)
     sort_rows(n, values, x, stride)
     set_scaled(n, scale, values, values)
-
-
-@kernel
-def column_sizes(n: Int, a: Reals, sizes: Reals) -> None:
-    """sizes[j] = the largest |entry| of column j."""
-    fill(n, real(0.0), sizes)
-    for i in range(n):
-        row = offset(a, i * wide(n))
-        for j in range(n):
-            store(sizes, j, larger(absolute(load(row, j)), load(sizes, j)))
-
-
-@kernel
-def divide(count: Int, sizes: Reals, x: Reals) -> None:
-    """X = x / sizes, 0 where they are subnormal."""
-    for j in range(count):
-        size = load(sizes, j)
-        store(x, j, real(0.0) if size <= SMALLEST else load(x, j) / size)
 
 
 @device

@@ -20,8 +20,8 @@ FOLDER = Path(__file__).parent
 RUN_MODULES = (
     "layout", "simd", "state_arrays", "tiles", "blocks", "buffers", "matmul", "elementary", "polynomials", "random",
     "losses/records", "losses/softmax", "normalization", "linear_algebra", "linear_algebra_products",
-    "linear_algebra_factors", "passes", "evaluation", "penalties", "steps", "outcomes", "training", "plateau",
-    "mapping", "optimizers/stages", "activations/loops", "jit",
+    "linear_algebra_rows", "linear_algebra_factors", "passes", "evaluation", "penalties", "steps", "outcomes",
+    "training", "plateau", "mapping", "optimizers/stages", "activations/loops", "jit",
 )  # fmt: skip
 # What every run uses of a module that also holds catalogue entries, to which more may be added.
 RUN_FUNCTIONS = {"schedules": ("schedule_loop", "_settings", "settings", "loop")}

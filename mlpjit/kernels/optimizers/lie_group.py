@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.linear_algebra_factors import (
-    add_scaled,
-    fill,
-    largest_entry,
-    set_scaled,
-    solve_right,
-    solve_transposed,
-    sum_of_products,
-    transpose,
-)
+from mlpjit.kernels.linear_algebra_factors import solve_right, solve_transposed
 from mlpjit.kernels.linear_algebra_products import product, squares, wide
+from mlpjit.kernels.linear_algebra_rows import add_scaled, fill, largest_entry, set_scaled, sum_of_products, transpose
 from mlpjit.kernels.optimizers.kronecker import average, spread, square
 from mlpjit.kernels.optimizers.layerwise import layerwise
 from mlpjit.kernels.optimizers.registration import larger, one_minus_power
