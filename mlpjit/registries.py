@@ -15,6 +15,7 @@ from mlpjit.kernels.normalizations import normalizations
 from mlpjit.kernels.optimizers import (  # noqa: F401  (these register their entries)
     averaging,
     diagonal_hessian,
+    eigenbasis,
     fisher,
     kronecker,
     lie_group,

@@ -34,11 +34,11 @@ def loads(tmp_path_factory) -> list[tuple[dict[str, float], list[str]]]:
 
 
 def test_an_optimizer_compiles_within_a_second(loads):
-    """Measured: 0.1 to 0.5 s; L-BFGS with its line search takes 2 to 3. A machine under load may double one of them."""
+    """Measured: 0.1 to 0.5 s, 2 to 3 s with a line search or factors of matrices. Load may double one of them."""
     (seconds, compiled), _ = loads
     assert len(compiled) > len(seconds)
     assert statistics.median(seconds.values()) < 1.0
-    assert max(seconds.values()) < 4.0
+    assert max(seconds.values()) < 6.0
 
 
 def test_a_second_process_compiles_nothing(loads):

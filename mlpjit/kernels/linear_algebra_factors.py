@@ -1,13 +1,26 @@
 """Factorizations in scratch memory: eigenvectors of symmetric matrices, orthonormal columns, triangular systems.
 
-Rows are `wide(columns)` numbers apart; what pads them is neither read nor written. Loops go along rows and carry no
-sum, so they are vector loops; sums are made in order. A number that is not finite comes out as NaN in all that depends
-on it. Loops over a row are kernels of their own: inlined everywhere, they took three times as long to compile.
+Rows are `wide(columns)` numbers apart; what pads them is neither read nor written. A number that is not finite comes
+out as NaN in all that depends on it.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlpjit.kernels.linear_algebra_products import wide
+from mlpjit.kernels.linear_algebra_rows import (
+    SMALLEST,
+    add_scaled,
+    column_sizes,
+    divide,
+    fill,
+    identity,
+    largest_entry,
+    rotate,
+    set_scaled,
+    sum_of_products,
+)
 from mlpjit.kernels.optimizers.registration import larger
 from mlpjit.kernels.rules import (
     DtypeConstant,
@@ -27,69 +40,11 @@ from mlpjit.kernels.rules import (
     store,
 )
 
-ULP = DtypeConstant("ULP", 2.0**-23, 2.0**-52)
-SMALLEST = DtypeConstant("SMALLEST", 2.0**-126, 2.0**-1022)
+ULP: Any = DtypeConstant("ULP", 2.0**-23, 2.0**-52)
 # Against a largest entry of 1. The square of a smaller number has lost digits: no reflection or rotation is made of it.
 NEGLIGIBLE = DtypeConstant("NEGLIGIBLE", 2.0**-50, 2.0**-450)
 # QL needs less than two iterations an eigenvalue; a matrix that has not converged after so many is left as it is.
 MOST_ITERATIONS = 40
-
-
-@kernel
-def fill(count: Int, value: Real, x: Reals) -> None:
-    """X = value."""
-    for i in range(count):
-        store(x, i, value)
-
-
-@kernel
-def set_scaled(count: Int, factor: Real, x: Reals, y: Reals) -> None:
-    """Y = factor x; y may be x."""
-    for i in range(count):
-        store(y, i, factor * load(x, i))
-
-
-@kernel
-def add_scaled(count: Int, factor: Real, x: Reals, y: Reals) -> None:
-    """Y += factor x."""
-    for i in range(count):
-        store(y, i, fma(factor, load(x, i), load(y, i)))
-
-
-@device
-def identity(n, x):
-    """X = 1."""
-    stride = wide(n)
-    for i in range(n):
-        fill(n, real(0.0), offset(x, i * stride))
-        store(x, i * (stride + 1), 1.0)
-
-
-@kernel
-def sum_of_products(count: Int, x: Reals, y: Reals) -> Real:
-    """<x, y>, in order."""
-    total = 0.0
-    for i in range(count):
-        total = fma(load(x, i), load(y, i), total)
-    return total
-
-
-@kernel
-def largest_entry(rows: Int, columns: Int, a: Reals, stride: Int) -> Real:
-    """The largest |entry|; NaN where there is one."""
-    found = 0.0
-    for i in range(rows):
-        for j in range(columns):
-            found = larger(absolute(load(a, i * stride + j)), found)
-    return found
-
-
-@kernel
-def transpose(rows: Int, columns: Int, a: Reals, stride: Int, out: Reals, out_stride: Int) -> None:
-    """Out = a^T; a is rows x columns."""
-    for i in range(rows):
-        for j in range(columns):
-            store(out, j * out_stride + i, load(a, i * stride + j))
 
 
 @device
@@ -111,8 +66,8 @@ def reflect(rows: Int, columns: Int, v: Reals, beta: Real, a: Reals, stride: Int
         add_scaled(columns, -(beta * load(v, i)), room, offset(a, i * stride))
 
 
-@device
-def make_tridiagonal(n, a, diagonal, beside, betas, w):
+@kernel
+def make_tridiagonal(n: Int, a: Reals, diagonal: Reals, beside: Reals, betas: Reals, w: Reals) -> None:
     """a = Q T Q^T: T's diagonal and the numbers beside it; Q as reflections, their v behind the diagonal of a's rows.
 
     Householder; Golub & Van Loan 2013, Matrix Computations, algorithm 8.3.1, on the whole of the symmetric matrix.
@@ -137,15 +92,6 @@ def make_tridiagonal(n, a, diagonal, beside, betas, w):
         store(diagonal, i, load(a, i * (stride + 1)))
     if n > 1:
         store(beside, n - 2, load(a, (n - 2) * stride + n - 1))
-
-
-@kernel
-def rotate(count: Int, c: Real, s: Real, lower: Reals, upper: Reals) -> None:
-    """(lower, upper) = (c lower - s upper, s lower + c upper)."""
-    for k in range(count):
-        low, high = load(lower, k), load(upper, k)
-        store(upper, k, fma(s, low, c * high))
-        store(lower, k, fma(c, low, -(s * high)))
 
 
 @device
@@ -175,8 +121,8 @@ def chase(n, first, last, diagonal, beside, x, stride):
     store(beside, last, 0.0)
 
 
-@device
-def diagonalize(n, diagonal, beside, x):
+@kernel
+def diagonalize(n: Int, diagonal: Reals, beside: Reals, x: Reals) -> None:
     """Make T diagonal by implicit QL steps, and rotate the rows of x along; beside[n - 1] is written too.
 
     Golub & Van Loan 2013, section 8.3.5, from the other end; an entry beside the diagonal is 0 below ulp |T|.
@@ -197,8 +143,8 @@ def diagonalize(n, diagonal, beside, x):
             chase(n, first, last, diagonal, beside, x, stride)
 
 
-@device
-def sort_rows(n, values, x, stride):
+@kernel
+def sort_rows(n: Int, values: Reals, x: Reals, stride: Int) -> None:
     """Sort values and the rows of x with them, the largest first."""
     for i in range(n - 1):
         best = i
@@ -245,6 +191,13 @@ def eigenvectors(n: Int, a: Reals, values: Reals, x: Reals, room: Reals) -> None
     set_scaled(n, scale, values, values)
 
 
+@device
+def column(count, a, stride, out):
+    """Copy a column."""
+    for i in range(count):
+        store(out, i, load(a, i * stride))
+
+
 @kernel
 def orthonormal_columns(n: Int, a: Reals, q: Reals, room: Reals) -> None:
     """Q of a = Q R, n x n, by Householder reflections; destroys a. A column depends on those before it below n ulp.
@@ -254,22 +207,14 @@ def orthonormal_columns(n: Int, a: Reals, q: Reals, room: Reals) -> None:
     """
     stride = wide(n)
     v, betas, sums = room, offset(room, stride), offset(room, 2 * stride)
-    fill(n, real(0.0), sums)
+    column_sizes(n, a, sums)
     for i in range(n):
-        for j in range(n):
-            store(sums, j, larger(absolute(load(a, i * stride + j)), load(sums, j)))
-    for j in range(n):
-        top = load(sums, j)
-        store(sums, j, select(top <= SMALLEST, real(0.0), 1.0 / top))
-    for i in range(n):
-        for j in range(n):
-            store(a, i * stride + j, load(a, i * stride + j) * load(sums, j))
+        divide(n, sums, offset(a, i * stride))
     identity(n, q)
     limit = real(n) * ULP
     for k in range(n):
         corner, rest = offset(a, k * (stride + 1)), n - k
-        for i in range(rest):
-            store(v, i, load(corner, i * stride))
+        column(rest, corner, stride, v)
         size = sqrt(sum_of_products(rest, v, v))
         if size <= limit:
             fill(rest, real(0.0), v)
@@ -280,8 +225,7 @@ def orthonormal_columns(n: Int, a: Reals, q: Reals, room: Reals) -> None:
             store(corner, i * stride, load(v, i))
     for k in range(n - 1, -1, -1):
         corner = offset(a, k * (stride + 1))
-        for i in range(n - k):
-            store(v, i, load(corner, i * stride))
+        column(n - k, corner, stride, v)
         reflect(n - k, n - k, v, load(betas, k), offset(q, k * (stride + 1)), stride, sums)
 
 

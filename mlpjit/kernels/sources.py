@@ -20,9 +20,8 @@ FOLDER = Path(__file__).parent
 RUN_MODULES = (
     "layout", "simd", "state_arrays", "tiles", "blocks", "buffers", "matmul", "elementary", "polynomials", "random",
     "losses/records", "losses/softmax", "matrices", "dropout", "residuals", "normalizations/records", "linear_algebra",
-    "linear_algebra_products", "linear_algebra_factors", "passes", "evaluation", "penalties", "steps", "outcomes",
-    "training", "plateau",
-    "mapping", "optimizers/stages", "activations/loops", "jit",
+    "linear_algebra_products", "linear_algebra_rows", "linear_algebra_factors", "passes", "evaluation", "penalties",
+    "steps", "outcomes", "training", "plateau", "mapping", "optimizers/stages", "activations/loops", "jit",
 )  # fmt: skip
 # Runs whose optimizer asks for Hessian-vector products go through these too.
 CURVATURE_MODULES = ("curvature", "pairs", "tangents")

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.linear_algebra_factors import (
-    add_scaled,
-    fill,
-    largest_entry,
-    set_scaled,
-    solve_right,
-    solve_transposed,
-    sum_of_products,
-    transpose,
-)
-from mlpjit.kernels.linear_algebra_products import product, wide
+from mlpjit.kernels.linear_algebra_factors import solve_right, solve_transposed
+from mlpjit.kernels.linear_algebra_products import product, squares, wide
+from mlpjit.kernels.linear_algebra_rows import add_scaled, fill, largest_entry, set_scaled, sum_of_products, transpose
 from mlpjit.kernels.optimizers.kronecker import average, spread, square
 from mlpjit.kernels.optimizers.layerwise import layerwise
 from mlpjit.kernels.optimizers.registration import larger, one_minus_power
@@ -21,8 +13,6 @@ from mlpjit.kernels.rules import (
     Int,
     Real,
     Reals,
-    device,
-    dot,
     float64,
     fma,
     kernel,
@@ -104,11 +94,33 @@ def balance(rows: Int, columns: Int, left: Reals, right: Reals) -> None:
     set_scaled(columns * wide(columns), real(1.0) / share, right, right)
 
 
-@device
-def begin_factor(n, scale, q):
+@kernel
+def begin_factor(n: Int, scale: Real, q: Reals) -> None:
     """Q = scale."""
     for i in range(n):
         store(q, i * (wide(n) + 1), scale)
+
+
+@kernel
+def move_vector(count: Int, rate: Real, q: Reals, mu: Reals, params: Reals) -> None:
+    """theta += rate q^2 mu."""
+    for i in range(count):
+        store(params, i, fma(rate * load(q, i), load(q, i) * load(mu, i), load(params, i)))
+
+
+@kernel
+def move_matrix(
+    rows: Int, columns: Int, rate: Real, left: Reals, right: Reals, right_turned: Reals, m: Reals, room: Reals,
+    params: Reals,
+) -> None:  # fmt: skip
+    """W += rate Q_L^T Q_L m Q_R^T Q_R; m, spread, is used up. room: as long."""
+    across, down = wide(columns), wide(rows)
+    product(rows, rows, columns, left, down, 1, m, across, room, across)
+    product(rows, rows, columns, left, 1, down, room, across, m, across)
+    product(rows, columns, columns, m, across, 1, right_turned, across, room, across)
+    product(rows, columns, columns, room, across, 1, right, across, m, across)
+    for i in range(rows):
+        add_scaled(columns, rate, offset(m, i * across), offset(params, i * columns))
 
 
 @kernel
@@ -141,13 +153,13 @@ def kron_scratch(rows: int, columns: int, kind: int) -> int:
     n = max(rows, columns)
     fit = 2 * rows * wide(columns) + 2 * columns * wide(rows) + 3 * square(n) + 2 * wide(n)
     matrix = 2 * rows * wide(columns) + square(columns) + fit + 32
-    return rows * columns + (matrix if kind == WEIGHT else rows * columns)
+    return rows * columns + (matrix if kind == WEIGHT else 0)
 
 
 @layerwise(
     "Q -= eta_Q triu(A A^T - B B^T) Q / |A A^T + B B^T|, A = Q g, B = Q^-T v, v normal, Q = Q_L kron Q_R; "
     "m = b m + (1 - b) g; theta -= eta Q^T Q m", "Li 2015, arXiv:1512.04202; Li 2018, arXiv:1809.10232", state=("mu",),
-    parts=(one_minus_power,), extra=kron_extra, extra_scratch=kron_scratch, draws=True, momentum=0.9,
+    parts=(one_minus_power,), extra=kron_extra, extra_scratch=kron_scratch, draws=True, momentum=0.0,
     preconditioner_rate=0.1, first_scale=0.0, precondition_frequency=1, corrected=False,
 )  # fmt: skip
 def psgd_kron(step, rows, columns, kind, count, params, grads, state, extra, scratch, settings, learning_rate, loss):
@@ -157,7 +169,7 @@ def psgd_kron(step, rows, columns, kind, count, params, grads, state, extra, scr
     bound of the second-order term; first_scale is that of Q, 0: (size / |g|^2)^1/4 of the first gradient that is not 0.
     A gradient of 0 fits nothing: Q would grow without end. corrected: m is divided by 1 - b^t.
     """
-    size, energy = rows * columns, dot(grads, grads, rows * columns)
+    size, energy = rows * columns, squares(1, rows * columns, grads, 0)
     b, rate, first = load(settings, 0), real(load(settings, 1)), load(settings, 2)
     every, matrix = int(load(settings, 3)), kind == WEIGHT
     average(size, real(b), real(1.0 - b), grads, state)
@@ -178,10 +190,7 @@ def psgd_kron(step, rows, columns, kind, count, params, grads, state, extra, scr
     if not matrix:
         if fits:
             fit_diagonal(size, rate, grads, scratch, extra)
-        update = offset(scratch, size)
-        for i in range(size):
-            store(update, i, load(extra, i) * load(extra, i) * load(state, i))
-        add_scaled(size, stride, update, params)
+        move_vector(size, stride, extra, state, params)
         return
     g = offset(scratch, size)
     v, right_turned = offset(g, rows * across), offset(g, 2 * rows * across)
@@ -196,9 +205,4 @@ def psgd_kron(step, rows, columns, kind, count, params, grads, state, extra, scr
         fit_factors(rows, columns, rate, g, v, right_turned, left, right, room)
     transpose(columns, columns, right, across, right_turned, across)
     spread(rows, columns, state, g)
-    product(rows, rows, columns, left, down, 1, g, across, v, across)
-    product(rows, rows, columns, left, 1, down, v, across, g, across)
-    product(rows, columns, columns, g, across, 1, right_turned, across, v, across)
-    product(rows, columns, columns, v, across, 1, right, across, g, across)
-    for i in range(rows):
-        add_scaled(columns, stride, offset(g, i * across), offset(params, i * columns))
+    move_matrix(rows, columns, stride, left, right, right_turned, g, v, params)
