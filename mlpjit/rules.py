@@ -192,6 +192,15 @@ def line_searches_need_the_gradient_of_their_loss(values: Values) -> str | None:
     return f"optimizer {name!r} with {found}: its line search needs the loss's own gradient" if wrong else None
 
 
+@rule("optimizer", "normalization")
+def factors_are_of_the_stored_weights(values: Values) -> str | None:
+    """Inputs and deltas factorize the gradient of the W that the products read, which weight normalization makes."""
+    name, normalization = values["optimizer"]["name"], values["normalization"]
+    if not optimizers[name].factors or normalization != "weight":
+        return None
+    return f"optimizer {name!r} with normalization 'weight': its factors are those of another matrix than the stored W"
+
+
 @rule("residual", *SHAPE_FIELDS)
 def skips_join_equal_widths(values: Values) -> str | None:
     """A residual connection adds a hidden layer to the next one."""

@@ -36,6 +36,12 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"loss": "cross_entropy", "dataset": "diabetes"}, "loss 'cross_entropy' on 'diabetes', a regression dataset"),
     ({"loss": "hinge", "dataset": "diabetes"}, "loss 'hinge' on 'diabetes', a regression dataset: need one of 'mse'"),
     ({"output_activation": "softmax"}, "output_activation 'softmax' with loss 'cross_entropy'"),
+    ({"optimizer": "kfac", "normalization": "weight"}, "optimizer 'kfac' with normalization 'weight': its factors"),
+    ({"optimizer": "kfac", "loss": "hinge"}, "optimizer 'kfac' with loss 'hinge': no labels can be drawn from it"),
+    (
+        {"optimizer": "lbfgs", "clip": "value", "wrapper": "sam"},
+        "optimizer 'lbfgs' with clip, wrapper 'sam': its line search needs the loss's own gradient",
+    ),
     (
         {"loss": "binary_cross_entropy", "output_activation": "sigmoid"},
         "output_activation 'sigmoid' with loss 'binary_cross_entropy': it works on logits; need 'identity'",
