@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlpjit.kernels.cholesky import cholesky, cholesky_solve
 from mlpjit.kernels.linear_algebra_products import product, wide
+from mlpjit.kernels.linear_algebra_rows import transpose
 from mlpjit.kernels.optimizers.layerwise import whole
 from mlpjit.kernels.optimizers.stages import (
     BIAS,
@@ -87,20 +88,12 @@ def damped_root(size: Int, damping: Real, a: Reals, root: Reals) -> None:
 
 
 @kernel
-def transpose(rows: Int, columns: Int, x: Reals, out: Reals) -> None:
-    """out (columns, rows) = x^T, both packed."""
-    for i in range(rows):
-        for j in range(columns):
-            store(out, j * rows + i, load(x, i * columns + j))
-
-
-@kernel
 def precondition(tall: Int, columns: Int, inputs_root: Reals, deltas_root: Reals, g: Reals, room: Reals) -> None:
     """g = A^-1 g S^-1 in place, packed (tall, columns), W's rows and then the bias; room for as many numbers."""
     cholesky_solve(tall, inputs_root, wide(tall), columns, g, columns)
-    transpose(tall, columns, g, room)
+    transpose(tall, columns, g, columns, room, tall)
     cholesky_solve(columns, deltas_root, wide(columns), tall, room, tall)
-    transpose(columns, tall, room, g)
+    transpose(columns, tall, room, tall, g, columns)
 
 
 @kernel
