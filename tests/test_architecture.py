@@ -82,7 +82,7 @@ def test_only_jit_calls_numba(path):
 
 
 def test_kernels_have_names_of_their_own():
-    """Kernels call each other by symbol, which is made of the name: of two with one name the wrong one would be called."""
+    """Kernels call each other by a symbol made of the name: of two with one name the wrong one would be called."""
     trees = [ast.parse(path.read_text()) for path in FILES if top(path) == "kernels"]
     functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     names = [f.name for f in functions if any(isinstance(d, ast.Name) and d.id == "kernel" for d in f.decorator_list)]
