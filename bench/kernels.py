@@ -80,13 +80,13 @@ class Losses(_Case):
 
 
 class Optimizers(_Case):
-    """One update of 17,290 parameters."""
+    """One update of 5,578 parameters."""
 
     params = (
         [
             "sgd", "momentum", "nesterov", "rmsprop", "adam", "adagrad", "adadelta", "centered_rmsprop", "rprop",
             "madgrad", "adamw", "amsgrad", "adamax", "nadam", "radam", "adabelief", "yogi", "adabound", "amsbound",
-            "adan", "laprop", "adopt", "ademamix", "lion", "sign_sgd", "signum",
+            "adan", "laprop", "adopt", "ademamix", "lion", "sign_sgd", "signum", "muon", "shampoo", "soap", "psgd_kron",
         ],
         ["float32"],
     )  # fmt: skip
@@ -107,6 +107,7 @@ class Pieces(_Case):
             "clipping/global_norm", "clipping/value", "normalization/batch_forward", "normalization/batch_backward",
             "pass/gather", "pass/refresh_weights", "pass/forward", "pass/gradient", "random/uniform",
             "random/permutation", "pass/column_sums", "run/evaluate", "schedule/cosine", "init/orthogonal",
+            "normalization/rows_forward", "normalization/rows_backward",
         ],
         ["float32"],
     )  # fmt: skip
