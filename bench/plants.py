@@ -56,7 +56,7 @@ PLANTS = (
     Plant("optimizer loops", KERNELS + "optimizers/stages.py", "elementwise_loop",
           (("for i in range(first, end):", "for i in range(first, first + (end - first) // {d}):"),), ("optimizer_",)),
     Plant("clipping by norm", KERNELS + "optimizers/clipping.py", "global_norm_clipping", (), ("clipping_",),
-          text=(("    norm = sqrt(dot(grads, grads, count))\n",
+          text=(("    shrink(count, sqrt(dot(grads, grads, count)) + load(settings, 1), load(settings, 0), grads)\n",
                  "    if dot(grads, grads, count // {d}) < 0.0:\n        return DONE\n"),)),
     Plant("clipping by value", KERNELS + "optimizers/clipping.py", "value_clipping", (COUNT,), ("clipping_",)),
     Plant("normalization", KERNELS + "normalizations/batch_values.py", "normalize_batch", (ROWS,),
