@@ -27,8 +27,8 @@ GENERATED = "(`tests/datasets/test_generated.py`)"
 # Entries that no outside code has: the derivation and the two independent checks, by kind and name.
 DERIVED: dict[str, dict[str, str]] = {
     "optimizers": {
-        "kfac": "with drawn labels, which only runs have: deltas of the drawn labels, by hand in NumPy; their frequencies "
-        "are the predicted ones; the dense inverse of A kron S; the exact Fisher of one sample "
+        "kfac": "with drawn labels, which only runs have: a run's step from labels drawn by hand in NumPy; their "
+        "frequencies are the predicted ones; the dense inverse of A kron S; the exact Fisher of one sample "
         "(`tests/test_curvature_optimizers.py`)",
     },
     "penalties": {"l2": "scikit-learn's alpha: whole loss curves of its MLPClassifier (`tests/facts/test_sklearn.py`)"},
