@@ -45,7 +45,7 @@ class Forward:
     def forward(self) -> None:
         """Forward with the statistics of this batch, and with dropout where masks were drawn."""
         count, table = len(self.layers), self.space.layers
-        self.call(refresh_weights, count, table, self.params, self.workspace)
+        self.call(refresh_weights, len(self.x), count, table, self.params, self.workspace)
         sizes = len(self.x), self.training, int(self.softmax), count
         self.call(forward, *sizes, table, self.params, self.moments, self.workspace)
 

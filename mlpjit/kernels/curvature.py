@@ -276,7 +276,7 @@ def hessian_vector_product(
     a vector to spare behind them.
     """
     moved = offset(layers, layer_count * LAYER_COLUMNS)
-    refresh_weights(layer_count, layers, params, workspace)
+    refresh_weights(2 * rows, layer_count, layers, params, workspace)
     refresh_moved(layer_count, layers, moved, params, vector, workspace)
     forward_pairs(rows, layer_count, layers, params, vector, x, workspace)
     last = offset(layers, (layer_count - 1) * LAYER_COLUMNS)

@@ -92,7 +92,7 @@ def finite(x):
 def evaluate_test(plan: Ints, arrays: Ints, params: Reals, moments: Reals, place: Int) -> None:
     """Evaluate the test set at some parameters; its loss and score go to carry[place] and behind."""
     carry, workspace = float64s(arrays, CARRY), reals(arrays, WORKSPACE)
-    refresh_weights(load(plan, LAYER_COUNT), ints(arrays, LAYERS), params, workspace)
+    refresh_weights(load(plan, CHUNK), load(plan, LAYER_COUNT), ints(arrays, LAYERS), params, workspace)
     x, y, score = reals(arrays, X_TEST), reals(arrays, Y_TEST), offset(carry, place + 1)
     value = evaluate(plan, arrays, 0, params, moments, load(plan, TEST_ROWS), x, y, 0, score, score)
     store(carry, place, value)
@@ -111,7 +111,9 @@ def settle_point(plan: Ints, arrays: Ints, step: Int) -> Int:
     if load(plan, RUNNING_SIZE) > 0:
         copy_reals(load(plan, RUNNING_SIZE), reals(arrays, MOMENTS), moments)
         params, spare = reals(arrays, GRADS), offset(float64s(arrays, SUMS), load(plan, OUTPUTS))
-        refresh_weights(load(plan, LAYER_COUNT), ints(arrays, LAYERS), params, reals(arrays, WORKSPACE))
+        refresh_weights(
+            load(plan, CHUNK), load(plan, LAYER_COUNT), ints(arrays, LAYERS), params, reals(arrays, WORKSPACE)
+        )
         # A single sample has no variance.
         rows -= 1 if rows % load(plan, CHUNK) == 1 else 0
         x, y = reals(arrays, X_TRAIN), reals(arrays, Y_TRAIN)
@@ -129,7 +131,7 @@ def evaluate_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int, train_loss: 
     params, moments = reals(arrays, PARAMS + point), reals(arrays, MOMENTS + point)
     written = int(load(carry, ROWS_WRITTEN))
     row = record_row(plan, arrays, written)
-    refresh_weights(load(plan, LAYER_COUNT), ints(arrays, LAYERS), params, reals(arrays, WORKSPACE))
+    refresh_weights(load(plan, CHUNK), load(plan, LAYER_COUNT), ints(arrays, LAYERS), params, reals(arrays, WORKSPACE))
     x, y = reals(arrays, X_VALIDATION), reals(arrays, Y_VALIDATION)
     score = offset(row, RECORD_VALIDATION_SCORE)
     # Before the first step running statistics are 0 and 1 and say nothing: epoch 0 uses the samples' own. What that

@@ -50,7 +50,8 @@ from mlpjit.kernels.matmul import (
 )
 from mlpjit.kernels.matrices import add_column_products, add_matrix, column_sums, copy_matrix, multiply_matrix
 from mlpjit.kernels.normalizations.records import call_normalize, call_normalize_back, call_reweigh, call_reweigh_back
-from mlpjit.kernels.rules import Int, Ints, Reals, kernel, load, offset, real, reals, store
+from mlpjit.kernels.one_row import forward_row, input_gradient_row, outer_product, plain_gradient_row
+from mlpjit.kernels.rules import Int, Ints, Reals, device, kernel, load, offset, real, reals, store
 
 
 @kernel
@@ -64,15 +65,40 @@ def pack_weights(l: Int, layer: Ints, w: Reals, workspace: Reals) -> None:  # no
 
 
 @kernel
-def refresh_weights(layer_count: Int, layers: Ints, params: Reals, workspace: Reals) -> None:
-    """Make the copies of every W that the products read; to be called when the parameters have changed."""
+def refresh_weights(rows: Int, layer_count: Int, layers: Ints, params: Reals, workspace: Reals) -> None:
+    """Make the copies of every W that products of so many rows read; to be called when the parameters have changed."""
     for l in range(layer_count):  # noqa: E741
         layer = offset(layers, l * LAYER_COLUMNS)
         w = offset(params, load(layer, WEIGHT_AT))
         if load(layer, REWEIGH) != 0:
             call_reweigh(load(layer, REWEIGH), layer, params, workspace)
             w = offset(workspace, load(layer, EFFECTIVE_AT))
-        pack_weights(l, layer, w, workspace)
+        if rows > 1:
+            pack_weights(l, layer, w, workspace)
+
+
+@device
+def weights_of(layer, params, workspace):
+    """Return the place of a layer's W, packed: in the parameters, or where it was reweighed."""
+    if load(layer, REWEIGH) != 0:
+        return offset(workspace, load(layer, EFFECTIVE_AT))
+    return offset(params, load(layer, WEIGHT_AT))
+
+
+@kernel
+def affine_map(rows: Int, layer: Ints, params: Reals, workspace: Reals) -> None:
+    """z = W a + b of a layer."""
+    fan_in, fan_out, stride = load(layer, FAN_IN), load(layer, FAN_OUT), load(layer, STRIDE)
+    a, z = offset(workspace, load(layer, INPUT_AT)), offset(workspace, load(layer, SLOPE_AT))
+    bias, panels = offset(params, load(layer, BIAS_AT)), load(layer, PANELS_AT)
+    if rows == 1:
+        forward_row(fan_in, fan_out, a, weights_of(layer, params, workspace), bias, z)
+        return
+    if panels != NONE_AT:
+        w, panel_step, w_stride = offset(workspace, panels), fan_in, LANES
+    else:
+        w, panel_step, w_stride = offset(params, load(layer, WEIGHT_AT)), 1, fan_out
+    forward_product(rows, fan_in, fan_out, a, load(layer, INPUT_STRIDE), w, panel_step, w_stride, bias, z, stride)
 
 
 @kernel
@@ -93,16 +119,9 @@ def forward(
     """z = W a + b, a = f(z), layer by layer. `training`: EVALUATION, STATISTICS or TRAINING."""
     for l in range(layer_count):  # noqa: E741
         layer = offset(layers, l * LAYER_COLUMNS)
-        fan_in, fan_out, stride = load(layer, FAN_IN), load(layer, FAN_OUT), load(layer, STRIDE)
-        a = offset(workspace, load(layer, INPUT_AT))
-        z = offset(workspace, load(layer, SLOPE_AT))
-        bias = offset(params, load(layer, BIAS_AT))
-        panels = load(layer, PANELS_AT)
-        if panels != NONE_AT:
-            w, panel_step, w_stride = offset(workspace, panels), fan_in, LANES
-        else:
-            w, panel_step, w_stride = offset(params, load(layer, WEIGHT_AT)), 1, fan_out
-        forward_product(rows, fan_in, fan_out, a, load(layer, INPUT_STRIDE), w, panel_step, w_stride, bias, z, stride)
+        fan_out, stride = load(layer, FAN_OUT), load(layer, STRIDE)
+        a, z = offset(workspace, load(layer, INPUT_AT)), offset(workspace, load(layer, SLOPE_AT))
+        affine_map(rows, layer, params, workspace)
         if load(layer, NORMALIZE) != 0:
             call_normalize(load(layer, NORMALIZE), rows, training, layer, params, running, workspace)
         if load(layer, RESIDUAL) == POST:
@@ -153,17 +172,45 @@ def use_gradient(rows: Int, layer: Ints, grads: Reals, workspace: Reals) -> None
 
 
 @kernel
-def descend(rows: Int, layer: Ints, below: Ints, workspace: Reals) -> None:
+def delta_below(rows: Int, layer: Ints, below: Ints, params: Reals, workspace: Reals) -> None:
+    """Turn df of the layer below, at its SLOPE_AT, into its delta: (delta W^T) df."""
+    fan_in, fan_out, stride = load(layer, FAN_IN), load(layer, FAN_OUT), load(below, STRIDE)
+    delta, slope = offset(workspace, load(layer, SLOPE_AT)), offset(workspace, load(below, SLOPE_AT))
+    if rows == 1:
+        input_gradient_row(fan_out, fan_in, delta, weights_of(layer, params, workspace), slope, slope)
+        return
+    turned = offset(workspace, load(layer, TRANSPOSED_AT))
+    input_gradient(rows, fan_out, fan_in, delta, load(layer, STRIDE), turned, slope, stride, slope, stride)
+
+
+@kernel
+def descend(rows: Int, layer: Ints, below: Ints, params: Reals, workspace: Reals) -> None:
     """Keep dL/da of the layer below, delta W^T and what the skip hands down; then delta there is it times df."""
     fan_in, fan_out, stride = load(layer, FAN_IN), load(layer, FAN_OUT), load(below, STRIDE)
     delta, turned = offset(workspace, load(layer, SLOPE_AT)), offset(workspace, load(layer, TRANSPOSED_AT))
     gradient = offset(workspace, load(below, GRADIENT_AT))
-    plain_product(
-        rows, fan_out, fan_in, delta, load(layer, STRIDE), turned, fan_out, LANES, gradient, stride
-    )  # fmt: skip
+    if rows == 1:
+        plain_gradient_row(fan_out, fan_in, delta, weights_of(layer, params, workspace), gradient)
+    else:
+        plain_product(rows, fan_out, fan_in, delta, load(layer, STRIDE), turned, fan_out, LANES, gradient, stride)
     if load(layer, RESIDUAL) != NO_SKIP:
         add_matrix(rows * stride, offset(workspace, load(layer, GRADIENT_AT)), gradient)
     multiply_matrix(rows * stride, gradient, offset(workspace, load(below, SLOPE_AT)))
+
+
+@kernel
+def gradient_of_weights(rows: Int, layer: Ints, params: Reals, grads: Reals, workspace: Reals) -> None:
+    """Gradients of a layer's W and b from its delta."""
+    fan_in, fan_out, stride = load(layer, FAN_IN), load(layer, FAN_OUT), load(layer, STRIDE)
+    a, delta = offset(workspace, load(layer, INPUT_AT)), offset(workspace, load(layer, SLOPE_AT))
+    out = offset(grads, load(layer, WEIGHT_AT))
+    if rows == 1:
+        outer_product(fan_in, fan_out, a, delta, out)
+    else:
+        weight_gradient(fan_in, rows, fan_out, a, load(layer, INPUT_STRIDE), delta, stride, out)
+    if load(layer, REWEIGH_BACK) != 0:
+        call_reweigh_back(load(layer, REWEIGH_BACK), layer, params, grads, workspace)
+    column_sums(rows, fan_out, delta, stride, offset(grads, load(layer, BIAS_AT)))
 
 
 @kernel
@@ -171,22 +218,14 @@ def backward(rows: Int, layer_count: Int, layers: Ints, params: Reals, grads: Re
     """Gradients of all parameters from the delta of the last layer, which stands at its SLOPE_AT (source 4)."""
     for l in range(layer_count - 1, -1, -1):  # noqa: E741
         layer = offset(layers, l * LAYER_COLUMNS)
-        fan_in, fan_out, stride = load(layer, FAN_IN), load(layer, FAN_OUT), load(layer, STRIDE)
-        delta = offset(workspace, load(layer, SLOPE_AT))
         if load(layer, GRADIENT_AT) != NONE_AT:
             use_gradient(rows, layer, grads, workspace)
         if load(layer, NORMALIZE_BACK) != 0:
             call_normalize_back(load(layer, NORMALIZE_BACK), rows, layer, params, grads, workspace)
-        a, a_stride = offset(workspace, load(layer, INPUT_AT)), load(layer, INPUT_STRIDE)
-        weight_gradient(fan_in, rows, fan_out, a, a_stride, delta, stride, offset(grads, load(layer, WEIGHT_AT)))
-        if load(layer, REWEIGH_BACK) != 0:
-            call_reweigh_back(load(layer, REWEIGH_BACK), layer, params, grads, workspace)
-        column_sums(rows, fan_out, delta, stride, offset(grads, load(layer, BIAS_AT)))
+        gradient_of_weights(rows, layer, params, grads, workspace)
         if l > 0:
             below = offset(layers, (l - 1) * LAYER_COLUMNS)
-            slope, slope_stride = offset(workspace, load(below, SLOPE_AT)), load(below, STRIDE)
-            turned = offset(workspace, load(layer, TRANSPOSED_AT))
             if load(below, GRADIENT_AT) == NONE_AT:
-                input_gradient(rows, fan_out, fan_in, delta, stride, turned, slope, slope_stride, slope, slope_stride)
+                delta_below(rows, layer, below, params, workspace)
             else:
-                descend(rows, layer, below, workspace)
+                descend(rows, layer, below, params, workspace)

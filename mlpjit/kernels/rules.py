@@ -244,6 +244,7 @@ uint64 = Primitive("uint64")
 int32 = Primitive("int32")
 float32 = Primitive("float32")
 dot = Primitive("dot")
+plain_dot = Primitive("plain_dot")
 summed = Primitive("summed")
 # Pointers from a table of addresses: reals(arrays, SLOT) has the dtype of the run.
 reals = Primitive("reals")

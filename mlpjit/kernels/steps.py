@@ -159,7 +159,7 @@ def predict_batch(plan, arrays, rows):
     """Forward on the gathered batch; return the last layer."""
     layers, workspace, softmax = ints(arrays, LAYERS), reals(arrays, WORKSPACE), load(plan, SOFTMAX_OUTPUT)
     params, moments, count = reals(arrays, PARAMS), reals(arrays, MOMENTS), load(plan, LAYER_COUNT)
-    refresh_weights(count, layers, params, workspace)
+    refresh_weights(rows, count, layers, params, workspace)
     forward(rows, TRAINING, softmax, count, layers, params, moments, workspace)
     return offset(layers, (count - 1) * LAYER_COLUMNS)
 
