@@ -186,6 +186,7 @@ class Stage(Rule):
     `draws`: it draws random numbers; behind its hyperparameters stand the low and the high 32 bits of the seed.
     `factors`: it reads the inputs and deltas of the batch. `samples` names the hyperparameter under which it asks for
     labels drawn from the prediction. `line_search`: it compares losses with the gradient that it is given.
+    `interleave`: how many vectors an elementwise loop works on side by side, for rules whose steps wait for each other.
     """
 
     kind: str = "elementwise"
@@ -205,6 +206,7 @@ class Stage(Rule):
     factors: bool = False
     samples: str = ""
     line_search: bool = False
+    interleave: int = 1
 
     def __post_init__(self) -> None:
         known = {name: HYPERPARAMETERS[name] for name in self.defaults if name in HYPERPARAMETERS}
@@ -253,5 +255,6 @@ float64s = Primitive("float64s")
 # Integer arithmetic that stays in the width of its first operand (Numba's own would widen to int64).
 iadd = Primitive("iadd")
 isub = Primitive("isub")
+imul = Primitive("imul")
 ishl = Primitive("ishl")
 iashr = Primitive("iashr")

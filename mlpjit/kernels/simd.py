@@ -245,7 +245,7 @@ def _integer_operation(name: str, operation: str) -> None:
     primitive(typed)
 
 
-for _name, _operation in (("iadd", "add"), ("isub", "sub"), ("ishl", "shl"), ("iashr", "ashr")):
+for _name, _operation in (("iadd", "add"), ("isub", "sub"), ("imul", "mul"), ("ishl", "shl"), ("iashr", "ashr")):
     _integer_operation(_name, _operation)
 
 
@@ -298,6 +298,32 @@ def by_dtype(name: str, dtype: types.Type) -> Callable[..., Any]:
     if name == "real":
         return PRIMITIVES[str(dtype)]
     return PRIMITIVES["float32_pointer" if dtype == types.float32 else "float64s"]
+
+
+def _hint(module: ir.Module, name: str, value: int) -> Any:
+    """Return a loop's metadata node with one hint; its first operand is the node itself, as LLVM wants it."""
+    node = module.add_metadata([module.add_metadata([f"{name}.{len(module.metadata)}"])])
+    node.operands = (node, module.add_metadata([name, INT32(value)]))
+    return node
+
+
+@primitive
+def interleave(typing: Any, count: Any) -> Any:
+    """Have LLVM work on `count` vectors (1, 2 or 4) side by side in every loop that ends above this place."""
+    if not isinstance(count, types.IntegerLiteral):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        seen, number = set(), count.literal_value
+        for block in builder.function.blocks:
+            seen.add(block.name)
+            end = block.terminator
+            back = end is not None and end.opname == "br" and len(end.operands) == 1 and end.operands[0].name in seen
+            if back and number > 1:
+                end.set_metadata("llvm.loop", _hint(builder.module, "llvm.loop.interleave.count", number))
+        return context.get_dummy_value()
+
+    return types.void(count), generate
 
 
 @primitive

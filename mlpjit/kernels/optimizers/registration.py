@@ -16,17 +16,17 @@ optimizers: Registry[Stage] = Registry("optimizer")
 
 def elementwise(
     scalars: Function, formula: str, citation: str, state: tuple[str, ...] = (), uses_params: bool = False,
-    decays: bool = False, initial: dict[str, float | str] | None = None, **defaults: float | bool,
+    decays: bool = False, initial: dict[str, float | str] | None = None, interleave: int = 1, **defaults: float | bool,
 ) -> Callable[[Function], Stage]:  # fmt: skip
     """Register an elementwise optimizer; the defaults are its hyperparameters in the order `scalars` takes them.
 
-    What uses_params, decays and initial mean stands at `Stage`.
+    What uses_params, decays, initial and interleave mean stands at `Stage`.
     """
 
     def register(function: Function) -> Stage:
         record = Stage(
             function.__name__, device(function), formula, citation, defaults, (device_float64(scalars),),
-            "elementwise", state, 0, scalars, uses_params, decays, initial or {},
+            "elementwise", state, 0, scalars, uses_params, decays, initial or {}, interleave=interleave,
         )  # fmt: skip
         return optimizers.register(record)
 

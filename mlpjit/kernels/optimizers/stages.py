@@ -51,6 +51,7 @@ load_states = Primitive("load_states")
 store_states = Primitive("store_states")
 update_of = Primitive("update_of")
 repeated = Primitive("repeated")
+interleave = Primitive("interleave")
 
 
 @pointer
@@ -68,7 +69,7 @@ def elementwise_loop(
 ) -> Int:  # fmt: skip
     """theta -= rule(g, [theta,] *states, *scalars), and the new states, in one pass over all arrays.
 
-    `rule`, `scalars`, SETTINGS, STATES, USES_PARAMS and DECAYS are filled in when the loop is compiled: `linked_names`.
+    `rule`, `scalars` and the names in capitals that are not known here are filled in at compilation: `linked_names`.
     scalars(step, learning_rate, *settings) runs in float64 once a step and its results are rounded once. Where DECAYS,
     the last of them is the decay of weight matrices: W -= decay W before the update; biases, gamma, beta as they are.
     """
@@ -86,6 +87,7 @@ def elementwise_loop(
             store_states(state, count, i, result)
             theta = fma(-decay, theta, theta) if DECAYS else theta  # noqa: F821
             store_apart(params, i, theta - update_of(result), PARAMS_APART)
+    interleave(INTERLEAVE)  # noqa: F821
     return DONE
 
 
@@ -94,4 +96,5 @@ def linked_names(record: Stage) -> dict[str, Any]:
     return {
         "rule": record.function, "scalars": record.scalars, "SETTINGS": len(record.defaults),
         "STATES": len(record.state), "USES_PARAMS": int(record.uses_params), "DECAYS": int(record.decays),
+        "INTERLEAVE": record.interleave,
     }  # fmt: skip
