@@ -46,7 +46,7 @@ def rows(text: str) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--log", type=Path, required=True)
-    parser.add_argument("--machine", default="zen4-2core")
+    parser.add_argument("--machine", default="zen3-2core")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mlpjit-asv-") as folder:
         tree = Path(folder) / "mlpjit"
