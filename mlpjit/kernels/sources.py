@@ -21,7 +21,7 @@ RUN_MODULES = (
     "layout", "simd", "state_arrays", "tiles", "blocks", "buffers", "matmul", "elementary", "polynomials", "random",
     "losses/records", "losses/softmax", "matrices", "dropout", "residuals", "normalizations/records", "linear_algebra",
     "linear_algebra_products", "linear_algebra_rows", "linear_algebra_factors", "passes", "evaluation", "penalties",
-    "steps", "outcomes", "training", "plateau", "mapping", "optimizers/stages", "activations/loops", "jit",
+    "one_row", "steps", "outcomes", "training", "plateau", "mapping", "optimizers/stages", "activations/loops", "jit",
 )  # fmt: skip
 # Runs whose optimizer asks for Hessian-vector products go through these too.
 CURVATURE_MODULES = ("curvature", "pairs", "tangents")
