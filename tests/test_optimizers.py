@@ -12,7 +12,7 @@ import mlpjit as mj
 from mlpjit.errors import ConfigError
 from mlpjit.kernels import jit
 from mlpjit.kernels.optimizers.adagrads import cube_root
-from mlpjit.kernels.rules import Int, Reals, kernel, load, real, store
+from mlpjit.kernels.rules import Int, Reals, kernel, load, store
 from mlpjit.kernels.sources import function_hash
 from mlpjit.registries import optimizers
 from mlpjit.single_step import Optimizer
@@ -33,7 +33,7 @@ BOUNDED = {
 def cube_roots(count: Int, x: Reals, y: Reals) -> None:
     """The cube root of MADGRAD."""
     for i in range(count):
-        store(y, i, cube_root(load(x, i), real(0.0)))
+        store(y, i, cube_root(load(x, i)))
 
 
 def gradients(length: int, steps: int = 10) -> list[np.ndarray]:
@@ -150,7 +150,7 @@ def test_decay_is_of_weight_matrices_alone():
         np.testing.assert_allclose(shrunk["W"], straight["W"] - decay * start["W"], rtol=1e-13, atol=1e-16)
 
 
-def test_the_cube_root_is_within_two_ulps():
+def test_the_cube_root_is_within_an_ulp():
     for dtype, low, high in (("float32", -125, 125), ("float64", -1000, 1000)):
         drawn = np.exp2(np.random.default_rng(4).uniform(low, high, 20000)).astype(dtype)
         given = np.concatenate([drawn, np.array([0.0, 1.0, 8.0, 27.0], dtype)])
@@ -158,7 +158,7 @@ def test_the_cube_root_is_within_two_ulps():
         found = np.empty_like(given)
         root.call(len(given), given.ctypes.data, found.ctypes.data)
         exact = np.cbrt(given.astype(np.longdouble))
-        assert np.abs((found - exact) / np.spacing(exact.astype(dtype))).max() <= (2.0 if dtype == "float32" else 1.0)
+        assert np.abs((found - exact) / np.spacing(exact.astype(dtype))).max() <= 1.0
 
 
 def test_adam_with_a_constant_gradient_steps_by_the_rate():
