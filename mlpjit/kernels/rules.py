@@ -255,6 +255,5 @@ float64s = Primitive("float64s")
 # Integer arithmetic that stays in the width of its first operand (Numba's own would widen to int64).
 iadd = Primitive("iadd")
 isub = Primitive("isub")
-imul = Primitive("imul")
 ishl = Primitive("ishl")
 iashr = Primitive("iashr")

@@ -245,7 +245,7 @@ def _integer_operation(name: str, operation: str) -> None:
     primitive(typed)
 
 
-for _name, _operation in (("iadd", "add"), ("isub", "sub"), ("imul", "mul"), ("ishl", "shl"), ("iashr", "ashr")):
+for _name, _operation in (("iadd", "add"), ("isub", "sub"), ("ishl", "shl"), ("iashr", "ashr")):
     _integer_operation(_name, _operation)
 
 
