@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,13 +21,21 @@ KINDS = {"W": WEIGHT, "b": BIAS, "gamma": GAMMA, "beta": BETA, "alpha": ALPHA}
 # The widest layer whose W the forward product reads in place. Copying to panels first pays above it only: batch 64,
 # AMD Zen 4, in place against panels and their copy, us: 256 wide 73 and 77, 512 291 and 325, 1024 1605 and 1411.
 DIRECT_WIDTH = 512
+PAGE, LINE = 4096, 64
+STAGGER = 25 * LINE  # near 0.382 of a page: the golden section keeps any few in a row apart
+_made = itertools.count()
 
 
 def aligned(count: int, dtype: str) -> np.ndarray:
-    """Return zeros that begin at a 64-byte boundary, with a vector to spare behind them."""
+    """Return zeros that begin at a 64-byte boundary, with a vector to spare behind them.
+
+    Arrays of a page or more begin at places in the page that are far from each other's: where two that a loop goes
+    through lie nearly a multiple of a page apart, loads wait for stores that only look like theirs.
+    """
     item = ITEM_BYTES.get(dtype, 8)
-    raw = np.zeros((count + VECTOR.get(dtype, 8)) * item + 64, np.uint8)
-    start = -raw.ctypes.data % 64
+    apart = count * item >= PAGE
+    raw = np.zeros((count + VECTOR.get(dtype, 8)) * item + (PAGE if apart else LINE), np.uint8)
+    start = (next(_made) * STAGGER - raw.ctypes.data) % PAGE if apart else -raw.ctypes.data % LINE
     made: np.ndarray = raw[start : start + count * item].view(dtype)
     return made
 
