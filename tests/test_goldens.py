@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from typing import Any
 
 import numpy as np
@@ -51,9 +52,18 @@ def test_a_wider_tolerance_has_a_reason(kind):
     assert [case.title for case in load(kind)[0] if case.tolerance > 1e-10 and not case.note] == []
 
 
+FIGURE = re.compile(r"\d\.\de[-+]\d\d")
+
+
 def test_the_page_is_current():
-    """`PYTHONPATH=tests:. python -m goldens.proofs` writes it."""
-    assert proofs.PAGE.read_text(encoding="utf-8") == proofs.page()
+    """`PYTHONPATH=tests:. python -m goldens.proofs` writes it.
+
+    The gradients of some problems are NumPy's, whose last bits depend on the CPU, so figures may differ a little.
+    """
+    written, found = proofs.PAGE.read_text(encoding="utf-8"), proofs.page()
+    assert FIGURE.sub("x", written) == FIGURE.sub("x", found)
+    for stored, now in zip(FIGURE.findall(written), FIGURE.findall(found), strict=True):
+        assert float(now) <= 4.0 * float(stored) + 1e-15
 
 
 def test_a_difference_is_found():
