@@ -9,6 +9,7 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,13 +43,18 @@ class Asked(Protocol):
 
 
 class Process:
-    """A version in a process of its own; `ask(function, *arguments)` calls a function of `worker` there."""
+    """A version in a process of its own; `ask(function, *arguments)` calls a function of `worker` there.
 
-    def __init__(self, version: Version, environment: dict[str, str]) -> None:
-        self.version = version
-        environment = {**os.environ, **environment, "PYTHONPATH": str(version.tree), "PYTHONSAFEPATH": "1"}
+    It finds its version under `link`, since the length of a path, which is part of every module's name, shifts what
+    comes to lie behind it in memory.
+    """
+
+    def __init__(self, version: Version, link: Path, environment: dict[str, str]) -> None:
+        self.version, self._link = version, link
+        link.symlink_to(version.tree.resolve(), target_is_directory=True)
+        environment = {**os.environ, **environment, "PYTHONPATH": str(link), "PYTHONSAFEPATH": "1"}
         self._process = subprocess.Popen(
-            [sys.executable, "-c", inspect.getsource(worker)], cwd=version.tree, env=environment, text=True,
+            [sys.executable, "-c", inspect.getsource(worker)], cwd=link.parent, env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
 
@@ -79,6 +85,7 @@ class Process:
         """End the process."""
         self._process.kill()
         self._process.communicate()
+        self._link.unlink(missing_ok=True)
 
 
 def ask(process: Asked, *request: Any) -> Any:
@@ -120,48 +127,34 @@ class Pair:
         return math.log(second / first) if sides[0] is self.before else math.log(first / second)
 
 
-class Lane(Pair):
-    """A process of each version, which has imported it; `load` begins a launch, `end` ends it, one at a time."""
+class Launch(Pair):
+    """A process of each version, which loads these cases, or all, on other cores than the one that is measured on."""
 
-    def __init__(self, before: Version, after: Version, dtype: str) -> None:
+    def __init__(self, before: Version, after: Version, dtype: str, names: Sequence[str] | None, folder: Path) -> None:
         first, second = random.sample((before, after), 2)  # whose process is the older one is left to chance
         shared = _environment()
-        made = {version: Process(version, shared) for version in (first, second)}
+        made = {version: Process(version, folder / f"{random.getrandbits(64):016x}", shared)
+                for version in (first, second)}  # fmt: skip
         self._processes = made[before], made[after]
         super().__init__(*self._processes)
         elsewhere = sorted(_cores() - {measuring_core()}) or sorted(_cores())
         for process in self._processes:
             process.send("stay", elsewhere)
             process.send("cases", dtype)
+            process.send("load", names)
 
-    def check(self) -> None:
-        """Wait until both have imported what they should."""
+    def ready(self) -> list[str]:
+        """Wait until both have loaded what they should; return the cases that both can make."""
+        found = []
         for process in self._processes:
             process.answer()
             version, package = process.version, Path(process.answer()["package"]).resolve()
             if not package.is_relative_to(version.tree.resolve()):
                 raise MlpjitError(f"{version.name}: another mlpjit was imported, from {package.parent}")
-
-    def load(self, names: Sequence[str] | None) -> None:
-        """Begin a launch: both load these cases, or all, on other cores than the one that is measured on."""
-        for process in self._processes:
-            process.send("fork")
-            process.send("load", names)
-
-    def ready(self) -> list[str]:
-        """Wait until both have loaded; return the cases that both can make."""
-        found = []
-        for process in self._processes:
-            process.answer()
             found.append(process.answer())
         for process in self._processes:
             ask(process, "stay", [measuring_core()])
         return [name for name in found[0] if name in found[1]]
-
-    def end(self) -> None:
-        """End the launch."""
-        for process in self._processes:
-            process.send("end")
 
     def close(self) -> None:
         """End both processes."""
@@ -192,40 +185,39 @@ class Launches:
 
     def __init__(self, before: Version, after: Version, dtype: str) -> None:
         self._versions = before, after, dtype
-        self._lanes: list[Lane] = []
+        self._open: list[Launch] = []
         self._repeats: dict[str, int] = {}
 
     def __enter__(self) -> Launches:
+        self._folder = tempfile.TemporaryDirectory(prefix="mlpjit-launches-")
         return self
 
     def __exit__(self, *error: object) -> None:
-        for lane in self._lanes:
-            lane.close()
+        for launch in self._open:
+            launch.close()
+        self._folder.cleanup()
 
     def measure(self, names: Sequence[str] | None, launches: int, layouts: int) -> Iterator[dict[str, float]]:
         """Give each launch's log(after / before) by case, the mean over so many layouts; None: of all cases."""
-        following = self._lane(0)
-        following.load(names)
+        following = self._start(names)
         for number in range(1, launches + 1):
             current, known = following, following.ready()
             if number < launches:
-                following = self._lane(number % 2)
-                following.load(names)
+                following = self._start(names)
             yield self._one(current, known, layouts)
-            current.end()
+            current.close()
+            self._open.remove(current)
 
-    def _lane(self, place: int) -> Lane:
-        if place == len(self._lanes):
-            self._lanes.append(Lane(*self._versions))
-            self._lanes[place].check()
-        return self._lanes[place]
+    def _start(self, names: Sequence[str] | None) -> Launch:
+        self._open.append(Launch(*self._versions, names, Path(self._folder.name)))
+        return self._open[-1]
 
-    def _one(self, lane: Lane, names: list[str], layouts: int) -> dict[str, float]:
+    def _one(self, launch: Launch, names: list[str], layouts: int) -> dict[str, float]:
         found: dict[str, float] = dict.fromkeys(names, 0.0)
         for name in random.sample(names, len(names)):
             if name not in self._repeats:
-                self._repeats[name] = lane.repeats(name)
+                self._repeats[name] = launch.repeats(name)
         for _ in range(layouts):
             for name in random.sample(names, len(names)):
-                found[name] += lane.log_ratio(name, self._repeats[name]) / layouts
+                found[name] += launch.log_ratio(name, self._repeats[name]) / layouts
         return found
