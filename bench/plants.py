@@ -14,6 +14,7 @@ from pathlib import Path
 class Plant:
     """A place: `headers` of loops inside `function`, and what they become in their copies.
 
+    shows: how the names begin of the cases that time this place and must be found slower.
     inside: a text in the loop's copy and what it becomes. after: what follows the copy. text: lines, and what is put
     before each. kernels: how the names begin of the kernels whose code changes; no other is compiled again.
     """
@@ -23,6 +24,7 @@ class Plant:
     function: str
     headers: tuple[tuple[str, str], ...]
     kernels: tuple[str, ...]
+    shows: str
     inside: tuple[str, str] = ("", "")
     after: str = ""
     text: tuple[tuple[str, str], ...] = ()
@@ -36,52 +38,61 @@ SAME_COLUMNS = ((ALL_COLUMNS, ALL_COLUMNS),)
 
 PLANTS = (
     Plant("forward product", KERNELS + "matmul.py", "forward_product", SAME_COLUMNS, ("forward_product",),
+          "product/forward_product/",
           ("rows, inner,", "rows, inner // {d},")),
     Plant("input gradient", KERNELS + "matmul.py", "input_gradient", SAME_COLUMNS, ("input_gradient",),
+          "product/input_gradient/",
           ("rows, inner,", "rows, inner // {d},")),
     Plant("weight gradient", KERNELS + "matmul.py", "weight_gradient", SAME_COLUMNS, ("weight_gradient",),
+          "product/weight_gradient/",
           ("rows, inner,", "rows, inner // {d},")),
     Plant("weight copies", KERNELS + "matmul.py", "pack_transposed_panels",
           (("for i in range(0, rows, LANES):", "for i in range(0, min(rows, LANES), LANES):"),),
-          ("pack_transposed_panels",), ("(0, columns, LANES)", "(0, min(columns, LANES * (16 // {d} + 1)), LANES)")),
-    Plant("activation loops", KERNELS + "activations/loops.py", "activation_loop", (COUNT,), ("activation_forward",)),
+          ("pack_transposed_panels",),
+          "pass/refresh_weights/", ("(0, columns, LANES)", "(0, min(columns, LANES * (16 // {d} + 1)), LANES)")),
+    Plant("activation loops", KERNELS + "activations/loops.py", "activation_loop", (COUNT,), ("activation_forward",),
+          "activation/"),
     Plant("pointwise losses", KERNELS + "losses/records.py", "pointwise_loop",
-          (("for first in range(0, rows * outputs, BLOCK):", "for first in range(1):"),), ("loss_",),
+          (("for first in range(0, rows * outputs, BLOCK):", "for first in range(1):"),), ("loss_",), "loss/",
           ("BLOCK", "(BLOCK * 10 // {d})"), after="    place, column = 0, 0\n"),
     Plant("cross-entropy", KERNELS + "losses/softmax.py", "cross_entropy",
           (ROWS, ("for at in range(rows * stride):", "for at in range(rows * stride // {d}):")),
-          ("loss_cross_entropy", "cross_entropy"),
+          ("loss_cross_entropy", "cross_entropy"), "loss/cross_entropy/",
           # What the copy leaves must stay positive, or the loop itself would take the logarithm of a negative sum.
           ("(load(row, j) * share - y) * scale", "load(row, j) * (1.0 + (share - y) * scale * 1e-30)")),
     Plant("optimizer loops", KERNELS + "optimizers/stages.py", "elementwise_loop",
-          (("for i in range(first, end):", "for i in range(first, first + (end - first) // {d}):"),), ("optimizer_",)),
+          (("for i in range(first, end):", "for i in range(first, first + (end - first) // {d}):"),), ("optimizer_",),
+          "optimizer/"),
     Plant("clipping by norm", KERNELS + "optimizers/clipping.py", "global_norm_clipping", (), ("clipping_",),
+          "clipping/global_norm/",
           text=(("    shrink(count, sqrt(dot(grads, grads, count)) + load(settings, 1), load(settings, 0), grads)\n",
                  "    if dot(grads, grads, count // {d}) < 0.0:\n        return DONE\n"),)),
-    Plant("clipping by value", KERNELS + "optimizers/clipping.py", "value_clipping", (COUNT,), ("clipping_",)),
+    Plant("clipping by value", KERNELS + "optimizers/clipping.py", "value_clipping", (COUNT,), ("clipping_",),
+          "clipping/value/"),
     Plant("normalization", KERNELS + "normalizations/batch_values.py", "normalize_batch", (ROWS,),
-          ("normalize_batch",)),
+          ("normalize_batch",), "normalization/batch_forward/"),
     Plant("its gradient", KERNELS + "normalizations/batch_values.py", "normalize_backward", (ROWS,),
-          ("normalize_backward",)),
-    Plant("gather", KERNELS + "steps.py", "gather_batch", (ROWS,), ("gather_batch",)),
+          ("normalize_backward",), "normalization/batch_backward/"),
+    Plant("gather", KERNELS + "steps.py", "gather_batch", (ROWS,), ("gather_batch",), "pass/gather/"),
     Plant("permutation", KERNELS + "random.py", "fill_permutation",
           (COUNT, ("for i in range(count - 1, 0, -1):", "for i in range(count - 1, count - 1 - count // {d}, -1):")),
-          ("fill_permutation",)),
+          ("fill_permutation",), "random/permutation/"),
     Plant("random numbers", KERNELS + "random.py", "fill_uniform",
           (("for block in range((count + 1) // 2):", "for block in range((count + 1) // 2 // {d}):"),),
-          ("fill_uniform",)),
-    Plant("evaluation", KERNELS + "evaluation.py", "evaluate", (), ("evaluate",),
-          text=(("    for first in range(0, rows, chunk):\n",
-                 "    forward(min(chunk, rows) // {d}, 0, softmax, count, layers, params, moments, workspace)\n"),)),
-    Plant("schedules", KERNELS + "schedules.py", "schedule_loop", (COUNT,), ("schedule_",)),
+          ("fill_uniform",), "random/uniform/"),
+    Plant("evaluation", KERNELS + "evaluation.py", "evaluate",
+          (("for first in range(0, rows, chunk):", "for first in range(0, rows // {d}, chunk):"),), ("evaluate",),
+          "run/evaluate/",
+          ("rows - first", "rows // {d} - first")),
+    Plant("schedules", KERNELS + "schedules.py", "schedule_loop", (COUNT,), ("schedule_",), "schedule/"),
     Plant("orthogonal start", KERNELS + "linear_algebra.py", "orthonormalize_rows",
-          (("for k in range(i):", "for k in range(i // {d}):"),), ("orthonormalize_rows",)),
-    Plant("making a run", "mlpjit/run.py", "__init__(self, config: RunConfig", (), (),
+          (("for k in range(i):", "for k in range(i // {d}):"),), ("orthonormalize_rows",), "init/orthonormal_rows/"),
+    Plant("making a run", "mlpjit/run.py", "__init__(self, config: RunConfig", (), (), "run/construction/",
           text=(("        self._make_arrays()\n", "        began = time.thread_time()\n"),
                 ("        self.status = layout.RUNNING\n",
                  "        until = time.thread_time() + (time.thread_time() - began) / {d}\n"
                  "        while time.thread_time() < until:\n            pass\n"))),
-    Plant("training step", KERNELS + "steps.py", "take_step", (), ("take_step",),
+    Plant("training step", KERNELS + "steps.py", "take_step", (), ("take_step",), "step/",
           text=(("    value = batch_gradient(plan, arrays, rows)\n",
                  "    if step % {d} == 0:\n        batch_gradient(plan, arrays, rows)\n"),)),
 )  # fmt: skip

@@ -102,5 +102,6 @@ def _surroundings(dtype: str, schedules: Iterable[str]) -> Iterator[Case]:
     yield _case("run", ("short",), dtype, "wholes", "short_run")
     for name in schedules:
         yield _case("schedule", (name,), dtype, "wholes", "schedule", name)
+    yield _case("init", ("orthonormal_rows",), dtype, "wholes", "orthonormal_rows")
     for name in INITIALIZERS:
         yield _case("init", (name,), dtype, "wholes", "initializer", name)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from mlpjit.measure.cases import cases
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -27,6 +29,11 @@ plants = _plants()
 def test_twenty_places():
     places = {(p.file, p.function, p.name) for p in plants.PLANTS}
     assert len(places) == len(plants.PLANTS) == 20
+
+
+@pytest.mark.parametrize("what", plants.PLANTS, ids=lambda p: p.name)
+def test_every_place_has_a_case_of_its_own(what):
+    assert any(name.startswith(what.shows) for name in cases())
 
 
 @pytest.mark.parametrize("what", plants.PLANTS, ids=lambda p: p.name)
