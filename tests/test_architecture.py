@@ -18,7 +18,8 @@ ROOMS = [
     ["extending", "named_arguments", "optimizer_files"],
     ["network", "compiled", "workspace", "stages", "forward", "parameters"],
     ["identity", "rules", "config", "grid", "studyfile", "signals", "progress", "provenance"],
-    ["warm", "result", "dry_run", "run", "model", "single_step", "executors", "workers", "outcome", "store"],
+    ["warm", "result", "readout", "step_values", "dry_run", "run", "model", "single_step"],
+    ["executors", "workers", "outcome", "store"],
     ["selection", "statistics", "estimate", "plan", "study", "sweep", "trial", "export"],
     ["figures", "report"],
     ["measure"],
@@ -32,7 +33,7 @@ IDS = [str(path.relative_to(PACKAGE)) for path in FILES]
 # Numba's front door is kernels/jit; these write LLVM code and need its types.
 GENERATORS = {
     f"kernels/{name}.py"
-    for name in ("jit", "simd", "tiles", "blocks", "buffers", "state_arrays", "chains", "inspection")
+    for name in ("jit", "llvm", "simd", "sums", "tiles", "blocks", "buffers", "state_arrays", "chains", "inspection")
 }
 
 

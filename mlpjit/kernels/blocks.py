@@ -11,9 +11,9 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
-from mlpjit.kernels import simd
+from mlpjit.kernels import llvm, simd
 
-INT32, INT64 = simd.INT32, simd.INT64
+INT32, INT64 = llvm.INT32, llvm.INT64
 
 
 def _vector_of(pointer: Any) -> Any:
@@ -25,7 +25,7 @@ def _first_lanes(builder: Any, vector: Any, count: Any) -> Any:
     """Return the vector with zeros from lane `count` on."""
     lanes = vector.type.count
     numbers = ir.Constant(ir.VectorType(INT64, lanes), list(range(lanes)))
-    kept = builder.icmp_signed("<", numbers, simd.splat(builder, count, lanes))
+    kept = builder.icmp_signed("<", numbers, llvm.splat(builder, count, lanes))
     return builder.select(kept, vector, ir.Constant(vector.type, [0.0] * lanes))
 
 
@@ -35,8 +35,8 @@ def copy_vector(typing: Any, source: Any, target: Any, count: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         source, target, count = arguments
-        value = simd.load_vector(builder, source, _vector_of(source))
-        simd.store_vector(builder, _first_lanes(builder, value, count), target)
+        value = llvm.load_vector(builder, source, _vector_of(source))
+        llvm.store_vector(builder, _first_lanes(builder, value, count), target)
         return context.get_dummy_value()
 
     return types.void(source, target, types.int64), generate
@@ -74,14 +74,14 @@ def _store_first(builder: Any, vectors: list[Any], target: Any, count: Any) -> N
     with builder.if_else(builder.icmp_signed(">=", count, INT64(lanes))) as (whole, part):
         with whole:
             for number, vector in enumerate(vectors):
-                simd.store_vector(builder, vector, builder.gep(target, [INT64(number * lanes)]))
+                llvm.store_vector(builder, vector, builder.gep(target, [INT64(number * lanes)]))
         with part:
-            kept = simd.local(builder, ir.ArrayType(vectors[0].type, lanes))
+            kept = llvm.local(builder, ir.ArrayType(vectors[0].type, lanes))
             for number, vector in enumerate(vectors):
                 builder.store(vector, builder.gep(kept, [INT64(0), INT64(number)]))
-            loop = simd.Loop(builder, count, [])
+            loop = llvm.Loop(builder, count, [])
             value = builder.load(builder.gep(kept, [INT64(0), loop.index]))
-            simd.store_vector(builder, value, builder.gep(target, [builder.mul(loop.index, INT64(lanes))]))
+            llvm.store_vector(builder, value, builder.gep(target, [builder.mul(loop.index, INT64(lanes))]))
             loop.end([])
 
 
@@ -91,7 +91,7 @@ def move_vector(typing: Any, source: Any, target: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         source, target = arguments
-        simd.store_vector(builder, simd.load_vector(builder, source, _vector_of(source)), target)
+        llvm.store_vector(builder, llvm.load_vector(builder, source, _vector_of(source)), target)
         return context.get_dummy_value()
 
     return types.void(source, target), generate
@@ -113,7 +113,7 @@ def transpose_block(typing: Any, source: Any, stride: Any, rows: Any, columns: A
             # Beyond the edge the last row is read again, so that nothing outside the matrix is.
             inside = builder.icmp_signed("<", INT64(number), rows)
             row = builder.select(inside, INT64(number), last)
-            loaded.append(simd.load_vector(builder, builder.gep(source, [builder.mul(row, stride)]), vector))
+            loaded.append(llvm.load_vector(builder, builder.gep(source, [builder.mul(row, stride)]), vector))
         made = [_first_lanes(builder, v, rows) for v in _transposed(builder, loaded)]
         _store_first(builder, made, target, columns)
         return context.get_dummy_value()

@@ -12,9 +12,9 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
-from mlpjit.kernels import simd, tiles
+from mlpjit.kernels import llvm, simd, tiles
 
-INT64 = simd.INT64
+INT64 = llvm.INT64
 # Vectors that one pass of a stream's loop moves from each array.
 UNROLLED = 4
 Advance = Callable[[Any, Any, Any, Any], Any]
@@ -33,12 +33,12 @@ def chain_count() -> int:
 
 
 def _fma(builder: Any, x: Any, a: Any, b: Any) -> Any:
-    return simd.fused(builder, x, a, b)
+    return llvm.fused(builder, x, a, b)
 
 
 def _root(builder: Any, x: Any, a: Any, b: Any) -> Any:
     """The sum keeps x away from 1, where a unit might end early."""
-    return builder.fadd(simd.call(builder, f"llvm.sqrt.{simd.suffix(x.type)}", x.type, [x]), b)
+    return builder.fadd(llvm.call(builder, f"llvm.sqrt.{llvm.suffix(x.type)}", x.type, [x]), b)
 
 
 def _quotient(builder: Any, x: Any, a: Any, b: Any) -> Any:
@@ -51,10 +51,10 @@ def _chains(name: str, advance: Advance) -> None:
             count, a, b, x = arguments
             vector = _vector(x.type.pointee)
             places = [builder.gep(x, [INT64(i * vector.count)]) for i in range(chain_count())]
-            a, b = (simd.splat(builder, scalar, vector.count) for scalar in (a, b))
-            loop = simd.Loop(builder, count, [simd.load_vector(builder, place, vector) for place in places])
+            a, b = (llvm.splat(builder, scalar, vector.count) for scalar in (a, b))
+            loop = llvm.Loop(builder, count, [llvm.load_vector(builder, place, vector) for place in places])
             for place, value in zip(places, loop.end([advance(builder, v, a, b) for v in loop.values]), strict=True):
-                simd.store_vector(builder, value, place)
+                llvm.store_vector(builder, value, place)
             return context.get_dummy_value()
 
         return types.void(types.int64, x.dtype, x.dtype, x), generate
@@ -83,15 +83,15 @@ def _stream(name: str, value: Callable[..., Any]) -> None:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             count, scale, *pointers = arguments
             vector = _vector(pointers[0].type.pointee)
-            factor, lanes = simd.splat(builder, scale, vector.count), vector.count
-            loop = simd.Loop(builder, count, [], step=UNROLLED * lanes)
+            factor, lanes = llvm.splat(builder, scale, vector.count), vector.count
+            loop = llvm.Loop(builder, count, [], step=UNROLLED * lanes)
             places = [
                 [builder.gep(p, [builder.add(loop.index, INT64(i * lanes))]) for p in pointers]
                 for i in range(UNROLLED)
             ]  # fmt: skip
             made = [value(builder, vector, factor, b, c) for _, b, c in places]
             for (target, _, _), moved in zip(places, made, strict=True):
-                simd.store_vector(builder, moved, target)
+                llvm.store_vector(builder, moved, target)
             loop.end([])
             return context.get_dummy_value()
 
@@ -102,16 +102,16 @@ def _stream(name: str, value: Callable[..., Any]) -> None:
 
 
 def _triad(builder: Any, vector: Any, factor: Any, b: Any, c: Any) -> Any:
-    left, right = (simd.load_vector(builder, pointer, vector) for pointer in (b, c))
-    return simd.fused(builder, factor, right, left)
+    left, right = (llvm.load_vector(builder, pointer, vector) for pointer in (b, c))
+    return llvm.fused(builder, factor, right, left)
 
 
 def _copy(builder: Any, vector: Any, factor: Any, b: Any, c: Any) -> Any:
-    return simd.load_vector(builder, b, vector)
+    return llvm.load_vector(builder, b, vector)
 
 
 def _scale(builder: Any, vector: Any, factor: Any, b: Any, c: Any) -> Any:
-    return builder.fmul(factor, simd.load_vector(builder, b, vector))
+    return builder.fmul(factor, llvm.load_vector(builder, b, vector))
 
 
 _stream("stream_triad", _triad)

@@ -26,7 +26,7 @@ from numba.core import types
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-from mlpjit.kernels import blocks, buffers, chains, simd, state_arrays, tiles  # noqa: F401  (they register primitives in simd)
+from mlpjit.kernels import blocks, buffers, chains, simd, state_arrays, sums, tiles  # noqa: F401  (they register)
 from mlpjit.kernels import cache as disk
 from mlpjit.kernels.rules import ByDtype, DtypeConstant, InFloat64, Kernel, Pointer, Primitive
 from mlpjit.kernels.sources import all_kernels_bytes, all_kernels_hash, referenced_names

@@ -18,10 +18,11 @@ from mlpjit.kernels.rules import ByDtype, DtypeConstant, InFloat64, Kernel
 FOLDER = Path(__file__).parent
 # Every run goes through these modules; a change in one makes all stored runs old.
 RUN_MODULES = (
-    "layout", "simd", "state_arrays", "tiles", "blocks", "buffers", "matmul", "elementary", "polynomials", "random",
-    "losses/records", "losses/softmax", "matrices", "dropout", "residuals", "normalizations/records", "linear_algebra",
-    "linear_algebra_products", "linear_algebra_rows", "linear_algebra_factors", "passes", "evaluation", "penalties",
-    "one_row", "steps", "outcomes", "training", "plateau", "mapping", "optimizers/stages", "activations/loops", "jit",
+    "layout", "llvm", "simd", "sums", "state_arrays", "tiles", "blocks", "buffers", "matmul", "elementary",
+    "polynomials", "random", "losses/records", "losses/softmax", "matrices", "dropout", "residuals",
+    "normalizations/records", "linear_algebra", "linear_algebra_products", "linear_algebra_rows",
+    "linear_algebra_factors", "passes", "evaluation", "penalties", "one_row", "steps", "outcomes", "training",
+    "plateau", "mapping", "optimizers/stages", "activations/loops", "jit",
 )  # fmt: skip
 # Runs whose optimizer asks for Hessian-vector products go through these too.
 CURVATURE_MODULES = ("curvature", "pairs", "tangents")

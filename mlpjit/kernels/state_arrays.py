@@ -13,7 +13,8 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
-from mlpjit.kernels.simd import INT64, address, primitive
+from mlpjit.kernels.llvm import INT64, address
+from mlpjit.kernels.simd import primitive
 
 # Parameters, gradient, then the state arrays.
 FIRST_STATE = 2

@@ -13,9 +13,9 @@ from llvmlite import ir
 from numba.core import types
 from numba.core.registry import cpu_target
 
-from mlpjit.kernels import simd
+from mlpjit.kernels import llvm, simd
 
-INT64 = simd.INT64
+INT64 = llvm.INT64
 WIDE_CPUS = ("avx512", "znver4", "znver5", "icelake", "sapphirerapids", "cascadelake", "cannonlake", "tigerlake")
 Epilogue = Callable[[Any, Any, Any, int], Any]
 
@@ -37,25 +37,25 @@ def _sums(builder: Any, rows: int, inner: Any, left: Any, strides: Any, right: A
     vector = ir.VectorType(element, 16 if element == ir.FloatType() else 8)
     i_stride, k_stride = strides
     starts = [builder.gep(left, [builder.mul(i_stride, INT64(row))]) for row in range(rows)]
-    loop = simd.Loop(builder, inner, [ir.Constant(vector, [0.0] * vector.count)] * rows)
-    b = simd.load_vector(builder, builder.gep(right, [builder.mul(loop.index, right_stride)]), vector)
+    loop = llvm.Loop(builder, inner, [ir.Constant(vector, [0.0] * vector.count)] * rows)
+    b = llvm.load_vector(builder, builder.gep(right, [builder.mul(loop.index, right_stride)]), vector)
     step = builder.mul(loop.index, k_stride)
     following = []
     for start, total in zip(starts, loop.values, strict=True):
-        a = simd.splat(builder, builder.load(builder.gep(start, [step])), vector.count)
-        following.append(simd.fused(builder, a, b, total))
+        a = llvm.splat(builder, builder.load(builder.gep(start, [step])), vector.count)
+        following.append(llvm.fused(builder, a, b, total))
     return loop.end(following)
 
 
 def _add_bias(builder: Any, total: Any, extra: Any, row: int) -> Any:
     """Add the panel's part of a vector."""
-    return builder.fadd(total, simd.load_vector(builder, extra[0], total.type))
+    return builder.fadd(total, llvm.load_vector(builder, extra[0], total.type))
 
 
 def _multiply(builder: Any, total: Any, extra: Any, row: int) -> Any:
     """Multiply by the same place of another matrix."""
     at = builder.gep(extra[0], [builder.mul(extra[1], INT64(row))])
-    return builder.fmul(total, simd.load_vector(builder, at, total.type))
+    return builder.fmul(total, llvm.load_vector(builder, at, total.type))
 
 
 def _keep(builder: Any, total: Any, extra: Any, row: int) -> Any:
@@ -67,12 +67,12 @@ def _store_valid(builder: Any, vector: Any, pointer: Any, valid: Any) -> None:
     lanes = vector.type.count
     with builder.if_else(builder.icmp_signed(">=", valid, INT64(lanes))) as (whole, part):
         with whole:
-            simd.store_vector(builder, vector, pointer)
+            llvm.store_vector(builder, vector, pointer)
         with part:
-            kept = simd.local(builder, vector.type)
+            kept = llvm.local(builder, vector.type)
             builder.store(vector, kept)
             first = builder.bitcast(kept, pointer.type)
-            loop = simd.Loop(builder, valid, [])
+            loop = llvm.Loop(builder, valid, [])
             builder.store(builder.load(builder.gep(first, [loop.index])), builder.gep(pointer, [loop.index]))
             loop.end([])
 
@@ -106,7 +106,7 @@ def _panel(name: str, epilogue: Epilogue) -> None:
             panel = _Panel(builder, arguments, epilogue)
             tallest, *rest = tile_rows()
             whole = builder.mul(builder.sdiv(panel.rows, INT64(tallest)), INT64(tallest))
-            loop = simd.Loop(builder, whole, [], step=tallest)
+            loop = llvm.Loop(builder, whole, [], step=tallest)
             panel.tile(tallest, loop.index)
             loop.end([])
             _remainder(builder, panel, whole, rest)
@@ -121,7 +121,7 @@ def _panel(name: str, epilogue: Epilogue) -> None:
 
 def _remainder(builder: Any, panel: _Panel, done: Any, heights: list[int]) -> None:
     """Emit the rows that the tallest tile leaves over: one tile of each height that still fits."""
-    at = simd.local(builder, done.type)
+    at = llvm.local(builder, done.type)
     builder.store(done, at)
     for height in heights:
         first = builder.load(at)

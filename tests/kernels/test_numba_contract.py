@@ -1,6 +1,6 @@
 """What the package relies on beyond Numba's and llvmlite's documented interfaces: each name exists and does its part.
 
-When one of these fails after an upgrade, `mlpjit/kernels/jit.py`, `simd.py`, `tiles.py` or `cache.py` needs a change.
+When one of these fails after an upgrade, a module of `mlpjit/kernels` (`jit`, `cache`, or a generator) needs a change.
 """
 
 from __future__ import annotations
