@@ -19,17 +19,18 @@ from mlpjit.kernels.pairs import plan_curvature
 from mlpjit.kernels.steps import write_point
 from mlpjit.kernels.training import train as train_kernel
 from mlpjit.parameters import initial_params
+from mlpjit.readout import history_of, metrics_of
 from mlpjit.registries import activations, clippings, losses, optimizers, schedules, wrappers
 from mlpjit.result import Control, RunResult
 from mlpjit.specs import asks_curvature, samples_labels
 from mlpjit.stages import initial_state, scratch_size, settings_of, tensor_table
+from mlpjit.step_values import decays, momenta, rates
 from mlpjit.warm import prepare
 from mlpjit.workspace import aligned, masks_of, plan_workspace, tensors_of_layers
 
 if TYPE_CHECKING:
     from mlpjit.config import RunConfig
     from mlpjit.kernels.rules import Stage
-    from mlpjit.specs import Spec
 
 STATUS = {layout.RUNNING: "running", layout.FINISHED: "done", layout.DIVERGED: "diverged", layout.STOPPED: "stopped"}
 
@@ -44,31 +45,6 @@ def _clock() -> tuple[int, int]:
         return ctypes.cast(function, ctypes.c_void_p).value or 0, int(time.CLOCK_MONOTONIC)
     except (AttributeError, OSError, TypeError):
         return 0, 0
-
-
-def rates(config: RunConfig, steps: int) -> np.ndarray:
-    """Return the learning rate of every step, float64 (steps,); reduce_on_plateau lowers it as the run goes."""
-    return _scheduled(config.schedule, config.learning_rate, steps)
-
-
-def decays(config: RunConfig, steps: int) -> np.ndarray:
-    """Return the decoupled weight decay of every step, float64 (steps,); a step multiplies it by its rate."""
-    return _scheduled(config.weight_decay_schedule, config.weight_decay, steps)
-
-
-def momenta(config: RunConfig, steps: int) -> np.ndarray:
-    """Return the optimizer's momentum (or b1) of every step, float64 (steps,)."""
-    setting = optimizers[config.optimizer["name"]].momentum
-    return _scheduled(config.momentum_schedule, float(config.optimizer[setting or ""]), steps)
-
-
-def _scheduled(spec: Spec, base: float, steps: int) -> np.ndarray:
-    from mlpjit.kernels.schedules import settings
-
-    numbers, out = np.array([*settings(schedules[spec.name], spec), 0.0]), np.empty(max(steps, 1))
-    call = compiled.schedule(spec.name).call
-    call(0, steps, steps, base, int(spec["warmup"]), numbers.ctypes.data, out.ctypes.data)
-    return out
 
 
 class Run:
@@ -240,9 +216,9 @@ class Run:
         counts = {"steps": int(carry[layout.STEP]), "gradients": int(carry[layout.GRADIENTS])}
         if carry[layout.SKIPPED]:
             counts["skipped"] = int(carry[layout.SKIPPED])
-        return RunResult(
-            self.config, STATUS[self.status], self.point(), self._history(), self._metrics(), timings, counts
-        )
+        history = history_of(self.records[: int(carry[layout.ROWS_WRITTEN])], len(self.layers))
+        metrics = metrics_of(carry, history, self.status, len(self.params))
+        return RunResult(self.config, STATUS[self.status], self.point(), history, metrics, timings, counts)
 
     def _loss_sample(self) -> int:
         """Return the address of the loss's gradient on drawn labels, 0 where no stage asks for it."""
@@ -270,46 +246,6 @@ class Run:
             return self.params.copy()
         found = jit.load(write_point, self.dtype).call(self.plan.ctypes.data, self.addresses.ctypes.data, step)
         return (self.grads if found else self.params).copy()
-
-    def _history(self) -> dict[str, np.ndarray]:
-        rows = self.records[: int(self.carry[layout.ROWS_WRITTEN])]
-        head = {
-            "epoch": rows[:, layout.RECORD_EPOCH].astype(np.int64),
-            "step": rows[:, layout.RECORD_STEP].astype(np.int64),
-            "train_loss": rows[:, layout.RECORD_TRAIN_LOSS].copy(),
-            "validation_loss": rows[:, layout.RECORD_VALIDATION_LOSS].copy(),
-            "validation_score": rows[:, layout.RECORD_VALIDATION_SCORE].copy(),
-        }
-        shape = (len(rows), len(self.layers), layout.DIAGNOSTIC_COUNT)
-        layers = rows[:, layout.RECORD_HEAD :].reshape(shape)
-        return head | {name: layers[:, :, i].copy() for i, name in enumerate(layout.DIAGNOSTICS)}
-
-    def _metrics(self) -> dict[str, float | int | None]:
-        carry, history = self.carry, self._history()
-        done, diverged = self.status == layout.FINISHED, self.status == layout.DIVERGED
-        losses, scores = history["validation_loss"], history["validation_score"]
-        metrics: dict[str, float | int | None] = {
-            "final_train_loss": _number(carry[layout.FINAL_TRAIN_LOSS]),
-            "final_validation_loss": _number(losses[-1]) if done else None,
-            "final_validation_score": _number(scores[-1]) if done else None,
-            "best_validation_loss": _number(carry[layout.BEST_LOSS]) if len(losses) else None,
-            "best_epoch": int(carry[layout.BEST_EPOCH]) if len(losses) else None,
-        }
-        for name, place in (
-            ("test_loss", layout.TEST_LOSS), ("test_score", layout.TEST_SCORE),
-            ("best_test_loss", layout.BEST_TEST_LOSS), ("best_test_score", layout.BEST_TEST_SCORE),
-        ):  # fmt: skip
-            metrics[name] = _number(carry[place]) if done else None
-        return metrics | {
-            "parameters": len(self.params),
-            "diverged_step": int(carry[layout.DIVERGED_STEP]) if diverged else None,
-            "last_finite_loss": _number(carry[layout.LAST_FINITE_LOSS]),
-        }
-
-
-def _number(value: float) -> float | None:
-    """Return a float, None for NaN."""
-    return None if value != value else float(value)
 
 
 def _stages(config: RunConfig) -> list[tuple[Stage | None, dict[str, Any]]]:

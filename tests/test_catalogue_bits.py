@@ -20,7 +20,7 @@ import mlpjit as mj
 from mlpjit.datasets import datasets, split
 from mlpjit import compiled
 from mlpjit.registries import activations, clippings, initializers, losses, normalizations, residuals, schedules
-from mlpjit.run import rates
+from mlpjit.step_values import rates
 from mlpjit.stages import scratch_size, settings_of, state_size, tensor_table, tensors_of
 
 def digest(*arrays):

@@ -21,9 +21,9 @@ from mlpjit.kernels.plateau import watch_plateau
 from mlpjit.kernels.steps import batch_gradient, gather_batch
 from mlpjit.registries import clippings, schedules
 from mlpjit.run import Run
-from mlpjit.run import rates as step_rates
 from mlpjit.specs import parse_activation
 from mlpjit.stages import scratch_size, settings_of, state_size, tensor_table, tensors_of
+from mlpjit.step_values import rates as step_rates
 
 STEPS = (1, 2, 5, 50)
 

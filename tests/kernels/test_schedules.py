@@ -17,7 +17,8 @@ from mlpjit.errors import ConfigError
 from mlpjit.network import views
 from mlpjit.registries import optimizers, schedules
 from mlpjit.rules import largest_factor
-from mlpjit.run import Run, momenta, rates
+from mlpjit.run import Run
+from mlpjit.step_values import momenta, rates
 
 RATE, STEPS = 0.3, 500
 
