@@ -18,7 +18,7 @@ ROOMS = [
     ["extending", "named_arguments", "optimizer_files"],
     ["network", "compiled", "workspace", "stages", "forward", "parameters"],
     ["identity", "rules", "config", "grid", "studyfile", "signals", "progress", "provenance"],
-    ["warm", "result", "readout", "step_values", "dry_run", "run", "model", "single_step"],
+    ["warm", "result", "readout", "step_values", "dry_run", "run", "model", "stage_calls", "single_step"],
     ["executors", "workers", "outcome", "store"],
     ["selection", "statistics", "estimate", "plan", "study", "sweep", "trial", "export"],
     ["figures", "report"],

@@ -14,7 +14,7 @@ import mlpjit as mj
 from mlpjit.kernels.optimizers.stages import AFTER
 from mlpjit.registries import optimizers, wrappers, wrapping_problem
 from mlpjit.run import Run
-from mlpjit.single_step import Oracles, _Step
+from mlpjit.stage_calls import Oracles, Step
 
 RATE, DECAY, STEPS = 0.02, 0.3, 7
 LAYERS = [(10, 3), (3,), (3, 1), (1,)]
@@ -175,7 +175,7 @@ def test_a_wrapper_says_whether_it_moves_the_parameters_behind_the_optimizer(wra
     opt, theta, rng = mj.wrappers[wrapper](mj.optimizers["sgd"]), np.ones(6), np.random.default_rng(1)
     state, moved = opt.init(theta), False
     for _ in range(STEPS):
-        work = _Step(opt, theta, rng.normal(size=6), state, RATE)
+        work = Step(opt._parts(), theta, rng.normal(size=6), state, RATE)
         base, around = work.stages
         asked = Oracles(lambda p: (1.0, p))
         around.serve(0, 1.0, asked)
