@@ -22,15 +22,16 @@ KINDS = {"W": WEIGHT, "b": BIAS, "gamma": GAMMA, "beta": BETA, "alpha": ALPHA}
 # AMD Zen 4, in place against panels and their copy, us: 256 wide 73 and 77, 512 291 and 325, 1024 1605 and 1411.
 DIRECT_WIDTH = 512
 PAGE, LINE = 4096, 64
-STAGGER = 25 * LINE  # near 0.382 of a page: the golden section keeps any few in a row apart
+STAGGER = 25 * LINE  # near 0.382 of a page, the golden section
 _made = itertools.count()
 
 
 def aligned(count: int, dtype: str) -> np.ndarray:
     """Return zeros that begin at a 64-byte boundary, with a vector to spare behind them.
 
-    Arrays of a page or more begin at places in the page that are far from each other's: where two that a loop goes
-    through lie nearly a multiple of a page apart, loads wait for stores that only look like theirs.
+    Any five arrays in a row of a page or more begin at places in the page that are far apart: where two that a loop
+    goes through lie nearly a multiple of a page apart, loads wait for stores that only look like theirs. (The states of
+    an optimizer lie in one array, as far apart as there are parameters.)
     """
     item = ITEM_BYTES.get(dtype, 8)
     apart = count * item >= PAGE

@@ -173,8 +173,20 @@ def test_the_cube_root_is_within_an_ulp(dtype, low, high):
     product, factor = roots(tiny, dtype)
     assert (np.abs(product / factor) < 3e-13).all()
     product, factor = roots(np.array([np.inf, np.nan], dtype), dtype)
-    assert np.isinf(product[0]) or np.isnan(product[0])
+    assert factor[0] / product[0] == 0.0
     assert np.isnan(product[1])
+
+
+@pytest.mark.parametrize(("dtype", "huge"), [("float32", 1e25), ("float64", 1e200)])
+def test_madgrad_of_a_gradient_whose_square_overflows_is_the_formula(dtype, huge):
+    """s / inf^(1/3) = 0: z is where it began."""
+    start = np.array([0.5, -2.0], dtype)
+    opt = mj.optimizers["madgrad"](momentum=0.0)
+    with np.errstate(over="ignore"):
+        moved, state = opt.update(start, np.array([huge, 1.0], dtype), opt.init(start), learning_rate=0.1)
+    assert np.isinf(state.values["sum_squares"][0])
+    assert moved[0] == start[0]
+    assert moved[1] == pytest.approx(-2.0 - 0.1 / (np.cbrt(0.1) + 1e-6), rel=1e-6)
 
 
 def test_adam_with_a_constant_gradient_steps_by_the_rate():

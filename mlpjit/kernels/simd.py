@@ -170,7 +170,6 @@ for _name, _target in (
     ("integer", types.int64),
     ("uint32", types.uint32),
     ("uint64", types.uint64),
-    ("int32", types.int32),
 ):
     _convert(_name, _target)
 

@@ -140,7 +140,7 @@ def test_kernels_call_each_other_by_a_process_wide_symbol():
 
 
 def test_pointers_of_llvmlite_know_their_element():
-    """`tiles` and `simd` read the dtype from `pointer.type.pointee`."""
+    """Generators read the dtype of what they are given from `pointer.type.pointee`."""
     assert ir.FloatType().as_pointer().pointee == ir.FloatType()
     assert ir.VectorType(ir.DoubleType(), 8).count == 8
 

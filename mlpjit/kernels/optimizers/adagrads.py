@@ -14,6 +14,7 @@ from mlpjit.kernels.rules import (
     iashr,
     ishl,
     isub,
+    select,
     sqrt,
     to_bits,
 )
@@ -119,13 +120,14 @@ def _root_parts_float64(x, more):
     third = iadd(third, iashr(third, 8))
     r = from_bits(isub(to_bits(GUESS_FLOAT64), third))
     h = fma(-(x * r), r * r, 1.0)
-    r = fma(r * h, fma(h, fma(h, THIRD_TERM, SECOND_TERM), THIRD), r)
+    r = select(h > -1.0, fma(r * h, fma(h, fma(h, THIRD_TERM, SECOND_TERM), THIRD), r), r)  # not where x = inf
     h = fma(-(x * r), r * r, 1.0)
     return r, fma(h, fma(h, fma(h, CUBE_TERM, SQUARE_TERM), THIRD), fma(-more, r, -1.0))
 
 
 # r near x^(-1/3), or a constant times that, and -r (x^(1/3) + more), for x >= 0: within 1 ulp for more = 0 where x is
-# normal, not far from 0 where it is less. a / (x^(1/3) + more) takes one division, of -a r by the latter, and no other.
+# normal, not far from 0 where it is less, infinite where it is inf. a / (x^(1/3) + more) takes one division, of -a r by
+# the latter, and no other.
 root_parts = ByDtype("root_parts", _root_parts_float32, _root_parts_float64)
 
 
