@@ -80,12 +80,12 @@ def judge(sampler: Sampler, before: str, after: str, tell: Tell = lambda text: N
     suspects = [name for name, values in first.items() if abs(median(values)) > SUSPECT]
     found: dict[str, CaseVerdict] = {}
     values: dict[str, list[float]] = {}
-    done = 0
+    done, family = 0, len(suspects)
     for look in LOOKS:
         if suspects:
             tell(f"{len(suspects)} cases again")
             _gathered(sampler.measure(suspects, look - done, LAYOUTS), values)
-            found |= _decide({name: estimate(values[name]) for name in suspects}, look)
+            found |= _decide({name: values[name] for name in suspects}, family)
             # What is decided, or has come to nothing, needs no second look.
             suspects = [n for n in suspects if found[n].verdict == "no evidence" and _open(found[n])]
             done = look
@@ -107,10 +107,13 @@ def _open(case: CaseVerdict) -> bool:
     return abs(math.log(case.ratio)) > SUSPECT
 
 
-def _decide(estimates: dict[str, Estimate], launches: int) -> dict[str, CaseVerdict]:
-    corrected = holm({name: each.p_value(MARGIN) for name, each in estimates.items()})
+def _decide(values: dict[str, list[float]], family: int) -> dict[str, CaseVerdict]:
+    """Judge these of so many suspects: those that came to nothing at an earlier look still count among them."""
+    estimates = {name: estimate(given) for name, given in values.items()}
+    corrected = holm({name: each.p_value(MARGIN) for name, each in estimates.items()}, family)
     return {
-        name: _case(name, each, min(1.0, len(LOOKS) * corrected[name]), launches) for name, each in estimates.items()
+        name: _case(name, each, min(1.0, len(LOOKS) * corrected[name]), len(values[name]))
+        for name, each in estimates.items()
     }
 
 

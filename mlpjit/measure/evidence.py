@@ -71,10 +71,13 @@ def t_quantile(tail: float, freedom: int) -> float:
     return high
 
 
-def holm(p_values: dict[str, float]) -> dict[str, float]:
-    """Return p-values corrected for their number (Holm 1979, Scandinavian Journal of Statistics 6)."""
-    corrected, worst = {}, 0.0
+def holm(p_values: dict[str, float], family: int = 0) -> dict[str, float]:
+    """Return p-values corrected for their number, or that of a family whose others have p = 1.
+
+    Holm 1979, Scandinavian Journal of Statistics 6.
+    """
+    corrected, worst, count = {}, 0.0, max(family, len(p_values))
     for place, name in enumerate(sorted(p_values, key=p_values.__getitem__)):
-        worst = max(worst, min(1.0, (len(p_values) - place) * p_values[name]))
+        worst = max(worst, min(1.0, (count - place) * p_values[name]))
         corrected[name] = worst
     return corrected

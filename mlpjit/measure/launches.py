@@ -11,11 +11,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from mlpjit.errors import ConfigError, MlpjitError
+from mlpjit.kernels import cache
 from mlpjit.measure import worker
 from mlpjit.statistics import median
 
@@ -131,44 +133,63 @@ class Launch(Pair):
     """A process of each version, which loads these cases, or all, on other cores than the one that is measured on."""
 
     def __init__(self, before: Version, after: Version, dtype: str, names: Sequence[str] | None, folder: Path) -> None:
+        self._opened = ExitStack()
         first, second = random.sample((before, after), 2)  # whose process is the older one is left to chance
         shared = _environment()
-        made = {version: Process(version, folder / f"{random.getrandbits(64):016x}", shared)
-                for version in (first, second)}  # fmt: skip
-        self._processes = made[before], made[after]
-        super().__init__(*self._processes)
-        elsewhere = sorted(_cores() - {measuring_core()}) or sorted(_cores())
-        for process in self._processes:
-            process.send("stay", elsewhere)
-            process.send("cases", dtype)
-            process.send("load", names)
+        with self._opened as opened:
+            made = {version: opened.enter_context(closing(Process(version, folder / _name(), shared)))
+                    for version in (first, second)}  # fmt: skip
+            self._processes = made[before], made[after]
+            super().__init__(*self._processes)
+            elsewhere = sorted(_cores() - {measuring_core()}) or sorted(_cores())
+            for process in self._processes:
+                process.send("stay", elsewhere)
+                process.send("cases", dtype)
+                process.send("load", names)
+            self._opened = opened.pop_all()
 
     def ready(self) -> list[str]:
-        """Wait until both have loaded what they should; return the cases that both can make."""
-        found = []
-        for process in self._processes:
-            process.answer()
-            version, package = process.version, Path(process.answer()["package"]).resolve()
-            if not package.is_relative_to(version.tree.resolve()):
-                raise MlpjitError(f"{version.name}: another mlpjit was imported, from {package.parent}")
-            found.append(process.answer())
+        """Wait until both have loaded what they should; return the cases of both.
+
+        Raises ConfigError where a version cannot make a case that it lists and the other one makes.
+        """
+        first, second = (self._loaded(process) for process in self._processes)
         for process in self._processes:
             ask(process, "stay", [measuring_core()])
-        return [name for name in found[0] if name in found[1]]
+        common = [name for name in first if name in second and not (first[name] and second[name])]
+        for process, found in zip(self._processes, (first, second), strict=True):
+            if wrong := [name for name in common if found[name]]:
+                more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+                raise ConfigError(f"{process.version.name}: cannot make {wrong[0]}{more}: {found[wrong[0]]}")
+        if not common:
+            raise ConfigError(f"no case of {self._processes[0].version.name} can be made in both versions")
+        return common
+
+    @staticmethod
+    def _loaded(process: Process) -> dict[str, str]:
+        process.answer()
+        version, package = process.version, Path(process.answer()).resolve()
+        if not package.is_relative_to(version.tree.resolve()):
+            raise MlpjitError(f"{version.name}: another mlpjit was imported, from {package.parent}")
+        loaded: dict[str, str] = process.answer()
+        return loaded
 
     def close(self) -> None:
         """End both processes."""
-        for process in self._processes:
-            process.close()
+        self._opened.close()
+
+
+def _name() -> str:
+    return f"{random.getrandbits(64):016x}"
 
 
 def _environment() -> dict[str, str]:
-    """Return what both processes of a launch find: one thread, and chance that is the same for both.
+    """Return what both processes of a launch find: one thread, one compile cache, and the same chance.
 
     The environment lies above the stack: its length moves every address there, as another day would.
     """
     chance = {"PYTHONHASHSEED": str(random.randrange(1 << 30)), "MLPJIT_PADDING": "x" * random.randrange(4096)}
-    return {**dict.fromkeys(ONE_THREAD, "1"), **chance}
+    return {**dict.fromkeys(ONE_THREAD, "1"), "MLPJIT_CACHE_DIR": str(cache.root().resolve()), **chance}
 
 
 def _cores() -> set[int]:
@@ -185,17 +206,15 @@ class Launches:
 
     def __init__(self, before: Version, after: Version, dtype: str) -> None:
         self._versions = before, after, dtype
-        self._open: list[Launch] = []
+        self._opened = ExitStack()
         self._repeats: dict[str, int] = {}
 
     def __enter__(self) -> Launches:
-        self._folder = tempfile.TemporaryDirectory(prefix="mlpjit-launches-")
+        self._folder = Path(self._opened.enter_context(tempfile.TemporaryDirectory(prefix="mlpjit-launches-")))
         return self
 
     def __exit__(self, *error: object) -> None:
-        for launch in self._open:
-            launch.close()
-        self._folder.cleanup()
+        self._opened.close()
 
     def measure(self, names: Sequence[str] | None, launches: int, layouts: int) -> Iterator[dict[str, float]]:
         """Give each launch's log(after / before) by case, the mean over so many layouts; None: of all cases."""
@@ -206,11 +225,9 @@ class Launches:
                 following = self._start(names)
             yield self._one(current, known, layouts)
             current.close()
-            self._open.remove(current)
 
     def _start(self, names: Sequence[str] | None) -> Launch:
-        self._open.append(Launch(*self._versions, names, Path(self._folder.name)))
-        return self._open[-1]
+        return self._opened.enter_context(closing(Launch(*self._versions, names, self._folder)))
 
     def _one(self, launch: Launch, names: list[str], layouts: int) -> dict[str, float]:
         found: dict[str, float] = dict.fromkeys(names, 0.0)

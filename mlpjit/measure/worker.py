@@ -28,8 +28,10 @@ _current: dict[str, Any] = {}
 _kept: deque[Any] = deque(maxlen=16)
 _chance = random.Random()
 PAGE = 4096
+MESSAGE = 200  # characters of an error that are told
 MODULES = ("products", "rules", "pieces", "steps", "wholes")
 LINE = 64
+ITEM = 4  # the least bytes of a number
 
 
 def stay(cores: list[int]) -> None:
@@ -39,14 +41,16 @@ def stay(cores: list[int]) -> None:
 
 
 def _placed(aligned: Any) -> Any:
-    """Return `workspace.aligned` that begins at a place in the page which chance chooses, and knows.
+    """Return `workspace.aligned` that begins, in `make`, at a place in the page which chance chooses, and knows.
 
     Where two arrays lie nearly a multiple of a page apart, a loop over both takes up to half as long again: that must
-    differ between layouts, and be the same for both versions.
+    differ between layouts, and be the same for both versions. So a change of where arrays lie cannot be seen.
     """
 
     def placed(count: int, dtype: str) -> Any:
-        made = aligned(count + PAGE, dtype)
+        if "seed" not in _current:
+            return aligned(count, dtype)
+        made = aligned(count + PAGE // ITEM, dtype)
         wanted = LINE * _chance.randrange(PAGE // LINE)
         first = (wanted - made.ctypes.data) % PAGE // made.itemsize
         return made[first : first + count]
@@ -54,8 +58,8 @@ def _placed(aligned: Any) -> Any:
     return placed
 
 
-def cases(dtype: str) -> dict[str, Any]:
-    """Import all that cases need, behind a shift by chance; return the names of this version's cases, and its place."""
+def cases(dtype: str) -> str:
+    """Import all that cases need, behind a shift by chance; return where the package lies."""
     _current["shift"] = mmap(-1, PAGE * random.randrange(1, 1 << 12)), bytearray(random.randrange(1, 1 << 16))
     import mlpjit
     from mlpjit import workspace
@@ -68,29 +72,33 @@ def cases(dtype: str) -> dict[str, Any]:
         with suppress(ImportError):
             import_module(f"mlpjit.measure.{module}")
     _table.update(table(dtype))
-    return {"names": list(_table), "package": str(mlpjit.__file__)}
+    return str(mlpjit.__file__)
 
 
-def load(names: list[str] | None) -> list[str]:
-    """Compile or load these cases, or all; return those that this version can make."""
-    made = []
-    for name in [name for name in _table if names is None or name in names]:
-        try:
-            _table[name].make().run(1)
-        except Exception:
-            continue  # a case that one version cannot make is not compared
-        made.append(name)
+def load(names: list[str] | None) -> dict[str, str]:
+    """Compile or load these cases, or all; return what was wrong with each, "" where nothing was."""
+    found = {name: _loaded(name) for name in _table if names is None or name in names}
     gc.collect()
     gc.freeze()
     gc.disable()
-    return made
+    return found
+
+
+def _loaded(name: str) -> str:
+    try:
+        _table[name].make().run(1)
+    except Exception as error:
+        return " ".join(f"{type(error).__name__}: {error}".split())[:MESSAGE]
+    return ""
 
 
 def make(name: str, seed: int) -> None:
     """Prepare a case anew, its arrays at other addresses than before; the same seed gives the same distances."""
     _chance.seed(seed)
     _kept.append(_current.pop("run", None))
+    _current["seed"] = seed
     _current["run"] = _table[name].make().run
+    del _current["seed"]
     _current["run"](2)
 
 

@@ -115,6 +115,8 @@ def test_holm():
     given = {"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005}
     expected = {"d": 0.02, "a": 0.03, "c": 0.06, "b": 0.06}
     assert evidence.holm(given) == pytest.approx(expected)
+    two = {name: given[name] for name in "ad"}
+    assert evidence.holm(two, 4) == pytest.approx({"d": 0.02, "a": 0.03})
 
 
 def git(folder, *arguments):
@@ -162,6 +164,21 @@ def cases(dtype):
         return SimpleNamespace(make=lambda: SimpleNamespace(run=run))
     return {"same": work(100), "changed": work(%d)}
 """
+
+
+def test_a_case_that_one_version_cannot_make_is_told(repository):
+    """Left out, a change that breaks what it touches would pass for one that slows nothing."""
+    (repository / "mlpjit/workspace.py").write_text("aligned = None\n")
+    (repository / "mlpjit/measure").mkdir()
+    (repository / revisions.CASES).write_text(CASES_FILE % 10)
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "cases")
+    (repository / revisions.CASES).write_text((CASES_FILE % 10).replace("sum(range(count))", "sum(count)"))
+    with (
+        revisions.against("HEAD", repository / "mlpjit") as (before, after),
+        pytest.raises(ConfigError, match=r"working tree: cannot make same, and 1 more: TypeError: .*not iterable"),
+    ):
+        compare.compare(before, after)
 
 
 def test_two_versions_end_to_end(repository, monkeypatch):
