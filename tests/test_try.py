@@ -124,6 +124,19 @@ def test_the_example_is_the_one_of_the_documentation() -> None:
     assert len(EXAMPLE.read_text().split("\n\n\n")[1].splitlines()) <= 10
 
 
+def test_every_example_of_the_page_works(tmp_path: Path) -> None:
+    page = (EXAMPLE.parents[1] / "try.md").read_text()
+    blocks = [part.partition("```")[0] for part in page.split("```python\n")[1:]]
+    assert len(blocks) == 4
+    checks = """
+from mlpjit.dry_run import problems
+assert not problems(["soft_sign", "my_adam", "matrix_momentum"], ["float32"])
+"""
+    file = written(tmp_path, "\n".join([*blocks, checks]), "page.py")
+    done = subprocess.run([sys.executable, "-W", "error", file], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 CRASHES = """
 from mlpjit.extending import layerwise, load, offset, real, store
 

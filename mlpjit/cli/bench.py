@@ -20,14 +20,23 @@ SECTIONS = ("limits", "kernels", "steps", "compile", "threads")
 BUSY = 0.3  # a load of other work per core, above which the figures are told to be doubtful
 
 
+# What may be given beside --peers, beside --compare, and without both.
+TAKES = {
+    "--peers": {"peers", "grid", "only", "beside", "rounds", "pin", "out", "as_json"},
+    "--compare": {"compare", "dtype", "as_json"},
+    "": {"sections", "only", "dtype", "rounds", "threads", "out", "as_json"},
+}
+
+
 def bench(
+    context: typer.Context,
     sections: Annotated[list[str] | None, typer.Argument(help=", ".join(SECTIONS) + "; all without it.")] = None,
     only: Annotated[str, typer.Option("--only", help="Only cases with this in their name, such as adam.")] = "",
-    dtype: Annotated[list[Dtype] | None, typer.Option("--dtype", help="Again for both; float32 without it.")] = None,
+    dtype: Annotated[list[Dtype] | None, typer.Option("--dtype", help="Twice for both; float32 without it.")] = None,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Samples of each case.")] = 15,
     threads: Annotated[int | None, typer.Option("--threads", help="Threads to scale to; all CPUs without it.")] = None,
     peers: Annotated[bool, typer.Option("--peers", help="Beside JAX, PyTorch, scikit-learn, as installed.")] = False,
-    grid: Annotated[str, typer.Option("--grid", help="With --peers: nine cells, wide (20 more) or full.")] = "wide",
+    grid: Annotated[str, typer.Option("--grid", help="With --peers: nine, wide (20 more) or full (480).")] = "wide",
     beside: Annotated[str, typer.Option("--beside", help="With --peers: only those, as jax,eager.")] = "",
     pin: Annotated[bool, typer.Option("--pin/--no-pin", help="With --peers: all on one CPU.")] = True,
     compare: Annotated[
@@ -50,14 +59,14 @@ def bench(
     from mlpjit.executors import thread_count
     from mlpjit.measure.bench import Options, measure, write
 
-    if peers and (sections or dtype or threads):
-        raise ConfigError("--peers compares training steps in float32 on one thread: no sections, --dtype or --threads")
+    mode = "--peers" if peers else "--compare" if compare else ""
+    _refuse_others(context, mode)
     if peers:
         compare_peers(grid, only, beside, rounds, pin, out, as_json)
         return
     if compare:
-        if sections or peers or only or len(dtype or ()) > 1:
-            raise ConfigError("--compare times every case of one dtype: no sections, --peers, --only or second --dtype")
+        if len(dtype or ()) > 1:
+            raise ConfigError("--compare: got --dtype twice, compares one dtype")
         compare_with(compare, (dtype or [Dtype.float32])[0].value, as_json)
         return
     dtypes = tuple(dict.fromkeys(each.value for each in dtype or [Dtype.float32]))
@@ -67,6 +76,19 @@ def bench(
     print(dump(asdict(found)) if as_json else "\n\n".join(_tables(found)))
     if not as_json:
         print("\n" + "\n".join(map(str, paths)))
+
+
+def _refuse_others(context: typer.Context, mode: str) -> None:
+    """Refuse what was given and would be ignored."""
+    from mlpjit.errors import ConfigError
+
+    sources = [(p, context.get_parameter_source(p.name or "")) for p in context.command.params]
+    given = [p for p, source in sources if source is not None and source.name == "COMMANDLINE"]
+    wrong = [p.opts[0] for p in given if p.name not in TAKES[mode]]
+    if wrong and mode:
+        raise ConfigError(f"{mode} cannot be had with {', '.join(wrong)}: see mlpjit bench --help")
+    if wrong:
+        raise ConfigError(f"{', '.join(wrong)}: works with --peers only")
 
 
 class _Progress:

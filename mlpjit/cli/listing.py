@@ -19,7 +19,7 @@ def list_records(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the page of the documentation.")] = False,
 ) -> None:
-    """List optimizers, activations, initializers, schedules, datasets, studies: parameters, formula, reference."""
+    """List what there is of a kind (optimizers, losses, datasets, ...): parameters, defaults, formula, reference."""
     from mlpjit.cli.tables import dump, table
     from mlpjit.errors import ConfigError
     from mlpjit.registry import suggestion

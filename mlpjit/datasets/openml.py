@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from mlpjit.errors import DatasetError
+from mlpjit.errors import DatasetError, writing
 
 # What scikit-learn raises for names that OpenML lacks, files that are damaged, and connections that fail (OSError).
 FAILURES = (OSError, ValueError, KeyError, TypeError)
 
 
 def fetch(name: str, version: int | None, path: Path) -> Path:
-    """Download a dataset and write x (n, d) and y (n,) to an .npz file. Needs scikit-learn and the network.
+    """Download a dataset, write x (n, d) and y (n,) to an .npz file, return its path. Needs scikit-learn and a network.
 
-    Raises DatasetError where either is missing, or where a column is no number.
+    Raises DatasetError where either is missing, or where a column is no number; StoreError where it cannot be written.
     """
     label = f"OpenML dataset {name!r}"
     try:
@@ -30,8 +30,10 @@ def fetch(name: str, version: int | None, path: Path) -> Path:
     x, y = _numbers(label, found.data), np.asarray(found.target)
     if y.dtype == object:
         y = y.astype(str)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, x=x, y=y)
+    path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")  # as NumPy names it
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(path, x=x, y=y)
     return path
 
 

@@ -58,6 +58,20 @@ def test_the_file_may_lie_elsewhere(openml, tmp_path) -> None:
     assert path.exists()
 
 
+def test_the_path_told_is_the_one_written(openml, tmp_path) -> None:
+    openml["things"] = X
+    assert fetch("things", "--out", str(tmp_path / "things.v1")).stdout == f"{tmp_path / 'things.v1.npz'}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["things.v1.npz"]
+
+
+def test_a_file_that_cannot_be_written(openml, tmp_path) -> None:
+    openml["things"] = X
+    (tmp_path / "file").write_text("")
+    done = fetch("things", "--out", str(tmp_path / "file" / "things.npz"))
+    assert done.exit_code == 3
+    assert "cannot be written" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("values", "line"),
     [

@@ -177,7 +177,11 @@ def test_the_command_compares_and_writes(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["limits", "--peers"], "no sections"), (["--peers", "--grid", "big"], "unknown grid"),
+    [(["limits", "--peers"], "--peers cannot be had with sections"), (["--peers", "--grid", "big"], "unknown grid"),
+     (["--peers", "--compare", "HEAD"], "--peers cannot be had with --compare"),
+     (["--compare", "HEAD", "--rounds", "3"], "--compare cannot be had with --rounds"),
+     (["--compare", "HEAD", "--dtype", "float32", "--dtype", "float64"], "--dtype twice"),
+     (["--no-pin"], "--pin: works with --peers only"),
      (["--peers", "--only", "9x9"], "no cell has '9x9'"), (["--peers", "--beside", "keras"], "no peer has 'keras'")],
 )  # fmt: skip
 def test_the_command_refuses_what_does_not_go_together(arguments, message):
