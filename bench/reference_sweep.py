@@ -37,7 +37,7 @@ from mlpjit.provenance import host
 from mlpjit.store import Store
 
 STUDY = Path(__file__).with_name("reference_sweep.toml")
-RESULT = Path(__file__).parents[1] / "results" / "reference" / "reference_sweep.json"
+RESULT = Path(__file__).parents[1] / "results" / "bench" / "reference_sweep.json"
 SIDES = {"mlpjit": "", "jax-vmap": "jax", "jax-map": "jax", "torch": "torch"}
 PERSISTENT = ("mlpjit", "jax-vmap", "jax-map")  # sides with a cache that a first process fills for the next
 # Two runs that differ by rounding alone may end in different places where training is unstable: most must agree.

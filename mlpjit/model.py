@@ -36,7 +36,7 @@ def _names(activation: Named | Sequence[Named], output: Named, hidden: int) -> l
 
 
 class Network:
-    """A multi-layer perceptron (source section 2) with parameters in one packed array.
+    """A multi-layer perceptron with parameters in one packed array.
 
     sizes: inputs, hidden widths, outputs. activation: one for all hidden layers, or one for each. Activations and loss
     are a name, or a table with a name and parameters; losses from logits own the output's function. normalization,

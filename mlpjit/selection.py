@@ -20,7 +20,7 @@ FACTORS = (
     "epochs", "dtype", "evaluate_every", "shuffle",
 )  # fmt: skip
 PROBLEM = ("dataset", "loss")
-TOLERANCE = 0.10  # the good range: medians within 10 % of the best's (design, section 5)
+TOLERANCE = 0.10  # the good range: medians within 10 % of the best's
 
 Row = Mapping[str, Any]
 

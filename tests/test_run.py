@@ -1,4 +1,4 @@
-"""One configuration to one result: pieces, definitions of design section 4, divergence, stopping."""
+"""One configuration to one result: pieces, definitions of docs/studies.md, divergence, stopping."""
 
 from __future__ import annotations
 

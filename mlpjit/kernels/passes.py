@@ -215,7 +215,7 @@ def gradient_of_weights(rows: Int, layer: Ints, params: Reals, grads: Reals, wor
 
 @kernel
 def backward(rows: Int, layer_count: Int, layers: Ints, params: Reals, grads: Reals, workspace: Reals) -> None:
-    """Gradients of all parameters from the delta of the last layer, which stands at its SLOPE_AT (source 4)."""
+    """Gradients of all parameters from the delta of the last layer, which stands at its SLOPE_AT."""
     for l in range(layer_count - 1, -1, -1):  # noqa: E741
         layer = offset(layers, l * LAYER_COLUMNS)
         if load(layer, GRADIENT_AT) != NONE_AT:

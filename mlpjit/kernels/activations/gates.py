@@ -31,7 +31,7 @@ def gated(z, gate, steepness, bend):
     )
 
 
-@activation("f(z) = z Phi(z)", "source 7.4; Hendrycks & Gimpel 2016, arXiv:1606.08415", slope_limit=1.1289)
+@activation("f(z) = z Phi(z)", "Hendrycks & Gimpel 2016, arXiv:1606.08415", slope_limit=1.1289)
 def gelu(z):
     """The Gaussian error linear unit with the exact normal distribution (erf)."""
     distribution, density = normal_distribution(z)

@@ -19,7 +19,7 @@ def identity(z):
     return z, real(1.0), real(0.0)
 
 
-@activation("f(z) = max(0, z)", "source 7.3; Nair & Hinton 2010")
+@activation("f(z) = max(0, z)", "Nair & Hinton 2010")
 def relu(z):
     """The rectifier. df(0) = 0."""
     off = z <= 0.0
@@ -27,7 +27,7 @@ def relu(z):
 
 
 @activation(
-    "f(z) = z if z > 0 else slope z", "source 7.4; Maas, Hannun & Ng 2013", lambda slope: max(1.0, slope),
+    "f(z) = z if z > 0 else slope z", "Maas, Hannun & Ng 2013", lambda slope: max(1.0, slope),
     limits={"slope": at_least(0)}, slope=0.01,
 )  # fmt: skip
 def leaky_relu(z, slope):
@@ -85,7 +85,7 @@ def exponential_below(z, scale, below):
 
 @activation(
     "f(z) = z if z > 0 else alpha (exp(z) - 1)",
-    "source 7.4; Clevert, Unterthiner & Hochreiter 2016, arXiv:1511.07289", lambda alpha: max(1.0, alpha),
+    "Clevert, Unterthiner & Hochreiter 2016, arXiv:1511.07289", lambda alpha: max(1.0, alpha),
     limits={"alpha": at_least(0)}, alpha=1.0,
 )  # fmt: skip
 def elu(z, alpha):

@@ -32,14 +32,14 @@ def tanh_parts(z):
     return value, slope, -2.0 * value * select(absolute(value) < 0.7, fma(-value, value, real(1.0)), slope)
 
 
-@activation("f(z) = 1 / (1 + exp(-z))", "source 7.1", slope_limit=0.25)
+@activation("f(z) = 1 / (1 + exp(-z))", "Goodfellow et al. 2016, Deep Learning, eq. 3.30", slope_limit=0.25)
 def sigmoid(z):
     """The logistic function; saturates on both sides."""
     value, slope, lean = logistic_parts(z)
     return value, slope, -lean * slope
 
 
-@activation("f(z) = tanh z", "source 7.2")
+@activation("f(z) = tanh z", "LeCun, Bottou, Orr & Mueller 1998, Efficient BackProp, section 4.4")
 def tanh(z):
     """The hyperbolic tangent: zero-centred, saturates on both sides."""
     return tanh_parts(z)

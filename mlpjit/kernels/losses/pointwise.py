@@ -14,7 +14,7 @@ log1p_of_fraction = elementary.log1p_of_fraction
 LOG_2 = 0.6931471805599453
 
 
-@pointwise("L = (1/n) sum_i |yhat_i - y_i|^2", "source 3.1", sample=sample_normal)
+@pointwise("L = (1/n) sum_i |yhat_i - y_i|^2", "Goodfellow et al. 2016, Deep Learning, eq. 5.4", sample=sample_normal)
 def mse(output, target):
     """Mean squared error: mean over samples, sum over outputs, no 1/2."""
     difference = output - target

@@ -91,7 +91,8 @@ def cross_entropy_tangent(
 
 losses.register(
     Loss(
-        "cross_entropy", cross_entropy.function, "L = -(1/n) sum_i sum_k y_ik log softmax(z_i)_k", "source 3.2",
+        "cross_entropy", cross_entropy.function, "L = -(1/n) sum_i sum_k y_ik log softmax(z_i)_k",
+        "Bishop 2006, Pattern Recognition and Machine Learning, eq. 4.108",
         {"label_smoothing": 0.0}, (sample_categorical.function,), limits={"label_smoothing": at_least(0, 1)},
         kernel=cross_entropy, tangent=cross_entropy_tangent, sample=sample_categorical, logits=True, classes=True,
     )

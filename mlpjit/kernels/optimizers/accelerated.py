@@ -11,7 +11,7 @@ def sgd_scalars(step, learning_rate):
     return (learning_rate,)
 
 
-@elementwise(sgd_scalars, "theta -= eta g", "source 5; Robbins & Monro 1951")
+@elementwise(sgd_scalars, "theta -= eta g", "Robbins & Monro 1951")
 def sgd(g, rate):
     """Gradient descent: on one sample, a mini-batch or the whole set."""
     return rate * g

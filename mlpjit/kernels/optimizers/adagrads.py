@@ -59,10 +59,10 @@ def rmsprop_scalars(step, learning_rate, rho, eps, eps_root):
 
 @elementwise(
     rmsprop_scalars, "v = rho v + (1 - rho) g^2; theta -= eta g / (sqrt(v + eps_root) + eps)",
-    "source 6.1; Hinton 2012, lecture 6e", state=("nu",), rho=0.9, eps=0.0, eps_root=1e-16,
+    "Hinton 2012, lecture 6e", state=("nu",), rho=0.9, eps=0.0, eps_root=1e-16,
 )  # fmt: skip
 def rmsprop(g, nu, rate, rho, rest, eps, eps_root):
-    """Gradients over their running root mean square; the source's epsilon is eps_root."""
+    """Gradients over their running root mean square; epsilon stands under the root (eps_root)."""
     nu = fma(rho, nu, rest * g * g)
     return rate * g / (sqrt(nu + eps_root) + eps), nu
 

@@ -22,11 +22,11 @@ def adam_scalars(step, learning_rate, b1, b2, eps, eps_root):
 
 @elementwise(
     adam_scalars, MOMENTS + "theta -= eta m^ / (sqrt(v^ + eps_root) + eps)",
-    "source 6.2; Kingma & Ba 2015, arXiv:1412.6980, algorithm 1", state=("mu", "nu"),
+    "Kingma & Ba 2015, arXiv:1412.6980, algorithm 1", state=("mu", "nu"),
     b1=0.9, b2=0.999, eps=0.0, eps_root=1e-16,
 )  # fmt: skip
 def adam(g, mu, nu, rate, b1, rest1, b2, rest2, correction, eps, eps_root):
-    """Adam with both bias corrections; the source's epsilon is eps_root, the paper's is eps = 1e-8."""
+    """Adam with both bias corrections; epsilon stands under the root (eps_root); the paper has eps = 1e-8 outside."""
     mu = fma(b1, mu, rest1 * g)
     nu = fma(b2, nu, rest2 * g * g)
     return rate * mu / (sqrt(fma(nu, correction, eps_root)) + eps), mu, nu
