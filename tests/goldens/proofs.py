@@ -17,12 +17,12 @@ from mlpjit.specs import registry
 PAGE = Path(__file__).parents[2] / "docs" / "proofs.md"
 HEAD = """# Proofs
 
-Every entry below equals an implementation that nobody here wrote, but for those without a version number, which nobody
-else has: beside them stands what they were derived from and checked against. A case is one setting of an entry, computed
-by the oracle named beside it and stored in `tests/goldens/`; the difference is the largest one between ours and the
-oracle's, over max(1, largest value of the oracle's). `pytest tests/test_goldens.py` compares them all; `pytest -m peers`
-computes the oracles' side again, with `pip install -e ".[test,peers,oracles]"`. This page is written by
-`PYTHONPATH=tests:. python -m goldens.proofs`.
+Every entry below equals an implementation that nobody here wrote, but for those without a version number, which
+nobody else has: beside them stands what they were derived from and checked against. A case is one setting of an
+entry, computed by the oracle named beside it and stored in `tests/goldens/`; the difference is the largest one
+between ours and the oracle's, over max(1, largest value of the oracle's). `pytest tests/test_goldens.py` compares
+them all; `pytest -m peers` computes the oracles' side again, with `pip install -e ".[test,peers,oracles]"`. This page
+is written by `PYTHONPATH=tests:. python -m goldens.proofs`.
 """
 COLUMNS = ("entry", "oracle", "version", "settings", "cases", "largest difference")
 GENERATED = "(`tests/datasets/test_generated.py`)"
