@@ -72,20 +72,13 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     """One panel a label; all share the loss axis and the rate axis."""
     labels = list(dict.fromkeys(table["label"]))
     looks = style.looks(labels)
-    legend = [
-        layout.handle("best rate", color=style.BLACK, marker="*", markersize=11, linestyle="None"),
-        layout.handle("good rates", color=GOOD, linewidth=8),
-        layout.handle("best of all settings at that rate", color=style.GREY, linewidth=0.9),
-        layout.handle("median run diverged", color=style.VERMILLION, marker="x", linestyle="None", mew=2),
-        layout.handle("above the scale", color=style.GREY, marker="^", fillstyle="none", linestyle="None"),
-    ]
     subtitle = "Final validation loss at each one's best other settings, median over tuning seeds"
     columns = layout.grid_columns(len(labels))
     height = 2.5 if len(labels) <= 4 else 1.6
-    sheet = layout.sheet(TITLE, subtitle, len(labels), columns, height, legend=legend)
     finite = table[["median", "low", "high", "envelope"]].to_numpy()
     finite = finite[np.isfinite(finite)]
     low, high = layout.log_limits(np.minimum(finite, REACH * finite.min()) if finite.size else finite)
+    sheet = layout.sheet(TITLE, subtitle, len(labels), columns, height, legend=_legend(table, high))
     marked = (table["median"] > high).any() or (table["diverged_share"] > 0).any()
     top = high * (high / low) ** (0.3 if marked else 0.03)  # room for crosses and two rows of numbers
     rates = layout.log_limits(table["learning_rate"])
@@ -109,6 +102,24 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         else:
             panel.tick_params(labelleft=False)
     return sheet.figure
+
+
+def _legend(table: pd.DataFrame, high: float) -> list[Any]:
+    """Return what the panels show: curves always, marks above the scale where there are any."""
+    found = [
+        layout.handle("best rate", color=style.BLACK, marker="*", markersize=11, linestyle="None"),
+        layout.handle("good rates", color=GOOD, linewidth=8),
+        layout.handle("best of all settings at that rate", color=style.GREY, linewidth=0.9),
+    ]
+    lost, above = ~np.isfinite(table["median"]), table["median"] > high
+    if lost.any():
+        found.append(layout.handle("median run diverged", color=style.VERMILLION, marker="x", linestyle="None", mew=2))
+    if (above & ~lost).any():
+        found.append(layout.handle("above the scale", color=style.GREY, marker="^", fillstyle="none", linestyle="None"))
+    if (table["diverged_share"] > 0).any():
+        look = {"color": style.VERMILLION, "marker": r"$\mathdefault{\%}$", "markersize": 8, "linestyle": "None"}
+        found.append(layout.handle("of runs diverged", **look))
+    return found
 
 
 def _rivals(panel: Any, others: pd.DataFrame, looks: dict[Any, style.Look], high: float) -> None:
