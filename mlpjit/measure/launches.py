@@ -133,10 +133,9 @@ class Launch(Pair):
     """A process of each version, which loads these cases, or all, on other cores than the one that is measured on."""
 
     def __init__(self, before: Version, after: Version, dtype: str, names: Sequence[str] | None, folder: Path) -> None:
-        self._opened = ExitStack()
         first, second = random.sample((before, after), 2)  # whose process is the older one is left to chance
         shared = _environment()
-        with self._opened as opened:
+        with ExitStack() as opened:
             made = {version: opened.enter_context(closing(Process(version, folder / _name(), shared)))
                     for version in (first, second)}  # fmt: skip
             self._processes = made[before], made[after]

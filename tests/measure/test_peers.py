@@ -137,7 +137,17 @@ def test_the_figure_has_a_row_a_cell_and_a_mark_a_peer(tmp_path):
         panel = figure.draw(comparison()).axes[0]
     marks = sorted((float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in panel.lines[1:])
     assert marks == [(0.5, 2.0), (2.0, 0.0), (8.0, 1.0)]
+    hollow = [float(line.get_xdata()[0]) for line in panel.lines[1:] if line.get_markerfacecolor() == "white"]
+    assert hollow == [0.5]  # the one whose loss is another
     assert {path.name for path in figure.save(comparison(), tmp_path)} == {"peers.svg", "peers.png"}
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.8, 2.5), (0.3, 430.0), (0.9, 9.0), (0.001, 1e6)])
+def test_ticks_are_few_and_hold_1(low, high):
+    found = figure.ticks(low, high)
+    assert 1.0 in found
+    assert 2 <= len(found) <= 10
+    assert low <= found[0] < found[-1] <= high
 
 
 def test_peers_make_the_runs_of_the_study():
