@@ -11,9 +11,9 @@ import tempfile
 # Kept to what every commit has had from the start.
 LOAD = """
 import json
-from mlpjit import compiled
-from mlpjit.kernels import jit, matmul
-from mlpjit.kernels.training import train
+from mlpjit.training import linking as compiled
+from mlpjit.kernels.compiler import jit; from mlpjit.kernels.arithmetic import matmul
+from mlpjit.kernels.run.training import train
 made = {
     "train": jit.load(train, "float32"), "forward_product": jit.load(matmul.forward_product, "float32"),
     "activation relu": compiled.activation("relu", "float32"),

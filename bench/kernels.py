@@ -14,7 +14,7 @@ def work_of(name: str) -> Any:
     """Return a case, compiled and prepared; where there is none NotImplementedError, which asv takes for "not here"."""
     try:
         from mlpjit.errors import ConfigError
-        from mlpjit.measure.cases import case
+        from mlpjit.measure.cases.table import case
     except ImportError as error:
         raise NotImplementedError("no table of cases yet") from error
     try:
@@ -135,7 +135,7 @@ class ShareOfPeak:
 
     def setup(self, name: str) -> None:
         try:
-            from mlpjit.measure.cases import case
+            from mlpjit.measure.cases.table import case
             from mlpjit.measure.readings import measure
         except ImportError as error:
             raise NotImplementedError("no measured FMA rate yet") from error

@@ -36,7 +36,7 @@ class Start:
         subprocess.run([sys.executable, "-m", "mlpjit.cli", "--help"], check=True, stdout=subprocess.DEVNULL)
 
     def time_import(self, warm: str) -> None:
-        python("import mlpjit.run", warm)
+        python("import mlpjit.training.run", warm)
 
     def time_first_run_from_warm_cache(self, warm: str) -> None:
         python(TRAIN, warm)
@@ -46,7 +46,7 @@ class Start:
             python(TRAIN, empty)
 
     def time_plan_quick(self, warm: str) -> None:
-        python("from mlpjit.study import Study; Study.load('quick').configs()", warm)
+        python("from mlpjit.study.study import Study; Study.load('quick').configs()", warm)
 
     def track_peak_bytes_of_a_run(self, warm: str) -> float:
         python(TRAIN, warm)

@@ -35,6 +35,6 @@ class Sweep:
         self.folder.cleanup()
 
     def time_forty_eight_runs(self) -> None:
-        from mlpjit.study import Study
+        from mlpjit.study.study import Study
 
         Study.load(self.study).run(out=tempfile.mkdtemp(dir=self.folder.name), threads=2)

@@ -9,7 +9,7 @@ DIGITS = {"dataset": "digits", "learning_rate": 1e-3, "seed": 0}
 
 
 def config(**given: Any) -> Any:
-    from mlpjit.config import RunConfig
+    from mlpjit.config.run_config import RunConfig
 
     return RunConfig(**{**DIGITS, **given})
 
@@ -34,7 +34,7 @@ class Step:
     unit = "seconds"
 
     def setup(self, network: str, optimizer: str) -> None:
-        from mlpjit.run import measure_step
+        from mlpjit.training.run import measure_step
 
         shape, activation, *batch = network.split()
         depth, width = map(int, shape.split("x"))
@@ -55,7 +55,7 @@ class Epochs:
     param_names = ("normalization", "depth")
 
     def setup(self, normalization: str, depth: int) -> None:
-        from mlpjit.run import execute
+        from mlpjit.training.run import execute
 
         self.settings = config(depth=depth, width=64, normalization=normalization, optimizer="adam", epochs=5)
         self.execute = execute
@@ -72,7 +72,7 @@ class Quality:
     param_names = ("optimizer",)
 
     def setup(self, optimizer: str) -> None:
-        from mlpjit.run import execute
+        from mlpjit.training.run import execute
 
         rate = {"sgd": 0.3, "momentum": 0.03, "rmsprop": 1e-3, "adam": 1e-3}[optimizer]
         settings = config(depth=4, width=64, activation="gelu", optimizer=optimizer, learning_rate=rate, epochs=10)

@@ -10,22 +10,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlpjit.config import RunConfig
+    from mlpjit.catalogue.registries import activations, initializers, losses, schedules
+    from mlpjit.config.run_config import RunConfig
     from mlpjit.errors import ConfigError, DatasetError, MlpjitError, StoreError
     from mlpjit.extending import elementwise, layerwise
-    from mlpjit.model import Network
-    from mlpjit.registries import activations, initializers, losses, schedules
-    from mlpjit.result import Control, RunResult
-    from mlpjit.run import train
-    from mlpjit.single_step import optimizers, wrappers
-    from mlpjit.study import Study
+    from mlpjit.interactive.catalogue import optimizers, wrappers
+    from mlpjit.interactive.network import Network
+    from mlpjit.study.study import Study
+    from mlpjit.training.result import Control, RunResult
+    from mlpjit.training.run import train
 
 __version__ = "0.1.0"
 _HOMES = {
-    "ConfigError": "errors", "Control": "result", "DatasetError": "errors", "MlpjitError": "errors", "Network": "model",
-    "RunConfig": "config", "RunResult": "result", "StoreError": "errors", "Study": "study", "activations": "registries",
-    "elementwise": "extending", "initializers": "registries", "layerwise": "extending", "losses": "registries",
-    "optimizers": "single_step", "schedules": "registries", "train": "run", "wrappers": "single_step",
+    "ConfigError": "errors", "Control": "training.result", "DatasetError": "errors", "MlpjitError": "errors",
+    "Network": "interactive.network", "RunConfig": "config.run_config", "RunResult": "training.result",
+    "StoreError": "errors", "Study": "study.study", "activations": "catalogue.registries", "elementwise": "extending",
+    "initializers": "catalogue.registries", "layerwise": "extending", "losses": "catalogue.registries",
+    "optimizers": "interactive.catalogue", "schedules": "catalogue.registries", "train": "training.run",
+    "wrappers": "interactive.catalogue",
 }  # fmt: skip
 __all__ = [
     "ConfigError", "Control", "DatasetError", "MlpjitError", "Network", "RunConfig", "RunResult", "StoreError",

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from mlpjit.config import RunConfig
-from mlpjit.executors import Runner
-from mlpjit.network import parameter_count, total_steps
+from mlpjit.config.run_config import RunConfig
 from mlpjit.store.arrays import LAYER_CURVES
+from mlpjit.study.pool import Runner
+from mlpjit.training.shape import parameter_count, total_steps
 
 
 class FakeControl:

@@ -3,102 +3,113 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from structure import FILES, PACKAGE, Parts, arrows, circle, folders, imported_modules, tree_of
 
-PACKAGE = Path(__file__).parents[1] / "mlpjit"
-# A room imports from itself and from rooms above it. A module stands with the longest prefix that names it.
-ROOMS = [
-    ["errors", "limits", "registry"],
-    ["kernels"],
-    ["initialization", "mean_field", "registries", "datasets", "specs"],
-    ["extending", "named_arguments", "optimizer_files"],
-    ["network", "compiled", "workspace", "stages", "forward", "parameters"],
-    ["identity", "rules", "config", "grid", "studyfile", "signals", "progress", "provenance"],
-    ["warm", "result", "readout", "step_values", "dry_run", "run", "model", "stage_calls", "single_step"],
-    ["executors", "workers", "outcome", "store"],
-    ["selection", "statistics", "estimate", "plan", "study", "sweep", "trial", "export"],
-    ["figures", "report"],
-    ["measure"],
-    ["doctor"],
-    ["cli"],
-    ["__init__"],
-]
-PLACE = {name: place for place, room in enumerate(ROOMS) for name in room}
-FILES = sorted(PACKAGE.rglob("*.py"))
 IDS = [str(path.relative_to(PACKAGE)) for path in FILES]
-# Numba's front door is kernels/jit; these write LLVM code and need its types.
-GENERATORS = {
-    f"kernels/{name}.py"
-    for name in ("jit", "llvm", "simd", "sums", "tiles", "blocks", "buffers", "state_arrays", "chains", "inspection")
-}
+CONTRIBUTING = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+COMPILER = "kernels/compiler/"
+MOST_FILES = {(): 8, ("kernels",): 8}
+MOST_LINES, MOST_LINES_OF_A_FUNCTION = 300, 50
 
 
-def top(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def picture() -> dict[Parts, list[list[str]]]:
+    """The rooms as CONTRIBUTING draws them: for a folder its children, a list for each line, first what is imported.
 
-
-def imports(tree: ast.AST) -> set[str]:
-    """The modules that a file imports anywhere, those for type checkers left out."""
-    skipped = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
-    found = set()
-    for node in ast.walk(tree):
-        if id(node) in skipped:
-            continue
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | ({f"mlpjit.{a.name}" for a in node.names} if node.module == "mlpjit" else set())
+    A line of the picture holds names, then two spaces or more and what they hold; what lies in a room is indented.
+    """
+    found: dict[Parts, list[list[str]]] = {(): []}
+    block = re.search(r"## The house.*?```\n(.*?)```", CONTRIBUTING, re.DOTALL)
+    assert block
+    room = ""
+    for line in block[1].splitlines():
+        names = re.split(r"\s{2,}", line.strip())[0].replace("/", "").split(", ")
+        folder = (room,) if line.startswith(" ") else ()
+        room = room if folder else names[0]
+        found.setdefault(folder, []).append(names)
     return found
 
 
-def test_every_module_has_a_room():
-    assert {top(path) for path in FILES} == set(PLACE)
+PICTURE = picture()
+
+
+@pytest.mark.parametrize("folder", list(PICTURE), ids="/".join)
+def test_the_picture_shows_every_room(folder):
+    drawn = [name for line in PICTURE[folder] for name in line]
+    there = set(arrows(folder)) - {"__init__"}
+    assert sorted(drawn) == sorted(there)
+
+
+@pytest.mark.parametrize("folder", list(PICTURE), ids="/".join)
+def test_a_room_imports_from_rooms_above_it(folder):
+    place = {name: at for at, line in enumerate(PICTURE[folder]) for name in line}
+    wrong = [
+        example
+        for name, others in arrows(folder).items()
+        for other, example in others.items()
+        if name in place and other in place and place[other] >= place[name]
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("folder", folders(), ids="/".join)
+def test_inside_a_room_nothing_imports_in_circles(folder):
+    assert circle(folder) == []
+
+
+@pytest.mark.parametrize(("folder", "most"), MOST_FILES.items(), ids=["the package", "kernels"])
+def test_what_lies_loose_is_little(folder, most):
+    assert len(list(PACKAGE.joinpath(*folder).glob("*.py"))) <= most
 
 
 @pytest.mark.parametrize("path", FILES, ids=IDS)
-def test_imports_go_one_way(path):
-    own = PLACE[top(path)]
-    for name in imports(ast.parse(path.read_text())):
-        parts = name.split(".")
-        if parts[0] == "mlpjit" and len(parts) > 1 and parts[1] in PLACE:
-            assert PLACE[parts[1]] <= own, f"{path.name} may not import {name}"
+def test_only_the_compiler_imports_numba(path):
+    heavy = {name.split(".")[0] for name in imported_modules(tree_of(path))} & {"numba", "llvmlite"}
+    assert not heavy or str(path.relative_to(PACKAGE)).startswith(COMPILER)
 
 
 @pytest.mark.parametrize("path", FILES, ids=IDS)
-def test_only_jit_calls_numba(path):
-    name = str(path.relative_to(PACKAGE))
-    heavy = {module.split(".")[0] for module in imports(ast.parse(path.read_text()))} & {"numba", "llvmlite"}
-    assert not heavy or name in GENERATORS, f"{name} imports {heavy}"
-    text = path.read_text()
-    assert name == "kernels/jit.py" or ("numba.njit" not in text and "numba.cfunc" not in text)
+def test_files_and_functions_are_short(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.FunctionDef):
+            text = ast.get_docstring(node, clean=False)
+            lines = node.end_lineno - node.lineno + 1 - (len(text.splitlines()) if text else 0)
+            assert lines <= MOST_LINES_OF_A_FUNCTION, node.name
 
 
 def test_kernels_have_names_of_their_own():
     """Kernels call each other by a symbol made of the name: of two with one name the wrong one would be called."""
-    trees = [ast.parse(path.read_text()) for path in FILES if top(path) == "kernels"]
-    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    kernels = [tree_of(path) for path in FILES if path.is_relative_to(PACKAGE / "kernels")]
+    functions = [node for tree in kernels for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     names = [f.name for f in functions if any(isinstance(d, ast.Name) and d.id == "kernel" for d in f.decorator_list)]
     assert sorted(names) == sorted(set(names))
 
 
 @pytest.mark.parametrize("path", FILES, ids=IDS)
 def test_only_the_command_line_prints(path):
-    if top(path) != "cli":
-        calls = {n.func.id for n in ast.walk(ast.parse(path.read_text())) if _named_call(n)}
+    if not path.is_relative_to(PACKAGE / "cli"):
+        calls = {node.func.id for node in ast.walk(tree_of(path)) if _named_call(node)}
         assert "print" not in calls
 
 
 def _named_call(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+
+
+TESTS = Path(__file__).parent
+BESIDE = {"data", "facts", "goldens", "oracles"}  # what is tested across rooms, and what tests compare with
+
+
+def test_tests_mirror_the_rooms():
+    rooms = {name.removesuffix(".py") for line in PICTURE[()] for name in line}
+    places = {path.relative_to(TESTS).parts[0] for path in TESTS.rglob("test_*.py")} - BESIDE
+    assert {place for place in places if not place.endswith(".py")} <= rooms
 
 
 START_UP = {

@@ -12,7 +12,7 @@ from goldens import proofs
 from goldens.ours import OURS
 from goldens.records import difference, load
 
-from mlpjit.specs import registry
+from mlpjit.catalogue.specs import registry
 
 CASES = [(kind, number, case.title) for kind in OURS for number, case in enumerate(load(kind)[0])]
 

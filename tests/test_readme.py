@@ -6,7 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from mlpjit.study import Study
+from mlpjit.study.study import Study
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 

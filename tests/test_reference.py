@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mlpjit.run import execute
-from mlpjit.study import Study
+from mlpjit.study.study import Study
+from mlpjit.training.run import execute
 
 REFERENCE = Path(__file__).parents[1] / "results" / "reference"
 STUDIES = ["quick", "pathologies"]

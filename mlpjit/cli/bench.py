@@ -12,8 +12,8 @@ import typer
 from mlpjit.cli.options import Dtype
 
 if TYPE_CHECKING:
-    from mlpjit.measure.bench import Measured
     from mlpjit.measure.clock import Spread
+    from mlpjit.measure.measured import Measured
     from mlpjit.measure.readings import Reading
 
 SECTIONS = ("limits", "kernels", "steps", "compile", "threads")
@@ -56,8 +56,8 @@ def bench(
     from mlpjit.cli.peers import compare_peers
     from mlpjit.cli.tables import dump
     from mlpjit.errors import ConfigError
-    from mlpjit.executors import thread_count
     from mlpjit.measure.bench import Options, measure, write
+    from mlpjit.study.pool import thread_count
 
     mode = "--peers" if peers else "--compare" if compare else ""
     _refuse_others(context, mode)

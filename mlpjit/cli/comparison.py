@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mlpjit.measure.compare import CaseVerdict, Comparison
+    from mlpjit.measure.versions.compare import CaseVerdict, Comparison
 
 
 def compare_with(revision: str, dtype: str, as_json: bool) -> None:
     """Compare, print the verdict and the cases behind it."""
     from mlpjit.cli.tables import dump
-    from mlpjit.measure import compare as comparison
-    from mlpjit.measure.revisions import against
+    from mlpjit.measure.versions import compare as comparison
+    from mlpjit.measure.versions.revisions import against
 
     with against(revision, Path.cwd()) as (before, after):
         found = comparison.compare(before, after, dtype, _tell)

@@ -15,8 +15,8 @@ def fetch(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Download a dataset from OpenML (scikit-learn does it) and write it as NPZ, for `dataset = "NAME.npz"`."""
+    from mlpjit.catalogue.datasets.openml import fetch as download
     from mlpjit.cli.tables import dump
-    from mlpjit.datasets.openml import fetch as download
 
     path = str(download(name, version, out or Path(f"{name}.npz")))
     print(dump({"path": path}) if as_json else path)

@@ -10,7 +10,7 @@ import typer
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show versions, CPU features, vector width, threads, compile cache and what is wrong with them."""
     from mlpjit.cli.tables import dump, table
-    from mlpjit.doctor import collect
+    from mlpjit.measure.doctor import collect
 
     found = collect()
     print(dump(found) if as_json else table(("what", "value"), list(flat(found))))

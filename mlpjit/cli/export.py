@@ -15,7 +15,7 @@ def export(
 ) -> None:
     """Write runs.csv (one row a run) and curves.csv beside the store."""
     from mlpjit.cli.tables import dump
-    from mlpjit.export import export as write
+    from mlpjit.report.export import export as write
 
     paths = [str(path) for path in write(directory, parquet)]
     print(dump(paths) if as_json else "\n".join(paths))

@@ -62,7 +62,7 @@ def records(kind: str) -> list[dict[str, Any]]:
     """Return the records of a kind as plain data; of an optimizer also its loop, its state and what it asks for."""
     if kind == "studies":
         return _studies()
-    from mlpjit.specs import registry
+    from mlpjit.catalogue.specs import registry
 
     return [_plain(record, kind) for record in registry(kind).records()]
 
@@ -83,7 +83,7 @@ def _studies() -> list[dict[str, Any]]:
 
     import mlpjit
 
-    folder = Path(mlpjit.__file__).parent / "studies"
+    folder = Path(mlpjit.__file__).parent / "study" / "studies"
     tables = {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.toml"))}
     return [
         {"name": name, "title": found.get("title", ""), "summary": found.get("question", "")}

@@ -47,7 +47,7 @@ def text_of(found: Comparison) -> str:
     from dataclasses import asdict
 
     from mlpjit.cli.tables import dump
-    from mlpjit.provenance import host
+    from mlpjit.host import host
 
     return dump({"host": host(1), **asdict(found), "summaries": [asdict(each) for each in found.summaries()]})
 

@@ -18,9 +18,9 @@ def plan(
     from dataclasses import asdict
 
     from mlpjit.cli.tables import dump, seconds, table
-    from mlpjit.estimate import estimate
-    from mlpjit.executors import thread_count
-    from mlpjit.study import Study
+    from mlpjit.study.estimate import estimate
+    from mlpjit.study.pool import thread_count
+    from mlpjit.study.study import Study
 
     loaded = Study.load(study)
     found = estimate(loaded, loaded.directory(out), thread_count(threads))

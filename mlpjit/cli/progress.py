@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mlpjit.cli.tables import seconds
 
 if TYPE_CHECKING:
-    from mlpjit.progress import Snapshot
+    from mlpjit.study.progress import Snapshot
 
 LINE_SECONDS = 5.0
 NAMES = {"tune": "tuning", "final": "final runs", "timing": "step times"}

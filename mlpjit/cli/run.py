@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from mlpjit.study import Study
-    from mlpjit.sweep import Summary
+    from mlpjit.study.study import Study
+    from mlpjit.study.sweep import Summary
 
 
 def run(
@@ -22,9 +22,9 @@ def run(
 ) -> None:
     """Make every run of a study that is not stored yet, then figures, tables and a page. Again: it resumes."""
     from mlpjit.cli.progress import display
-    from mlpjit.signals import Interrupted
-    from mlpjit.study import Study
-    from mlpjit.sweep import sweep
+    from mlpjit.study.signals import Interrupted
+    from mlpjit.study.study import Study
+    from mlpjit.study.sweep import sweep
 
     loaded = Study.load(study)
     directory = loaded.directory(out)

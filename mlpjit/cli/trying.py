@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from mlpjit.trial import Trial
+    from mlpjit.study.trial import Trial
 
 
 def try_optimizer(
@@ -24,10 +24,10 @@ def try_optimizer(
     """Tune an optimizer of your own on a study's grid and set it beside the study's own: table, figures, page."""
     from mlpjit.cli.progress import display
     from mlpjit.cli.run import finish
-    from mlpjit.optimizer_files import load
-    from mlpjit.signals import Interrupted
-    from mlpjit.study import Study
-    from mlpjit.trial import trial
+    from mlpjit.extending.files import load
+    from mlpjit.study.signals import Interrupted
+    from mlpjit.study.study import Study
+    from mlpjit.study.trial import trial
 
     base = Study.load(study)
     tried = trial(base, load(file), numbers(rates))
@@ -54,7 +54,7 @@ def numbers(text: str) -> list[float]:
 def _announce(tried: Trial, directory: Path) -> None:
     """Say what is missing of the study itself, and which rates are tried."""
     from mlpjit.cli.tables import counted
-    from mlpjit.trial import missing_runs
+    from mlpjit.study.trial import missing_runs
 
     if missing := missing_runs(tried.base, directory):
         told = f"{directory} lacks {counted(missing, 'run')} of {tried.name!r}, made first"

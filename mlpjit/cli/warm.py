@@ -33,11 +33,11 @@ def warm(
 
 def _warm(study: str, dtype: str) -> tuple[int, int]:
     """Return how many kernels are in memory now, and how many of them were not in the cache before."""
-    from mlpjit.study import Study
-    from mlpjit.warm import everything, have, prepare
+    from mlpjit.study.study import Study
+    from mlpjit.training.warm import everything, have, prepare
 
     configs = None if study == "all" else Study.load(study).configs()
-    from mlpjit.kernels import jit
+    from mlpjit.kernels.compiler import jit
 
     before = jit.published()
     if configs is None:

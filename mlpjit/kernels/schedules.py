@@ -10,15 +10,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlpjit.kernels.elementary import cos_float64, power_float64
-from mlpjit.kernels.rules import (
+from mlpjit.bounds import above, at_least
+from mlpjit.kernels.arithmetic.elementary import cos_float64, power_float64
+from mlpjit.kernels.entries import Rule
+from mlpjit.kernels.language import (
     Float64,
     Float64s,
     Function,
     Int,
     Kernel,
     Primitive,
-    Rule,
     device_float64,
     float64,
     integer,
@@ -27,7 +28,6 @@ from mlpjit.kernels.rules import (
     sqrt,
     store,
 )
-from mlpjit.limits import above, at_least
 from mlpjit.registry import Registry
 
 

@@ -13,19 +13,25 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from mlpjit.kernels.rules import ByDtype, DtypeConstant, InFloat64, Kernel
+from mlpjit.kernels.language import ByDtype, DtypeConstant, InFloat64, Kernel
 
 FOLDER = Path(__file__).parent
 # Every run goes through these modules; a change in one makes all stored runs old.
 RUN_MODULES = (
-    "layout", "llvm", "simd", "sums", "state_arrays", "tiles", "blocks", "buffers", "matmul", "elementary",
-    "polynomials", "random", "losses/records", "losses/softmax", "matrices", "dropout", "residuals",
-    "normalizations/records", "linear_algebra", "linear_algebra_products", "linear_algebra_rows",
-    "linear_algebra_factors", "passes", "evaluation", "penalties", "one_row", "steps", "outcomes", "training",
-    "plateau", "mapping", "optimizers/stages", "activations/loops", "jit",
+    "tables", *(f"compiler/{n}" for n in ("llvm", "simd", "sums", "state_arrays", "tiles", "blocks", "buffers", "jit")),
+    *(f"arithmetic/{n}" for n in (
+        "matmul", "elementary", "polynomials", "random", "matrices", "orthonormal", "matrix_products", "matrix_rows",
+        "matrix_factors", "one_row", "mapping", "scalars",
+    )),
+    *(f"network/{n}" for n in (
+        "losses/records", "losses/softmax", "dropout", "residuals", "normalizations/records", "passes",
+        "activations/loops",
+    )),
+    *(f"run/{n}" for n in ("evaluation", "penalties", "steps", "outcomes", "training", "plateau")),
+    "optimizers/stages",
 )  # fmt: skip
 # Runs whose optimizer asks for Hessian-vector products go through these too.
-CURVATURE_MODULES = ("curvature", "pairs", "tangents")
+CURVATURE_MODULES = ("network/curvature", "network/pairs", "network/tangents")
 # What every run uses of a module that also holds catalogue entries, to which more may be added.
 RUN_FUNCTIONS = {"schedules": ("schedule_loop", "_settings", "settings", "loop")}
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from mlpjit.errors import ConfigError, writing
-from mlpjit.executors import available_threads
+from mlpjit.host import available_threads, host
 from mlpjit.measure import readings, scaling, startup
-from mlpjit.measure.cases import Case, cases
+from mlpjit.measure.cases.table import Case, cases
+from mlpjit.measure.measured import Measured
 from mlpjit.measure.readings import Limit, Progress, Reading
 from mlpjit.measure.scaling import Scaling
 from mlpjit.measure.startup import Start
-from mlpjit.provenance import host
 from mlpjit.registry import suggestion
 
 STEP_SECONDS, KERNEL_SECONDS = 5e-3, 1e-3
@@ -32,19 +32,6 @@ class Options:
     rounds: int = 15
     starts: int = 3
     threads: int = field(default_factory=available_threads)
-
-
-@dataclass
-class Measured:
-    """What was measured, section by section; what was not asked for is empty."""
-
-    host: dict[str, Any]
-    load: float
-    limits: list[Limit] = field(default_factory=list)
-    kernels: list[Reading] = field(default_factory=list)
-    steps: list[Reading] = field(default_factory=list)
-    compile: list[Start] = field(default_factory=list)
-    threads: list[Scaling] = field(default_factory=list)
 
 
 def _chosen(options: Options, steps: bool) -> list[Case]:

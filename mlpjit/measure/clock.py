@@ -10,8 +10,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlpjit import statistics
-from mlpjit.measure.work import Work
+from mlpjit.measure.cases.work import Work
+from mlpjit.statistics import quantiles
 
 SAMPLE_SECONDS = 1e-3
 MOST_REPEATS = 1 << 20
@@ -28,7 +28,7 @@ class Spread:
 
 def spread(values: Sequence[float]) -> Spread:
     """Return quartiles and median."""
-    low, middle, high = statistics.quartiles(values)
+    low, middle, high = quantiles.quartiles(values)
     return Spread(float(low), float(middle), float(high))
 
 

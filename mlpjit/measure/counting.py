@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
-from mlpjit.kernels.rules import ByDtype, DtypeConstant, InFloat64, Primitive, Stage
+from mlpjit.kernels.entries import Stage
+from mlpjit.kernels.language import ByDtype, DtypeConstant, InFloat64, Primitive
 from mlpjit.kernels.sources import referenced_names
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from mlpjit.measure import limits
-from mlpjit.measure.cases import Case
+from mlpjit.measure import machine_limits
+from mlpjit.measure.cases.table import Case
+from mlpjit.measure.cases.work import Work
 from mlpjit.measure.clock import Spread, Timed, spread
-from mlpjit.measure.work import Work
 
 REFERENCE_SECONDS = 3e-4
 # Limits that say nothing of a kind: an update is held to memory and its own units; what losses and random numbers
@@ -54,19 +54,19 @@ class Beside:
 
     def __init__(self, dtype: str) -> None:
         self.dtype = dtype
-        self.levels = {level.name: level for level in limits.levels()}
+        self.levels = {level.name: level for level in machine_limits.levels()}
         self.timed = cache(self._timed)
 
     def _timed(self, name: str) -> Timed:
         if name in self.levels:
-            return Timed(limits.fastest(self.levels[name], self.dtype), REFERENCE_SECONDS)
-        return Timed(limits.arithmetic(name, self.dtype), REFERENCE_SECONDS)
+            return Timed(machine_limits.fastest(self.levels[name], self.dtype), REFERENCE_SECONDS)
+        return Timed(machine_limits.arithmetic(name, self.dtype), REFERENCE_SECONDS)
 
     def needed(self, work: Work) -> dict[str, float]:
         """Return the seconds that each limit asks of the work at least, measured now; limits that ask none left out."""
         asked = {
             "fma": [("fma", work.flop)],
-            "memory": [(limits.level_of(work.resident), work.moved)],
+            "memory": [(machine_limits.level_of(work.resident), work.moved)],
             "units": [("sqrt", work.roots), ("div", work.divisions)],
         }
         return {
@@ -107,7 +107,8 @@ def _reading(case: Case, timed: Timed, times: Sequence[float], needed: Sequence[
     bounding = [limit for limit in shares if limit not in UNBOUNDED.get(case.group, ())]
     return Reading(
         case.name, case.group, case.dtype, spread(times), work.flop, work.moved, work.resident,
-        limits.level_of(work.resident), shares, max(bounding, key=lambda limit: shares[limit].median, default=""),
+        machine_limits.level_of(work.resident), shares,
+        max(bounding, key=lambda limit: shares[limit].median, default=""),
     )  # fmt: skip
 
 
@@ -123,12 +124,14 @@ class Limit:
 def machine(dtypes: Sequence[str], rounds: int) -> list[Limit]:
     """Return the rates of arithmetic by dtype and of every stream at each level of the memory."""
     works = {
-        (f"{unit}/{dtype}", unit): limits.arithmetic(unit, dtype) for dtype in dtypes for unit in ("fma", "sqrt", "div")
+        (f"{unit}/{dtype}", unit): machine_limits.arithmetic(unit, dtype)
+        for dtype in dtypes
+        for unit in ("fma", "sqrt", "div")
     }
     works |= {
-        (f"{stream}/{level.name}", "bytes"): limits.memory(stream, level, dtypes[0])
-        for stream in limits.STREAMS
-        for level in limits.levels()
+        (f"{stream}/{level.name}", "bytes"): machine_limits.memory(stream, level, dtypes[0])
+        for stream in machine_limits.STREAMS
+        for level in machine_limits.levels()
     }
     timed = {key: Timed(work) for key, work in works.items()}
     samples: dict[tuple[str, str], list[float]] = {key: [] for key in timed}

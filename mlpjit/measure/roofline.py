@@ -13,13 +13,13 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from mlpjit.figures import layout, style
 from mlpjit.measure.clock import Spread
-from mlpjit.measure.limits import STREAMS
+from mlpjit.measure.machine_limits import STREAMS
 from mlpjit.measure.readings import Reading
+from mlpjit.report.figures import layout, style
 
 if TYPE_CHECKING:
-    from mlpjit.measure.bench import Measured
+    from mlpjit.measure.measured import Measured
 
 TITLE = "How near does each kernel come to what one core can do?"
 GROUPS = {

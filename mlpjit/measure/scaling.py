@@ -7,12 +7,12 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from mlpjit.config import RunConfig
-from mlpjit.executors import Task, ThreadPool, compiled_runner
+from mlpjit.config.run_config import RunConfig
 from mlpjit.measure.clock import Spread, spread
-from mlpjit.network import total_steps
-from mlpjit.run import measure_step
-from mlpjit.warm import prepare
+from mlpjit.study.pool import Task, ThreadPool, compiled_runner
+from mlpjit.training.run import measure_step
+from mlpjit.training.shape import total_steps
+from mlpjit.training.warm import prepare
 
 WIDTHS = (16, 64, 256)
 RUNS_PER_THREAD = 2

@@ -19,14 +19,14 @@ import json, time
 start = time.perf_counter()
 import mlpjit as mj
 config = mj.RunConfig(dataset="digits", hidden=[64] * 4, activation="gelu", optimizer="adam", epochs=1)
-from mlpjit.run import Run
-from mlpjit.warm import prepare
+from mlpjit.training.run import Run
+from mlpjit.training.warm import prepare
 imported = time.perf_counter()
 prepare([config])
 prepared = time.perf_counter()
 Run(config).advance(1)
 stepped = time.perf_counter()
-from mlpjit.kernels import jit
+from mlpjit.kernels.compiler import jit
 kernels = [kernel.from_cache for kernel in jit.loaded()]
 print(json.dumps({"import": imported - start, "kernels": prepared - imported, "step": stepped - prepared,
                   "loaded": sum(kernels), "compiled": len(kernels) - sum(kernels)}))

@@ -15,7 +15,7 @@ from typing import Any
 STAMP = Path("figures") / ".stamp"
 PAGE = "report.html"
 PACKAGE = Path(__file__).parents[1]
-SOURCES = ("report/*.py", "selection.py", "statistics.py", "figures/*.py", "templates/*")
+SOURCES = ("report/**/*.py", "report/templates/*", "statistics/*.py")
 
 
 def write(

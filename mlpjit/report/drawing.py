@@ -17,8 +17,8 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mlpjit.figures import FigureRecord, style
-from mlpjit.figures.results import Results
+from mlpjit.report.figures import FigureRecord, style
+from mlpjit.report.figures.results import Results
 
 DOTS_PER_INCH = 130
 SUFFIXES = ("svg", "png", "pdf")
@@ -84,7 +84,14 @@ def _processes() -> int:
 
 
 def _save_share(drawings: Sequence[Drawing], pdf: bool, sender: Connection) -> None:
-    """In the second process: save some drawings and send their widths, or the error of the first that fails."""
+    """In the second process: save some drawings and send their widths, or the error of the first that fails.
+
+    Formulas that this process has set before hold open font files, and a fork shares the place in a file with its
+    parent: they would read each other's glyphs. Matplotlib forgets its other fonts at a fork by itself.
+    """
+    from matplotlib.mathtext import MathTextParser
+
+    MathTextParser._parse_cached.cache_clear()  # type: ignore[attr-defined]
     try:
         sender.send([drawing.save(pdf) for drawing in drawings])
     except Exception as error:

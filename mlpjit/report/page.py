@@ -12,14 +12,14 @@ import jinja2
 import pandas as pd
 
 from mlpjit.errors import StoreError
-from mlpjit.figures import figures, style
-from mlpjit.figures.results import Results, Source
 from mlpjit.report import verdict
 from mlpjit.report.drawing import Drawing, save_all
-from mlpjit.report.provenance import facts, rerun, toml
+from mlpjit.report.figures import figures, style
+from mlpjit.report.figures.results import Results, Source
+from mlpjit.report.machines import facts, rerun, toml
 from mlpjit.report.section import Section, Shown
 
-TEMPLATES = Path(__file__).parents[1] / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 MOST_FAILURES = 50
 
 

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from mlpjit.figures import FigureRecord, style
-from mlpjit.figures.results import Results
 from mlpjit.report import verdict
+from mlpjit.report.figures import FigureRecord, style
+from mlpjit.report.figures.results import Results
 
 EDGES = {
     "low": "its best rate is the lowest of its grid, so a lower one may be better still",

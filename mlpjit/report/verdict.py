@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from mlpjit import statistics
-from mlpjit.figures import style
-from mlpjit.figures.results import Results
-from mlpjit.selection import Setting
+from mlpjit.report.figures import style
+from mlpjit.report.figures.results import Results
+from mlpjit.statistics import quantiles
+from mlpjit.statistics.selection import Setting
 
 Answer = dict[str, Any]
 FINAL = {"score": "test_score", "loss": "test_loss"}
@@ -73,10 +73,10 @@ def _values(runs: pd.DataFrame, column: str, lost: float) -> list[float]:
 
 
 def _spread(name: str, values: Sequence[float]) -> dict[str, float]:
-    low, middle, high = (float(q) for q in statistics.quartiles(values))
+    low, middle, high = (float(q) for q in quantiles.quartiles(values))
     if not values:  # no final run yet
         low = middle = high = -math.inf if name == "score" else math.inf
-    bottom, top = statistics.median_interval(values)
+    bottom, top = quantiles.median_interval(values)
     return {
         name: middle,
         f"{name}_low": low,

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mlpjit.config.fields import FACTORS
 from mlpjit.errors import StoreError
-from mlpjit.identity import FACTORS
 
 APPLICATION_ID = 0x6D6C706A  # "mlpj": tells a store from any other SQLite file
 SCHEMA_VERSION = 1

@@ -15,12 +15,12 @@ import pytest
 from fakes import Fake
 from typer.testing import CliRunner
 
-from mlpjit import executors
+from mlpjit.catalogue.registries import REGISTRIES
 from mlpjit.cli import app
 from mlpjit.cli.listing import KINDS
 from mlpjit.cli.tables import dump, seconds, table
-from mlpjit.registries import REGISTRIES
-from mlpjit.study import Study
+from mlpjit.study import pool
+from mlpjit.study.study import Study
 
 TOML = """
 name = "tiny"
@@ -50,7 +50,7 @@ def study(tmp_path: Path) -> Path:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
     made = Fake()
-    monkeypatch.setattr("mlpjit.sweep.compiled_runner", made.runner)
+    monkeypatch.setattr("mlpjit.study.sweep.compiled_runner", made.runner)
     return made
 
 
@@ -186,7 +186,7 @@ def test_unexpected_errors_are_not_hidden(study: Path, tmp_path: Path, monkeypat
     def broken() -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(executors, "available_threads", broken)
+    monkeypatch.setattr(pool, "available_threads", broken)
     result = mlpjit("plan", str(study))
     assert isinstance(result.exception, ZeroDivisionError)
 
@@ -235,8 +235,8 @@ INTERRUPTED = """
 import sys
 sys.path.insert(0, sys.argv.pop())
 from fakes import Fake
-import mlpjit.sweep
-mlpjit.sweep.compiled_runner = Fake(seconds=30.0).runner
+import mlpjit.study.sweep
+mlpjit.study.sweep.compiled_runner = Fake(seconds=30.0).runner
 from mlpjit.cli import main
 sys.argv[0] = "mlpjit"
 main()

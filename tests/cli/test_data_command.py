@@ -12,8 +12,8 @@ import scipy.sparse
 import sklearn.datasets
 from typer.testing import CliRunner
 
+from mlpjit.catalogue.datasets import load
 from mlpjit.cli import app
-from mlpjit.datasets import load
 
 X, Y = np.arange(60.0).reshape(20, 3), np.array(["a", "b"] * 10, dtype=object)
 

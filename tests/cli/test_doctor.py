@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlpjit import doctor
 from mlpjit.cli.doctor import flat
+from mlpjit.measure import doctor
 
 
 def test_no_warnings_are_an_empty_list(tmp_path: Path, monkeypatch) -> None:

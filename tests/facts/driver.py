@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 import mlpjit as mj
-from mlpjit import compiled
 from mlpjit.kernels.optimizers.stages import TENSOR_COLUMNS
+from mlpjit.training import linking
 
 
 class Driver:
@@ -21,7 +21,7 @@ class Driver:
         self._tensors = np.array([0, 1, len(self.theta)] + [0] * (TENSOR_COLUMNS - 3), np.int64)
         arrays = (self.theta, self.gradient, self._state, self._state, self._settings)
         self._where = [array.ctypes.data for array in arrays]
-        self._call = compiled.optimizer(name, "float64").call
+        self._call = linking.optimizer(name, "float64").call
 
     def step(self, gradient: np.ndarray | float, rate: float) -> np.ndarray:
         """Take one step; return theta itself."""

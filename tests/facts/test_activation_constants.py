@@ -7,8 +7,8 @@ from math import exp
 import numpy as np
 import pytest
 
-from mlpjit import compiled
-from mlpjit.registries import activations
+from mlpjit.catalogue.registries import activations
+from mlpjit.training import linking
 
 # E f, E f^2, E f'^2 for z ~ N(0, 1). Those of the piecewise linear ones follow from E max(0, z) = 1 / sqrt(2 pi).
 CONSTANTS = {
@@ -57,7 +57,7 @@ SELU_MOMENTS = {
 
 def evaluate(name: str, z: np.ndarray) -> list[np.ndarray]:
     found = [np.empty_like(z) for _ in range(3)]
-    call = compiled.activation(name, "float64", "evaluation").call
+    call = linking.activation(name, "float64", "evaluation").call
     call(z.size, z.ctypes.data, *(a.ctypes.data for a in found))
     return found
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import mlpjit as mj
+from mlpjit.catalogue.initialization.mean_field import edge_at_bias, edge_through, moments
+from mlpjit.catalogue.registries import activations
 from mlpjit.errors import ConfigError
-from mlpjit.forward import preactivations
-from mlpjit.kernels.mapping import evaluate
-from mlpjit.mean_field import edge_at_bias, edge_through, moments
-from mlpjit.network import parameters_of
-from mlpjit.parameters import response
-from mlpjit.registries import activations
+from mlpjit.kernels.arithmetic.mapping import evaluate
+from mlpjit.training.first_parameters import response
+from mlpjit.training.forward import preactivations
+from mlpjit.training.shape import parameters_of
 
 
 def erf(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

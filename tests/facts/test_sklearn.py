@@ -7,9 +7,9 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
-from mlpjit.config import RunConfig
-from mlpjit.network import views
-from mlpjit.run import Run
+from mlpjit.config.run_config import RunConfig
+from mlpjit.training.run import Run
+from mlpjit.training.shape import views
 
 EPOCHS, HIDDEN = 15, [24, 13]
 NAMES = {"relu": "relu", "tanh": "tanh", "logistic": "sigmoid"}

@@ -15,7 +15,7 @@ import numpy as np
 from goldens.records import Golden
 from goldens.trajectories import SHAPES, case
 
-from mlpjit.kernels.random import normals
+from mlpjit.kernels.arithmetic.random import normals
 
 LIKE = {"power": 0.25}
 # Two tall matrices, of as many numbers in all as the shapes of other cases.

@@ -12,18 +12,19 @@ from goldens.problems import walk
 from goldens.records import Arrays, Golden
 
 import mlpjit as mj
-from mlpjit import compiled
-from mlpjit.datasets import datasets, load
-from mlpjit.datasets.scaling import column_sums
-from mlpjit.kernels import jit, layout
+from mlpjit.catalogue.datasets import datasets, load
+from mlpjit.catalogue.datasets.scaling import column_sums
+from mlpjit.catalogue.registries import clippings, schedules
+from mlpjit.catalogue.specs import parse_activation
+from mlpjit.kernels import tables as layout
+from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.optimizers.stages import SKIP
-from mlpjit.kernels.plateau import watch_plateau
-from mlpjit.kernels.steps import batch_gradient, gather_batch
-from mlpjit.registries import clippings, schedules
-from mlpjit.run import Run
-from mlpjit.specs import parse_activation
-from mlpjit.stages import scratch_size, settings_of, state_size, tensor_table, tensors_of
-from mlpjit.step_values import rates as step_rates
+from mlpjit.kernels.run.plateau import watch_plateau
+from mlpjit.kernels.run.steps import batch_gradient, gather_batch
+from mlpjit.training import linking
+from mlpjit.training.run import Run
+from mlpjit.training.schedule_values import rates as step_rates
+from mlpjit.training.stage_memory import scratch_size, settings_of, state_size, tensor_table, tensors_of
 
 STEPS = (1, 2, 5, 50)
 
@@ -90,7 +91,7 @@ class Clip:
         self.settings = np.array([*settings_of(record, settings), 0.0])
         self.state, self.scratch = np.zeros(state_size(record, tensors) + 1), np.zeros(scratch_size(record, tensors))
         self.table, self.step = tensor_table(record, tensors), 0
-        self.kernel = compiled.clipping(name, "float64").call
+        self.kernel = linking.clipping(name, "float64").call
 
     def call(self, theta: np.ndarray, g: np.ndarray, loss: float) -> np.ndarray | None:
         clipped, self.step = g.copy(), self.step + 1
@@ -139,7 +140,7 @@ def initializer(case: Golden, shared: Arrays) -> Arrays:
 
     net = mj.Network(case.given["sizes"], case.given["activation"], dtype="float64")
     draws = {"normals": stored("normals"), "uniforms": stored("uniforms")}
-    with patch.multiple("mlpjit.kernels.random", **draws):
+    with patch.multiple("mlpjit.kernels.arithmetic.random", **draws):
         layers = net.layers(net.init({"name": case.entry, **case.settings}, x=shared["x"]))
     return {name: layers[int(name[1:])][name[0]] for name in case.arrays}
 
@@ -151,7 +152,7 @@ def activation(case: Golden, shared: Arrays) -> Arrays:
 
     def at(points: np.ndarray) -> list[np.ndarray]:
         found = [np.empty_like(points) for _ in range(3)]
-        call = compiled.activation(name, "float64", "evaluation").call
+        call = linking.activation(name, "float64", "evaluation").call
         call(points.size, points.ctypes.data, *(array.ctypes.data for array in found))
         return found
 
@@ -167,8 +168,8 @@ def loss(case: Golden, shared: Arrays) -> Arrays:
     settings = np.array([*(mj.losses[case.entry].defaults | case.settings).values(), 0.0])
     places = [array.ctypes.data for array in (gradient, product, targets, settings, scratch)]
     z, moved, y, numbers, spare = places
-    compiled.loss_tangent(case.entry, "float64").call(rows, outputs, z, moved, outputs, y, numbers, spare, 1 / rows)
-    total = compiled.loss(case.entry, "float64").call(rows, outputs, z, outputs, y, numbers, 1 / rows)
+    linking.loss_tangent(case.entry, "float64").call(rows, outputs, z, moved, outputs, y, numbers, spare, 1 / rows)
+    total = linking.loss(case.entry, "float64").call(rows, outputs, z, outputs, y, numbers, 1 / rows)
     return {"value": np.array(total / rows), "gradient": gradient, "product": product}
 
 

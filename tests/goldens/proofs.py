@@ -12,7 +12,7 @@ from pathlib import Path
 from goldens.ours import OURS
 from goldens.records import Golden, difference, load
 
-from mlpjit.specs import registry
+from mlpjit.catalogue.specs import registry
 
 PAGE = Path(__file__).parents[2] / "docs" / "proofs.md"
 HEAD = """# Proofs

@@ -17,7 +17,7 @@ import numpy as np
 from goldens import ours, problems
 from goldens.records import Arrays, Golden, golden
 
-from mlpjit.kernels.random import signs
+from mlpjit.kernels.arithmetic.random import signs
 
 Shapes = Sequence[Sequence[int]]
 SHAPES: Shapes = ((5,), (4, 4), (3, 5))

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 import mlpjit as mj
-from mlpjit import identity
-from mlpjit.config import RunConfig
+from mlpjit.catalogue.registries import optimizers, schedules
+from mlpjit.config import identity
+from mlpjit.config.combinations import largest_factor
+from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
-from mlpjit.network import views
-from mlpjit.registries import optimizers, schedules
-from mlpjit.rules import largest_factor
-from mlpjit.run import Run
-from mlpjit.step_values import momenta, rates
+from mlpjit.training.run import Run
+from mlpjit.training.schedule_values import momenta, rates
+from mlpjit.training.shape import views
 
 RATE, STEPS = 0.3, 500
 

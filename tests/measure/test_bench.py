@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from mlpjit.cli import app
 from mlpjit.cli.bench import SECTIONS as NAMED
 from mlpjit.errors import MlpjitError
-from mlpjit.measure import limits, readings, scaling, startup
+from mlpjit.measure import machine_limits, readings, scaling, startup
 from mlpjit.measure.bench import SECTIONS
-from mlpjit.measure.cases import Case, case
+from mlpjit.measure.cases.table import Case, case
 from mlpjit.measure.clock import Timed, spread
 
 TINY = """
@@ -30,13 +30,13 @@ seed = [0, 1]
 @pytest.fixture(autouse=True)
 def small_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Caches of a size that needs no memory to speak of."""
-    monkeypatch.setattr(limits, "CACHES", tmp_path / "none")
-    monkeypatch.setattr(limits, "TYPICAL", {"L1": 32 << 10, "L2": 64 << 10, "L3": 128 << 10})
-    limits.levels.cache_clear()
-    limits.fastest.cache_clear()
+    monkeypatch.setattr(machine_limits, "CACHES", tmp_path / "none")
+    monkeypatch.setattr(machine_limits, "TYPICAL", {"L1": 32 << 10, "L2": 64 << 10, "L3": 128 << 10})
+    machine_limits.levels.cache_clear()
+    machine_limits.fastest.cache_clear()
     yield
-    limits.levels.cache_clear()
-    limits.fastest.cache_clear()
+    machine_limits.levels.cache_clear()
+    machine_limits.fastest.cache_clear()
 
 
 def mlpjit(*arguments: str) -> Any:
@@ -49,7 +49,7 @@ def ignore(done: int, total: int) -> None:
 
 def test_the_limit_itself_is_at_its_limit():
     """The same work as case and as limit: the share is 1, whatever else the machine does."""
-    fma = Case("fma", "product", "float32", lambda: limits.arithmetic("fma", "float32"))
+    fma = Case("fma", "product", "float32", lambda: machine_limits.arithmetic("fma", "float32"))
     (found,) = readings.measure([fma], 9, 1e-3, ignore)
     assert found.shares["fma"].median == pytest.approx(1.0, abs=0.25)
     assert found.bound == "fma"
@@ -64,7 +64,7 @@ def test_an_update_is_held_to_memory_and_its_units():
 
 
 def test_a_sample_has_as_many_repeats_as_it_needs():
-    work = limits.arithmetic("fma", "float32")
+    work = machine_limits.arithmetic("fma", "float32")
     assert Timed(work, 2e-3).repeats > 2 * Timed(work, 2e-4).repeats
     assert spread([3.0, 1.0, 2.0]).median == 2.0
 

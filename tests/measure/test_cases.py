@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from mlpjit import registries
+from mlpjit.catalogue import registries
 from mlpjit.errors import ConfigError
-from mlpjit.measure.cases import case, cases
+from mlpjit.measure.cases.table import case, cases
 
 KINDS = {
     "activation": registries.activations, "loss": registries.losses, "optimizer": registries.optimizers,
@@ -50,5 +50,5 @@ def test_unknown_names_are_told():
 
 
 def test_the_table_imports_no_numba():
-    code = "import sys\nfrom mlpjit.measure.cases import cases\ncases()\nsys.exit('numba' in sys.modules)"
+    code = "import sys\nfrom mlpjit.measure.cases.table import cases\ncases()\nsys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

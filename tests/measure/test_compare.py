@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mlpjit.errors import ConfigError
-from mlpjit.measure import compare, evidence, launches, revisions
+from mlpjit.measure.versions import compare, evidence, launches, revisions
 
 scipy_stats = pytest.importorskip("scipy.stats")
 
@@ -147,7 +147,7 @@ def test_errors_are_one_clear_line(repository, tmp_path_factory):
     assert refusal("no-such", repository) == "unknown revision 'no-such'"
     assert "has no table of cases" in refusal("HEAD", repository)
     (repository / "mlpjit/measure").mkdir()
-    (repository / revisions.CASES).write_text("")
+    (repository / revisions.CASES[1]).write_text("")
     assert refusal("HEAD", repository).startswith("HEAD: has no table of cases yet")
 
 
@@ -170,10 +170,10 @@ def test_a_case_that_one_version_cannot_make_is_told(repository):
     """Left out, a change that breaks what it touches would pass for one that slows nothing."""
     (repository / "mlpjit/workspace.py").write_text("aligned = None\n")
     (repository / "mlpjit/measure").mkdir()
-    (repository / revisions.CASES).write_text(CASES_FILE % 10)
+    (repository / revisions.CASES[1]).write_text(CASES_FILE % 10)
     git(repository, "add", ".")
     git(repository, "commit", "-q", "-m", "cases")
-    (repository / revisions.CASES).write_text((CASES_FILE % 10).replace("sum(range(count))", "sum(count)"))
+    (repository / revisions.CASES[1]).write_text((CASES_FILE % 10).replace("sum(range(count))", "sum(count)"))
     with (
         revisions.against("HEAD", repository / "mlpjit") as (before, after),
         pytest.raises(ConfigError, match=r"working tree: cannot make same, and 1 more: TypeError: .*not iterable"),
@@ -185,10 +185,10 @@ def test_two_versions_end_to_end(repository, monkeypatch):
     """A package with nothing but a table of cases: what is committed does a third of the work."""
     (repository / "mlpjit/workspace.py").write_text("aligned = None\n")
     (repository / "mlpjit/measure").mkdir()
-    (repository / revisions.CASES).write_text(CASES_FILE % 200)
+    (repository / revisions.CASES[1]).write_text(CASES_FILE % 200)
     git(repository, "add", ".")
     git(repository, "commit", "-q", "-m", "cases")
-    (repository / revisions.CASES).write_text(CASES_FILE % 600)
+    (repository / revisions.CASES[1]).write_text(CASES_FILE % 600)
     with revisions.against("HEAD", repository / "mlpjit") as (before, after):
         assert Path(after.tree) == repository.resolve()
         found = compare.compare(before, after)

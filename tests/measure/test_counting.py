@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.rules import Stage, device, device_float64, fma, select, sqrt
+from mlpjit.catalogue.registries import activations, optimizers
+from mlpjit.kernels.entries import Stage
+from mlpjit.kernels.language import device, device_float64, fma, select, sqrt
 from mlpjit.measure.counting import Count, activation, update, written_states
-from mlpjit.registries import activations, optimizers
 
 
 def scalars(step, learning_rate, rho, centred):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from oracles.rounding import fused
 
-from mlpjit.kernels import jit, limits
-from mlpjit.measure import limits as work
-from mlpjit.measure.work import filled
+from mlpjit.kernels.compiler import jit
+from mlpjit.kernels.timing import machine_limits
+from mlpjit.measure import machine_limits as work
+from mlpjit.measure.cases.work import filled
 
 LANES = {"float32": 16, "float64": 8}
 DTYPES = list(LANES)
@@ -18,9 +19,9 @@ def chained(kernel: str, dtype: str, a: float, b: float) -> tuple[np.ndarray, np
     """Return the chains before and after three operations."""
     before = filled(dtype, 64 * LANES[dtype], low=1.5, high=1.7)
     after = before.copy()
-    call = jit.load(getattr(limits, kernel), dtype).call
+    call = jit.load(getattr(machine_limits, kernel), dtype).call
     call(3, a, b, after.ctypes.data)
-    used = jit.load(limits.chains_at_once, dtype).call(after.ctypes.data) * LANES[dtype]
+    used = jit.load(machine_limits.chains_at_once, dtype).call(after.ctypes.data) * LANES[dtype]
     np.testing.assert_array_equal(after[used:], before[used:])
     return before[:used], after[:used]
 
@@ -52,7 +53,7 @@ def test_streams(dtype):
     wanted = {"triad": b + np.dtype(dtype).type(0.5) * c, "copy": b, "scale": np.dtype(dtype).type(0.5) * b}
     for name, result in wanted.items():
         a[:] = 9.0
-        jit.load(getattr(limits, name), dtype).call(64, 0.5, a.ctypes.data, b.ctypes.data, c.ctypes.data)
+        jit.load(getattr(machine_limits, name), dtype).call(64, 0.5, a.ctypes.data, b.ctypes.data, c.ctypes.data)
         np.testing.assert_allclose(a[:64], result[:64], rtol=1e-6)
         assert (a[64:] == 9.0).all()
 

@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from mlpjit import network
+from bench.evidence import sweep_task
 from mlpjit.cli import app
 from mlpjit.cli.peers import tables
 from mlpjit.errors import ConfigError
-from mlpjit.figures.style import RC
-from mlpjit.measure.peers import cells, figure, side_by_side, sweep, task, worker
+from mlpjit.measure.peers import cells, figure, side_by_side, task, worker
 from mlpjit.measure.peers.side_by_side import Comparison, Timing, agree, compare
-from mlpjit.run import Run
-from mlpjit.study import Study
+from mlpjit.report.figures.style import RC
+from mlpjit.study.study import Study
+from mlpjit.training import shape
+from mlpjit.training.run import Run
 
 ROOT = Path(__file__).parents[2]
 TINY = cells.Cell(2, 8, "tanh", "adam", 256)
@@ -68,7 +69,7 @@ def test_a_task_holds_what_mlpjit_begins_with(tmp_path):
     assert (held.cell, held.epochs, held.steps) == (TINY, made.epochs, made.steps)
     for seed in (0, 1):
         run = Run(task.config(TINY, held.epochs, seed))
-        for layer, tensors in enumerate(network.views(run.layers, run.params)):
+        for layer, tensors in enumerate(shape.views(run.layers, run.params)):
             assert np.array_equal(held.weights[layer][seed], tensors["W"])
             assert np.array_equal(held.biases[layer][seed], tensors["b"])
         run.advance(1)
@@ -151,11 +152,11 @@ def test_ticks_are_few_and_hold_1(low, high):
 
 
 def test_peers_make_the_runs_of_the_study():
-    runs = Study.load(str(ROOT / "bench" / "reference_sweep.toml")).runs
+    runs = Study.load(str(ROOT / "bench" / "evidence" / "reference_sweep.toml")).runs
     configs = [runs.config(i) for i in range(len(runs))]
     ours = {(c.optimizer["name"], c.activation, c.depth, c.init["name"], c.learning_rate, c.seed) for c in configs}
-    parts = [sweep.programs(part, 2) for part in (0, 1)]
-    theirs = {(p.optimizer, p.activation, p.depth, *lane) for part in parts for p in part for lane in sweep.LANES}
+    parts = [sweep_task.programs(part, 2) for part in (0, 1)]
+    theirs = {(p.optimizer, p.activation, p.depth, *lane) for part in parts for p in part for lane in sweep_task.LANES}
     assert len(configs) == len(ours) == 1152
     assert ours == theirs
     assert [len(part) for part in parts] == [24, 24]
@@ -164,7 +165,7 @@ def test_peers_make_the_runs_of_the_study():
 
 @pytest.mark.parametrize(("theirs", "share"), [([1.0, math.nan], 1.0), ([1.04, math.nan], 1.0), ([1.2, 0.5], 0.0)])
 def test_the_sweep_compares_runs_one_by_one(theirs, share):
-    compared = runpy.run_path(str(ROOT / "bench" / "reference_sweep.py"))["compared"]
+    compared = runpy.run_path(str(ROOT / "bench" / "evidence" / "reference_sweep.py"))["compared"]
     found = compared(
         {("a",): 1.0, ("b",): math.nan, ("c",): 1.0},
         dict(zip([("a",), ("b",), ("c",)], [*theirs, theirs[0]], strict=True)),

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from mlpjit.measure.cases import cases
+from mlpjit.measure.cases.table import cases
 
 ROOT = Path(__file__).parents[2]
 
 
 def _plants():
-    spec = importlib.util.spec_from_file_location("bench_plants", ROOT / "bench/plants.py")
+    spec = importlib.util.spec_from_file_location("bench_plants", ROOT / "bench/evidence/plants.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from mlpjit.kernels.language import fma
 from mlpjit.kernels.optimizers.registration import elementwise
-from mlpjit.kernels.rules import fma
 
 
 def sgd_scalars(step, learning_rate):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.optimizers.registration import elementwise
-from mlpjit.kernels.rules import (
+from mlpjit.kernels.language import (
     ByDtype,
     device,
     float32,
@@ -18,6 +17,7 @@ from mlpjit.kernels.rules import (
     sqrt,
     to_bits,
 )
+from mlpjit.kernels.optimizers.registration import elementwise
 
 
 def adagrad_scalars(step, learning_rate, eps, eps_root, initial_accumulator):

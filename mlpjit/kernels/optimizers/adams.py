@@ -6,9 +6,10 @@ divides by sqrt(nu + eps_root) + eps.
 
 from __future__ import annotations
 
-from mlpjit.kernels.elementary import exp
-from mlpjit.kernels.optimizers.registration import elementwise, larger, one_minus_power
-from mlpjit.kernels.rules import absolute, device_float64, fma, sqrt
+from mlpjit.kernels.arithmetic.elementary import exp
+from mlpjit.kernels.arithmetic.scalars import larger, one_minus_power
+from mlpjit.kernels.language import absolute, device_float64, fma, sqrt
+from mlpjit.kernels.optimizers.registration import elementwise
 
 LOG_FADING = -0.040821994520255166  # log 0.96; a power compiles for half a second
 MOMENTS = "m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; "

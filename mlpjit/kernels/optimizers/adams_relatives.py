@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.elementary import exp, log
+from mlpjit.kernels.arithmetic.elementary import exp, log
+from mlpjit.kernels.arithmetic.scalars import larger, one_minus_power, sign
+from mlpjit.kernels.language import device, device_float64, float64, fma, select, sqrt
 from mlpjit.kernels.optimizers.adams import MOMENTS
-from mlpjit.kernels.optimizers.registration import elementwise, larger, one_minus_power, sign
-from mlpjit.kernels.rules import device, device_float64, float64, fma, select, sqrt
+from mlpjit.kernels.optimizers.registration import elementwise
 
 NO_LIMIT = float("inf")
 

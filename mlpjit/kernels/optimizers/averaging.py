@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.elementary import power_float64
-from mlpjit.kernels.optimizers.layerwise import whole
-from mlpjit.kernels.optimizers.registration import one_minus_power
-from mlpjit.kernels.optimizers.stages import DONE, EVALUATE, EXTRA_AT, POINT
-from mlpjit.kernels.rules import (
+from mlpjit.kernels.arithmetic.elementary import power_float64
+from mlpjit.kernels.arithmetic.scalars import one_minus_power
+from mlpjit.kernels.language import (
     Float64,
     Float64s,
     Int,
@@ -21,6 +19,8 @@ from mlpjit.kernels.rules import (
     sqrt,
     store,
 )
+from mlpjit.kernels.optimizers.layerwise import whole
+from mlpjit.kernels.optimizers.stages import DONE, EVALUATE, EXTRA_AT, POINT
 
 
 @whole(

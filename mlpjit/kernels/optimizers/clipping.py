@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlpjit.kernels.optimizers.stages import COLUMNS, DONE, EXTRA_AT, KIND, OFFSET, ROWS, SKIP, TENSOR_COLUMNS, WEIGHT
-from mlpjit.kernels.rules import (
+from mlpjit.kernels.entries import Stage
+from mlpjit.kernels.language import (
     Float64,
     Float64s,
     Function,
     Int,
     Ints,
     Reals,
-    Stage,
     device,
     dot,
     load,
@@ -23,6 +22,8 @@ from mlpjit.kernels.rules import (
     sqrt,
     store,
 )
+from mlpjit.kernels.optimizers.stages import COLUMNS, DONE, EXTRA_AT, KIND, OFFSET, ROWS, SKIP, TENSOR_COLUMNS
+from mlpjit.kernels.tables import WEIGHT
 from mlpjit.registry import Registry
 
 clippings: Registry[Stage] = Registry("clipping")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.elementary import power
-from mlpjit.kernels.optimizers.layerwise import whole
-from mlpjit.kernels.optimizers.registration import larger, one_minus_power
-from mlpjit.kernels.optimizers.stages import DONE, NEED_FACTORS, NEED_HVP
-from mlpjit.kernels.random import STREAMS, fill_signs
-from mlpjit.kernels.rules import (
+from mlpjit.kernels.arithmetic.elementary import power
+from mlpjit.kernels.arithmetic.random import STREAMS, fill_signs
+from mlpjit.kernels.arithmetic.scalars import larger, one_minus_power
+from mlpjit.kernels.language import (
     Float64,
     Float64s,
     Int,
@@ -24,6 +22,8 @@ from mlpjit.kernels.rules import (
     sqrt,
     store,
 )
+from mlpjit.kernels.optimizers.layerwise import whole
+from mlpjit.kernels.optimizers.stages import DONE, NEED_FACTORS, NEED_HVP
 
 OPTIMIZER_STREAM = STREAMS["optimizer"]
 

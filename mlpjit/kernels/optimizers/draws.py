@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.random import STREAMS, normal_pair
-from mlpjit.kernels.rules import Float64, Int, Reals, device, device_float64, integer, kernel, load, real, store
+from mlpjit.kernels.arithmetic.random import STREAMS, normal_pair
+from mlpjit.kernels.language import Float64, Int, Reals, device, device_float64, integer, kernel, load, real, store
 
 OPTIMIZER_STREAM = STREAMS["optimizer"]
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.linear_algebra_factors import ULP, eigenvectors, orthonormal_columns
-from mlpjit.kernels.linear_algebra_products import product, wide
-from mlpjit.kernels.linear_algebra_rows import add_scaled, column_sizes, fill, set_scaled, transpose
+from mlpjit.kernels.arithmetic.matrix_factors import ULP, eigenvectors, orthonormal_columns
+from mlpjit.kernels.arithmetic.matrix_products import product, wide
+from mlpjit.kernels.arithmetic.matrix_rows import add_scaled, column_sizes, fill, set_scaled, transpose
+from mlpjit.kernels.arithmetic.scalars import larger, one_minus_power
+from mlpjit.kernels.language import Int, Real, Reals, fma, kernel, load, offset, real, sqrt, store
 from mlpjit.kernels.optimizers.kronecker import average, average_gram, factor_room, spread, square
 from mlpjit.kernels.optimizers.layerwise import layerwise
-from mlpjit.kernels.optimizers.registration import larger, one_minus_power
-from mlpjit.kernels.optimizers.stages import WEIGHT
-from mlpjit.kernels.rules import Int, Real, Reals, fma, kernel, load, offset, real, sqrt, store
+from mlpjit.kernels.tables import WEIGHT
 
 
 @kernel

@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.cholesky import cholesky, cholesky_solve
-from mlpjit.kernels.linear_algebra_products import product, wide
-from mlpjit.kernels.linear_algebra_rows import transpose
-from mlpjit.kernels.optimizers.layerwise import whole
-from mlpjit.kernels.optimizers.stages import (
-    BIAS,
-    COLUMNS,
-    DELTAS_AT,
-    DELTAS_STRIDE,
-    DONE,
-    EXTRA_AT,
-    INPUTS_AT,
-    INPUTS_STRIDE,
-    KIND,
-    NEED_FACTORS,
-    OFFSET,
-    ROWS,
-    TENSOR_COLUMNS,
-    WEIGHT,
-)
-from mlpjit.kernels.rules import (
+from mlpjit.kernels.arithmetic.cholesky import cholesky, cholesky_solve
+from mlpjit.kernels.arithmetic.matrix_products import product, wide
+from mlpjit.kernels.arithmetic.matrix_rows import transpose
+from mlpjit.kernels.language import (
     Float64,
     Float64s,
     Int,
@@ -39,6 +22,22 @@ from mlpjit.kernels.rules import (
     sqrt,
     store,
 )
+from mlpjit.kernels.optimizers.layerwise import whole
+from mlpjit.kernels.optimizers.stages import (
+    COLUMNS,
+    DELTAS_AT,
+    DELTAS_STRIDE,
+    DONE,
+    EXTRA_AT,
+    INPUTS_AT,
+    INPUTS_STRIDE,
+    KIND,
+    NEED_FACTORS,
+    OFFSET,
+    ROWS,
+    TENSOR_COLUMNS,
+)
+from mlpjit.kernels.tables import BIAS, WEIGHT
 
 
 @kernel

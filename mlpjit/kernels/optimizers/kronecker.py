@@ -6,13 +6,13 @@ rules treat the sides alike, so names go by where a matrix stands in L^p g R^p o
 
 from __future__ import annotations
 
-from mlpjit.kernels.linear_algebra_factors import eigenvectors
-from mlpjit.kernels.linear_algebra_products import product, wide
-from mlpjit.kernels.linear_algebra_rows import add_scaled, fill, set_scaled, transpose
+from mlpjit.kernels.arithmetic.matrix_factors import eigenvectors
+from mlpjit.kernels.arithmetic.matrix_products import product, wide
+from mlpjit.kernels.arithmetic.matrix_rows import add_scaled, fill, set_scaled, transpose
+from mlpjit.kernels.arithmetic.scalars import larger
+from mlpjit.kernels.language import Int, Real, Reals, fma, kernel, load, offset, real, sqrt, store
 from mlpjit.kernels.optimizers.layerwise import layerwise
-from mlpjit.kernels.optimizers.registration import larger
-from mlpjit.kernels.optimizers.stages import WEIGHT
-from mlpjit.kernels.rules import Int, Real, Reals, fma, kernel, load, offset, real, sqrt, store
+from mlpjit.kernels.tables import WEIGHT
 
 
 def square(n: int) -> int:

@@ -17,9 +17,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from mlpjit.kernels.entries import Stage
+from mlpjit.kernels.language import Float64, Float64s, Function, Int, Ints, Reals, device, kernel, load, offset
 from mlpjit.kernels.optimizers.elementwise import optimizers
 from mlpjit.kernels.optimizers.stages import COLUMNS, DONE, EXTRA_AT, KIND, OFFSET, ROWS, TENSOR_COLUMNS
-from mlpjit.kernels.rules import Float64, Float64s, Function, Int, Ints, Reals, Stage, device, kernel, load, offset
 from mlpjit.registry import Registry
 
 wrappers: Registry[Stage] = Registry("wrapper")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.linear_algebra_factors import solve_right, solve_transposed
-from mlpjit.kernels.linear_algebra_products import product, squares, wide
-from mlpjit.kernels.linear_algebra_rows import add_scaled, fill, largest_entry, set_scaled, sum_of_products, transpose
-from mlpjit.kernels.optimizers.kronecker import average, spread, square
-from mlpjit.kernels.optimizers.layerwise import layerwise
-from mlpjit.kernels.optimizers.registration import larger, one_minus_power
-from mlpjit.kernels.optimizers.stages import WEIGHT
-from mlpjit.kernels.rules import (
+from mlpjit.kernels.arithmetic.matrix_factors import solve_right, solve_transposed
+from mlpjit.kernels.arithmetic.matrix_products import product, squares, wide
+from mlpjit.kernels.arithmetic.matrix_rows import (
+    add_scaled,
+    fill,
+    largest_entry,
+    set_scaled,
+    sum_of_products,
+    transpose,
+)
+from mlpjit.kernels.arithmetic.scalars import larger, one_minus_power
+from mlpjit.kernels.language import (
     Int,
     Real,
     Reals,
@@ -22,6 +26,9 @@ from mlpjit.kernels.rules import (
     sqrt,
     store,
 )
+from mlpjit.kernels.optimizers.kronecker import average, spread, square
+from mlpjit.kernels.optimizers.layerwise import layerwise
+from mlpjit.kernels.tables import WEIGHT
 
 # Steps between two balancings of the factors, which change neither Q_L kron Q_R nor its next steps.
 BALANCE = 100

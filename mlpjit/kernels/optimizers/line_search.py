@@ -9,7 +9,7 @@ What the search knows stands in `search`, each number as two of the run's dtype 
 
 from __future__ import annotations
 
-from mlpjit.kernels.rules import Float64, Int, Reals, device, float64, kernel, load, real, sqrt, store
+from mlpjit.kernels.language import Float64, Int, Reals, device, float64, kernel, load, real, sqrt, store
 
 # Where the line began and the trial at hand; the trial before, while a bracket is looked for; the ends of the bracket;
 # what is counted. FINAL is the caller's: whether T is no more a trial.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.linear_algebra_products import newton_schulz, squares, wide
+from mlpjit.kernels.arithmetic.matrix_products import newton_schulz, squares, wide
+from mlpjit.kernels.arithmetic.scalars import one_minus_power
+from mlpjit.kernels.language import device, fma, load, offset, real, sqrt, store
 from mlpjit.kernels.optimizers.layerwise import layerwise
-from mlpjit.kernels.optimizers.registration import one_minus_power
-from mlpjit.kernels.optimizers.stages import WEIGHT
-from mlpjit.kernels.rules import device, fma, load, offset, real, sqrt, store
+from mlpjit.kernels.tables import WEIGHT
 
 
 @device

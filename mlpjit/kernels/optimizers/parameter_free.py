@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from mlpjit.kernels.arithmetic.scalars import one_minus_power
+from mlpjit.kernels.language import copysign, device, dot, fma, load, offset, real, sqrt, store
 from mlpjit.kernels.optimizers.layerwise import joint
-from mlpjit.kernels.optimizers.registration import one_minus_power
-from mlpjit.kernels.rules import copysign, device, dot, fma, load, offset, real, sqrt, store
 
 
 @device

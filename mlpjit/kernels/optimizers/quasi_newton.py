@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.optimizers.layerwise import whole
-from mlpjit.kernels.optimizers.line_search import FINAL, SEARCH_ROOM, T, begin_search, keep, kept, search_on
-from mlpjit.kernels.optimizers.stages import DONE, EXTRA_AT, NEED_GRADIENT
-from mlpjit.kernels.penalties import add_multiple, sum_of_sizes
-from mlpjit.kernels.rules import (
+from mlpjit.bounds import at_least
+from mlpjit.kernels.arithmetic.matrices import add_multiple, sum_of_sizes
+from mlpjit.kernels.language import (
     Float64,
     Float64s,
     Int,
@@ -25,7 +23,9 @@ from mlpjit.kernels.rules import (
     select,
     store,
 )
-from mlpjit.limits import at_least
+from mlpjit.kernels.optimizers.layerwise import whole
+from mlpjit.kernels.optimizers.line_search import FINAL, SEARCH_ROOM, T, begin_search, keep, kept, search_on
+from mlpjit.kernels.optimizers.stages import DONE, EXTRA_AT, NEED_GRADIENT
 
 # Pairs (s, y) that can be kept. Behind them stand 1 / (s y) of each, how many there are, where the next goes, and
 # gamma = s y / (y y) of the last.

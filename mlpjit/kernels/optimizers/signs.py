@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.optimizers.registration import elementwise, sign
-from mlpjit.kernels.rules import fma, select
+from mlpjit.kernels.arithmetic.scalars import sign
+from mlpjit.kernels.language import fma, select
+from mlpjit.kernels.optimizers.registration import elementwise
 
 
 def sign_sgd_scalars(step, learning_rate):

@@ -17,14 +17,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlpjit.kernels.rules import (
+from mlpjit.kernels.entries import Stage
+from mlpjit.kernels.language import (
     Float64,
     Float64s,
     Int,
     Ints,
     Primitive,
     Reals,
-    Stage,
     fma,
     kernel,
     load,
@@ -32,6 +32,7 @@ from mlpjit.kernels.rules import (
     pointer,
     real,
 )
+from mlpjit.kernels.tables import WEIGHT
 
 DONE, NEED_GRADIENT, NEED_LOSS, NEED_HVP, NEED_FACTORS, POINT, SKIP = range(7)
 DECAYED, AFTER, EVALUATE = 500, 1000, -1
@@ -39,7 +40,6 @@ DECAYED, AFTER, EVALUATE = 500, 1000, -1
 # of the optimizer's state begins; and of its layer, counted from `scratch`, where the inputs and the deltas of the
 # batch stand in the workspace, and how far their rows are apart.
 OFFSET, ROWS, COLUMNS, KIND, EXTRA_AT, INPUTS_AT, INPUTS_STRIDE, DELTAS_AT, DELTAS_STRIDE, TENSOR_COLUMNS = range(10)
-WEIGHT, BIAS, GAMMA, BETA, ALPHA = 0, 1, 2, 3, 4
 PARAMS_APART, GRADS_APART = 0, 1
 
 unpack = Primitive("unpack")

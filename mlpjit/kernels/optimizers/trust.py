@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.elementary import power_float64
+from mlpjit.kernels.arithmetic.elementary import power_float64
+from mlpjit.kernels.arithmetic.scalars import larger, one_minus_power
+from mlpjit.kernels.language import device, dot, float64, fma, load, offset, real, select, sqrt, store
 from mlpjit.kernels.optimizers.layerwise import layerwise
-from mlpjit.kernels.optimizers.registration import larger, one_minus_power
-from mlpjit.kernels.optimizers.stages import WEIGHT
-from mlpjit.kernels.rules import device, dot, float64, fma, load, offset, real, select, sqrt, store
+from mlpjit.kernels.tables import WEIGHT
 
 
 @layerwise(

@@ -2,19 +2,7 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.optimizers.layerwise import wrapper
-from mlpjit.kernels.optimizers.stages import (
-    AFTER,
-    COLUMNS,
-    DECAYED,
-    DONE,
-    EXTRA_AT,
-    NEED_GRADIENT,
-    OFFSET,
-    ROWS,
-    TENSOR_COLUMNS,
-)
-from mlpjit.kernels.rules import (
+from mlpjit.kernels.language import (
     Float64,
     Float64s,
     Int,
@@ -31,6 +19,18 @@ from mlpjit.kernels.rules import (
     select,
     sqrt,
     store,
+)
+from mlpjit.kernels.optimizers.layerwise import wrapper
+from mlpjit.kernels.optimizers.stages import (
+    AFTER,
+    COLUMNS,
+    DECAYED,
+    DONE,
+    EXTRA_AT,
+    NEED_GRADIENT,
+    OFFSET,
+    ROWS,
+    TENSOR_COLUMNS,
 )
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from mlpjit.figures import layout, style
 from mlpjit.measure.peers.side_by_side import OURS, Comparison
 from mlpjit.measure.peers.worker import SIDES
+from mlpjit.report.figures import layout, style
 
 TITLE = "How many times longer do others take for the same training step?"
 PEERS = [side for side in SIDES if side != OURS]

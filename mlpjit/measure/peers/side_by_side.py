@@ -16,11 +16,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mlpjit import statistics
 from mlpjit.errors import ConfigError
 from mlpjit.measure.peers import task as tasks
 from mlpjit.measure.peers.cells import NINE, Cell
 from mlpjit.measure.peers.worker import ENSEMBLE, RUNS, SIDES
+from mlpjit.statistics import quantiles
 
 OURS = "mlpjit"
 NAMES = {cell.name for cell in NINE}
@@ -231,9 +231,9 @@ def _timing(
     scale = 1.0 / (steps * RUNS.get(side, 1))
     seconds = [turn["core"] * scale for turn in turns]
     ratios = [mine / (base["core"] / steps) for mine, base in zip(seconds, ours, strict=True)]
-    low, middle, high = (float(value) for value in statistics.quartiles(seconds))
-    low_ratio, ratio, high_ratio = (float(value) for value in statistics.quartiles(ratios))
-    wall = float(statistics.median([turn["wall"] * scale for turn in turns]))
+    low, middle, high = (float(value) for value in quantiles.quartiles(seconds))
+    low_ratio, ratio, high_ratio = (float(value) for value in quantiles.quartiles(ratios))
+    wall = float(quantiles.median([turn["wall"] * scale for turn in turns]))
     losses, expected = turns[-1]["losses"], ours[-1]["losses"]
     tried = {name: way["core"] * scale for name, way in how["tried"].items()}
     return Timing(

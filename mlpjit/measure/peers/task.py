@@ -12,7 +12,7 @@ import numpy as np
 from mlpjit.measure.peers.cells import RATES, Cell
 
 if TYPE_CHECKING:
-    from mlpjit.config import RunConfig
+    from mlpjit.config.run_config import RunConfig
 
 # Plain Adam as every peer has it: epsilon outside the root.
 OPTIMIZERS: dict[str, dict[str, Any]] = {
@@ -61,7 +61,7 @@ def load(path: Path) -> Task:
 
 def config(cell: Cell, epochs: int, seed: int = 0) -> RunConfig:
     """Return mlpjit's run of a cell: the first evaluation apart, nothing is evaluated before the end."""
-    from mlpjit.config import RunConfig
+    from mlpjit.config.run_config import RunConfig
 
     return RunConfig(
         dataset="digits", depth=cell.depth, width=cell.width, activation=cell.activation, init="he_normal",
@@ -72,17 +72,17 @@ def config(cell: Cell, epochs: int, seed: int = 0) -> RunConfig:
 
 def make(cell: Cell, runs: int) -> Task:
     """Return the task of a cell, first weights and orders taken from mlpjit."""
-    from mlpjit import network
-    from mlpjit.datasets import split
-    from mlpjit.kernels.random import permutation
-    from mlpjit.parameters import initial_params
+    from mlpjit.catalogue.datasets import split
+    from mlpjit.kernels.arithmetic.random import permutation
+    from mlpjit.training import shape
+    from mlpjit.training.first_parameters import initial_params
 
     data = split({"name": "digits"}, 0, "float32")
     epochs = cell.epochs(len(data.x_train))
     settings = [config(cell, epochs, seed) for seed in range(runs)]
-    layers, names = network.config_layers(settings[0]), network.layer_activations(settings[0])
+    layers, names = shape.config_layers(settings[0]), shape.layer_activations(settings[0])
     packed = [initial_params(layers, dict(each.init), each.seed, "float32", names) for each in settings]
-    tensors = [network.views(layers, params) for params in packed]
+    tensors = [shape.views(layers, params) for params in packed]
     stacked = {key: [np.stack([run[i][key] for run in tensors]) for i in range(len(layers))] for key in "Wb"}
     order = [[permutation(s.seed, "order", len(data.x_train), e) for e in range(epochs)] for s in settings]
     return Task(cell, RATES[cell.optimizer], epochs, data.x_train, data.y_train, stacked["W"], stacked["b"],

@@ -1,0 +1,1 @@
+"""The scripts behind the figures of the README and of results/reference."""

@@ -1,0 +1,92 @@
+"""From a spec to a dataset in memory, or to its sizes and hash alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from mlpjit.catalogue.datasets.hashing import contents_hash, recipe_hash, variant_hash
+from mlpjit.catalogue.datasets.parts import check_groups, part_sizes
+from mlpjit.catalogue.datasets.records import Dataset, DatasetInfo, DatasetRecord, Raw, Scaling, Shape, Task, datasets
+from mlpjit.catalogue.datasets.sharing import Shared
+from mlpjit.catalogue.datasets.specs import Source, Spec, default_scaling, file_scaling, resolve
+from mlpjit.errors import DatasetError
+
+_loaded: Shared[Dataset] = Shared(128 * 2**20, lambda held: held.x.nbytes + held.y.nbytes)
+
+
+def load(spec: Spec) -> Dataset:
+    """Return a dataset, not scaled, its arrays read-only and shared by all who ask for it.
+
+    Raises ConfigError for an unknown name and DatasetError for parameters or data that cannot be used.
+    A file that changes on disk is read again.
+    """
+    return load_source(resolve(spec))
+
+
+def load_source(source: Source) -> Dataset:
+    """Return the dataset of a resolved spec."""
+    plain, variant = source.plain, source.variant
+    held = _loaded.get(plain, lambda: _load(plain))
+    if variant.plain:
+        return held
+    if not held.classes:
+        raise DatasetError(f"dataset {source.name!r}: imbalance and label_noise are for classes, this is a regression")
+    return replace(held, variant=variant, data_hash=variant_hash(held.data_hash, variant))
+
+
+def describe(spec: Spec) -> DatasetInfo:
+    """Return a dataset's sizes and hash. Generated data is not generated; nothing here needs Numba."""
+    return _describe(resolve(spec))
+
+
+@lru_cache(maxsize=256)
+def _describe(source: Source) -> DatasetInfo:
+    if not source.is_file and datasets[source.name].shape:
+        record = datasets[source.name]
+        shape, task = _shape(record, source.plain), record.task
+        digest = variant_hash(recipe_hash(record, source.plain.parameters), source.variant)
+    else:
+        held = load_source(source)
+        shape, task, digest = Shape.of(Raw(held.x, held.y, held.classes)), held.task, held.data_hash
+    sizes = part_sizes(shape.class_counts or [shape.samples])
+    return DatasetInfo(
+        samples=shape.samples,
+        inputs=shape.inputs,
+        outputs=shape.outputs,
+        task=task,
+        train_samples=sum(source.variant.kept(sizes.train)),
+        validation_samples=sum(sizes.validation),
+        test_samples=sum(sizes.test),
+        data_hash=digest,
+    )
+
+
+def _shape(record: DatasetRecord, source: Source) -> Shape:
+    assert record.shape is not None
+    shape = record.shape(**dict(source.parameters))
+    classes = [str(label) for label in range(len(shape.class_counts))]
+    check_groups(f"dataset {record.name!r}", shape.class_counts or [shape.samples], classes)
+    return shape
+
+
+def _load(source: Source) -> Dataset:
+    if source.is_file:
+        from mlpjit.catalogue.datasets.files import read
+
+        options: dict[str, Any] = dict(source.parameters)
+        scaling = file_scaling(options.pop("scaling", default_scaling(source.name)), f"dataset {source.name!r}")
+        raw = read(source.name, **options)
+        return _dataset(source, raw, scaling, contents_hash(raw, scaling))
+    record = datasets[source.name]
+    raw = record.make(**dict(source.parameters))
+    digest = recipe_hash(record, source.parameters) if record.shape else contents_hash(raw, record.scaling)
+    return _dataset(source, raw, record.scaling, digest)
+
+
+def _dataset(source: Source, raw: Raw, scaling: Scaling, digest: str) -> Dataset:
+    check_groups(f"dataset {source.name!r}", Shape.of(raw).class_counts or [len(raw.x)], raw.classes)
+    raw.x.flags.writeable = raw.y.flags.writeable = False
+    task: Task = "classification" if raw.classes else "regression"
+    return Dataset(source.name, task, raw.x, raw.y, raw.classes, scaling, digest)

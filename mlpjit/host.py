@@ -1,0 +1,86 @@
+"""Where runs were made: versions, CPU, vector width, commit. Imports no Numba."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("mlpjit", "numba", "llvmlite", "numpy", "pandas", "matplotlib", "pydantic")
+# Widest vectors first; what a CPU reports in /proc/cpuinfo.
+VECTOR_BITS = {"avx512f": 512, "avx2": 256, "avx": 256, "sse2": 128, "asimd": 128}
+
+
+def host(threads: int) -> dict[str, Any]:
+    """Return the host columns of a store's sessions."""
+    versions = [f"python {platform.python_version()}"]
+    versions += [f"{name} {found}" for name, found in package_versions().items()]
+    return {
+        "host_cpu": os.environ.get("NUMBA_CPU_NAME") or cpu_name(),
+        "host_vector_bits": vector_bits(),
+        "host_threads": threads,
+        "host_system": f"{platform.system()} {platform.machine()}",
+        "host_versions": ", ".join(versions),
+        "host_commit": commit(),
+    }
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of the packages that take part, those not installed left out."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def cpu_name() -> str:
+    """Return the CPU's own name."""
+    for line in _cpuinfo():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def vector_bits() -> int | None:
+    """Return the widest vector in bits that the CPU reports, None where it does not say."""
+    flags = {flag for line in _cpuinfo() if line.startswith(("flags", "Features")) for flag in line.split()}
+    return next((bits for flag, bits in VECTOR_BITS.items() if flag in flags), None)
+
+
+@cache
+def _cpuinfo() -> list[str]:
+    try:
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def commit() -> str | None:
+    """Return the git commit of mlpjit's sources, with a + where they were edited; None outside a checkout."""
+    folder = Path(__file__).parent
+    if not (folder.parent / ".git").exists():
+        return None
+    try:
+        head = _git(folder, "rev-parse", "--short=12", "HEAD")
+        return head + ("+" if _git(folder, "status", "--porcelain", "--", str(folder)) else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+
+
+def available_threads() -> int:
+    """Return how many CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

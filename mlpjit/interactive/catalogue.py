@@ -1,0 +1,78 @@
+"""The optimizers and wrappers by name, each ready to be called one step at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from mlpjit.catalogue import registries
+from mlpjit.errors import ConfigError
+from mlpjit.kernels.entries import Stage
+
+if TYPE_CHECKING:
+    pass
+from mlpjit.interactive.optimizer import Optimizer, Wrapper
+
+
+class _Catalogue:
+    """A registry by name; iterating gives the names."""
+
+    kind = ""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(registries.REGISTRIES[self.kind])
+
+    def __len__(self) -> int:
+        return len(registries.REGISTRIES[self.kind])
+
+    def __contains__(self, name: object) -> bool:
+        return name in registries.REGISTRIES[self.kind]
+
+
+class Optimizers(_Catalogue):
+    """The optimizers by name: `optimizers["adam"]`."""
+
+    kind = "optimizers"
+
+    def register(self, function: Callable[..., Any] | None = None, *, kind: str = "elementwise", **options: Any) -> Any:
+        """Register a function as an optimizer and return it: `register(signum, state=("mu",), momentum=0.9)`, or with
+        options alone as a decorator. What a function must be, and the options, stand at `mlpjit.extending`.
+
+        kind: "elementwise" or "layerwise". Raises ConfigError with the line that is wrong, and where a built-in
+        optimizer has the name; another of your own is replaced. It then runs in this process.
+        """
+        from mlpjit.extending import declare as extending
+
+        if kind not in ("elementwise", "layerwise"):
+            raise ConfigError(f"kind: got {kind!r}, need 'elementwise' or 'layerwise'")
+        declare = getattr(extending, kind)(**options)
+
+        def register(given: Callable[..., Any]) -> Optimizer:
+            return _checked_optimizer(declare(given))
+
+        return register if function is None else register(function)
+
+    def __getitem__(self, name: str) -> Optimizer:
+        return Optimizer(registries.optimizers[name])
+
+
+def _checked_optimizer(record: Stage) -> Optimizer:
+    """Return an optimizer that has just been registered; taken out again where its checks find something."""
+    from mlpjit.interactive.checks import problems
+
+    if found := problems([record.name], ["float32"]):
+        registries.optimizers.remove(record.name)
+        raise ConfigError(found)
+    return Optimizer(record)
+
+
+class Wrappers(_Catalogue):
+    """The wrappers by name: `wrappers["lookahead"](optimizers["adam"])`."""
+
+    kind = "wrappers"
+
+    def __getitem__(self, name: str) -> Wrapper:
+        return Wrapper(registries.wrappers[name])
+
+
+optimizers, wrappers = Optimizers(), Wrappers()

@@ -1,0 +1,175 @@
+"""What can be wrong with an optimizer of the user's own, found before any run and told in lines that quote the file.
+
+Each check sees what the checks before it passed: the signature as written, the scalars, the rule as Numba types it, the
+stage as it will run, and three steps on harmless numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import linecache
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlpjit.catalogue.registries import optimizers
+from mlpjit.errors import ConfigError
+from mlpjit.extending.declare import plain_scalars
+from mlpjit.extending.named_arguments import FULL, inner, kinds
+from mlpjit.kernels import tables
+from mlpjit.kernels.compiler import cache, inspection, jit
+from mlpjit.kernels.compiler.inspection import Finding
+from mlpjit.kernels.entries import Stage
+
+MOST_STATES = 8
+STEPS = 3
+SHAPES = [(5, 7), (7,), (7, 3), (3,)]
+
+
+def problems(names: Sequence[str], dtypes: Sequence[str]) -> list[str]:
+    """Return the first thing wrong with each of these optimizers, one line each; an empty list is a pass."""
+    found = []
+    for name in names:
+        key = _checked_as(optimizers[name], dtypes)
+        try:
+            cache.remembered(key, partial(_passed, key, optimizers[name], dtypes))
+        except ConfigError as error:
+            found += error.problems
+    return found
+
+
+def _checked_as(record: Stage, dtypes: Sequence[str]) -> str:
+    """Return what a check depends on: the optimizer, the dtypes, and the compiler with everything that it links."""
+    options = (record.kind, record.defaults, record.state, record.uses_params, record.decays, record.initial)
+    return f"checked {record.source_hash()} {options} {sorted(dtypes)} {jit.cache_folder().name}"
+
+
+def _passed(key: str, record: Stage, dtypes: Sequence[str]) -> str:
+    """Check an optimizer and return the hash of its key; ConfigError with the first thing that is wrong."""
+    if first := next(_findings(record, dtypes), None):
+        raise ConfigError(told(first))
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def told(finding: Finding) -> str:
+    """Return a finding as a line: file, line, the line itself, what is wrong."""
+    path = Path(finding.function.__code__.co_filename)
+    line = finding.line or definition(finding.function)
+    text = linecache.getline(str(path), line).strip()
+    return f"{path.name}, line {line}: `{text}`: {finding.function.__name__} {finding.problem}"
+
+
+def definition(function: Callable[..., Any]) -> int:
+    """Return the line of a function's `def`, behind its decorators."""
+    lines, first = inspect.getsourcelines(function)
+    return first + next((i for i, line in enumerate(lines) if line.lstrip().startswith("def ")), 0)
+
+
+def _returning(function: Callable[..., Any]) -> int:
+    """Return the line of a function's first return statement, 0 where it has none."""
+    lines, first = inspect.getsourcelines(function)
+    return next((first + i for i, line in enumerate(lines) if line.lstrip().startswith("return")), 0)
+
+
+def _findings(record: Stage, dtypes: Sequence[str]) -> Iterator[Finding]:
+    yield from _counts(record)
+    if record.kind == "elementwise":
+        yield from _elementwise(record, dtypes)
+    elif record.kind in ("layerwise", "joint"):
+        rule, named = inner(record.function), inner(record.function) is not record.function
+        if not named:
+            yield from _arguments(rule, FULL, "")
+        for dtype in dtypes:
+            full = [*["int64"] * 5, *[f"*{dtype}"] * 5, "*float64", "float64", "float64"]
+            yield from _compiled(record, dtype, kinds(rule, dtype, record.state) if named else full)
+    for dtype in dtypes:
+        yield from _steps(record, dtype)
+
+
+def _counts(record: Stage) -> Iterator[Finding]:
+    if record.function.__closure__:
+        outer = ", ".join(record.function.__code__.co_freevars)
+        yield Finding(record.function, 0, f"uses {outer} of the function around it: define both at the top of the file")
+    if len(record.state) > MOST_STATES:
+        yield Finding(record.function, 0, f"keeps {len(record.state)} states, at most {MOST_STATES} are possible")
+    if len(record.defaults) > tables.MOST_SETTINGS:
+        most = tables.MOST_SETTINGS
+        yield Finding(record.function, 0, f"has {len(record.defaults)} hyperparameters, at most {most} are possible")
+
+
+def _elementwise(record: Stage, dtypes: Sequence[str]) -> Iterator[Finding]:
+    function, scalars, settings = record.function, record.scalars, tuple(record.defaults)
+    before = ("g", *(("theta",) if record.uses_params else ()), *record.state)
+    assert scalars
+    if scalars is plain_scalars:
+        count, names = 1 + len(settings), ("learning_rate", *settings)
+    else:
+        yield from _arguments(scalars, ("step", "learning_rate", *settings), "")
+        made = inspection.returned(scalars, "float64", ["int64", *["float64"] * (1 + len(settings))])
+        if isinstance(made, Finding):
+            yield made
+            return
+        count, names = len(made), ()
+    rest = "" if names else f" and the {count} that {scalars.__name__} returns"
+    yield from _arguments(function, (*before, *names), rest, len(before) + count)
+    for dtype in dtypes:
+        yield from _compiled(record, dtype, [dtype] * (len(before) + count))
+
+
+def _arguments(
+    function: Callable[..., Any], needed: Sequence[str], rest: str, count: int | None = None
+) -> Iterator[Finding]:
+    """Find a wrong number of arguments, or the same names in another order."""
+    given, count = list(inspect.signature(function).parameters), count or len(needed)
+    listed = ", ".join(needed) + rest
+    if len(given) != count:
+        yield Finding(function, 0, f"takes {len(given)} argument{'s' * (len(given) != 1)}, need {count}: {listed}")
+    named = [name for name in given if name in needed]
+    if named != [name for name in needed if name in given]:
+        yield Finding(function, 0, f"takes its arguments in another order than they are given: {listed}")
+
+
+def _compiled(record: Stage, dtype: str, arguments: Sequence[str]) -> Iterator[Finding]:
+    function: Any = inner(record.function)
+    made = inspection.returned(function, dtype, arguments)
+    if isinstance(made, Finding):
+        yield made
+        return
+    if dtype == "float32":
+        yield from inspection.promotions(function, dtype, everywhere=record.kind == "elementwise")
+    if record.kind != "elementwise":
+        return
+    need = 1 + len(record.state)
+    if len(made) != need:
+        wanted = ", ".join(("the update", *record.state))
+        yield Finding(function, _returning(function), f"returns {len(made) or 'nothing'}, need {need}: {wanted}")
+    if wrong := [kind for kind in made if kind != dtype]:
+        yield Finding(function, _returning(function), f"returns {wrong[0]}, need {dtype}")
+
+
+def _steps(record: Stage, dtype: str) -> Iterator[Finding]:
+    """Find what three steps on small random gradients write that is no number, then with zeros among them."""
+    for zeros in (False, True):
+        if (step := _first_bad_step(record, dtype, zeros)) is not None:
+            where = " where the gradient is 0" if zeros else ""
+            at = _returning(record.function) if record.kind == "elementwise" else 0
+            yield Finding(inner(record.function), at, f"writes NaN or infinity at step {step} in {dtype}{where}")
+
+
+def _first_bad_step(record: Stage, dtype: str, zeros: bool) -> int | None:
+    from mlpjit.interactive.optimizer import Optimizer
+
+    random, count = np.random.default_rng(0), sum(int(np.prod(shape)) for shape in SHAPES)
+    optimizer, params = Optimizer(record), random.uniform(-0.5, 0.5, count).astype(dtype)
+    state = optimizer.init(params, SHAPES)
+    for step in range(1, STEPS + 1):
+        grads = random.uniform(-0.1, 0.1, count).astype(dtype)
+        grads[::3] *= not zeros
+        params, state = optimizer.update(params, grads, state, learning_rate=1e-3, loss=1.0)
+        if not all(np.isfinite(array).all() for array in (params, *state.values.values())):
+            return step
+    return None

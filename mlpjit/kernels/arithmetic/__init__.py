@@ -1,0 +1,1 @@
+"""Elementary functions, matrix products, random numbers, factorizations: the same bits everywhere."""

@@ -1,0 +1,1 @@
+"""The only place that imports Numba or llvmlite: linking, compiling, caching, vector code."""

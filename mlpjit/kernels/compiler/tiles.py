@@ -1,0 +1,136 @@
+"""Code generators of the register tiles of `matmul`: rows x one vector of sums kept in registers.
+
+The tile's shape follows the CPU that code is generated for; its bits do not: every sum runs over k in order,
+one fused multiply-add a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.core.registry import cpu_target
+
+from mlpjit.kernels.compiler import llvm, simd
+
+INT64 = llvm.INT64
+WIDE_CPUS = ("avx512", "znver4", "znver5", "icelake", "sapphirerapids", "cascadelake", "cannonlake", "tigerlake")
+Epilogue = Callable[[Any, Any, Any, int], Any]
+
+
+def tile_rows() -> tuple[int, ...]:
+    """Return the heights of tiles, tallest first.
+
+    With AVX2 a 16-lane float32 vector takes two of sixteen registers: six rows leave four for operands, and 64
+    rows are ten tiles of six and one of four, which still hides the latency. AVX-512 has room for eight and more.
+    """
+    _, name, features = cpu_target.target_context.codegen().magic_tuple()
+    wide = "+avx512f" in features or any(part in name for part in WIDE_CPUS)
+    return (8, 4, 2, 1) if wide else (6, 4, 2, 1)
+
+
+def _sums(builder: Any, rows: int, inner: Any, left: Any, strides: Any, right: Any, right_stride: Any) -> list[Any]:
+    """Return the tile's rows as vectors: the loop over k."""
+    element = left.type.pointee
+    vector = ir.VectorType(element, 16 if element == ir.FloatType() else 8)
+    i_stride, k_stride = strides
+    starts = [builder.gep(left, [builder.mul(i_stride, INT64(row))]) for row in range(rows)]
+    loop = llvm.Loop(builder, inner, [ir.Constant(vector, [0.0] * vector.count)] * rows)
+    b = llvm.load_vector(builder, builder.gep(right, [builder.mul(loop.index, right_stride)]), vector)
+    step = builder.mul(loop.index, k_stride)
+    following = []
+    for start, total in zip(starts, loop.values, strict=True):
+        a = llvm.splat(builder, builder.load(builder.gep(start, [step])), vector.count)
+        following.append(llvm.fused(builder, a, b, total))
+    return loop.end(following)
+
+
+def _add_bias(builder: Any, total: Any, extra: Any, row: int) -> Any:
+    """Add the panel's part of a vector."""
+    return builder.fadd(total, llvm.load_vector(builder, extra[0], total.type))
+
+
+def _multiply(builder: Any, total: Any, extra: Any, row: int) -> Any:
+    """Multiply by the same place of another matrix."""
+    at = builder.gep(extra[0], [builder.mul(extra[1], INT64(row))])
+    return builder.fmul(total, llvm.load_vector(builder, at, total.type))
+
+
+def _keep(builder: Any, total: Any, extra: Any, row: int) -> Any:
+    return total
+
+
+def _store_valid(builder: Any, vector: Any, pointer: Any, valid: Any) -> None:
+    """Store the first `valid` lanes: all at once, or at a matrix's edge one by one."""
+    lanes = vector.type.count
+    with builder.if_else(builder.icmp_signed(">=", valid, INT64(lanes))) as (whole, part):
+        with whole:
+            llvm.store_vector(builder, vector, pointer)
+        with part:
+            kept = llvm.local(builder, vector.type)
+            builder.store(vector, kept)
+            first = builder.bitcast(kept, pointer.type)
+            loop = llvm.Loop(builder, valid, [])
+            builder.store(builder.load(builder.gep(first, [loop.index])), builder.gep(pointer, [loop.index]))
+            loop.end([])
+
+
+class _Panel:
+    """The arguments of a panel while its code is generated; `tile(rows, first)` emits one tile."""
+
+    def __init__(self, builder: Any, arguments: Any, epilogue: Epilogue) -> None:
+        self.builder, self.epilogue = builder, epilogue
+        (self.rows, self.inner, self.a, self.i, self.k, self.b, self.b_stride,
+         self.c, self.c_stride, self.extra, self.extra_stride, self.valid) = arguments  # fmt: skip
+
+    def tile(self, rows: int, first: Any) -> None:
+        """Emit the tile of `rows` rows that begins at row `first`."""
+        builder = self.builder
+        left = builder.gep(self.a, [builder.mul(first, self.i)])
+        extra = builder.gep(self.extra, [builder.mul(first, self.extra_stride)]), self.extra_stride
+        totals = _sums(builder, rows, self.inner, left, (self.i, self.k), self.b, self.b_stride)
+        for row, total in enumerate(totals):
+            at = builder.mul(builder.add(first, INT64(row)), self.c_stride)
+            value = self.epilogue(builder, total, extra, row)
+            _store_valid(builder, value, builder.gep(self.c, [at]), self.valid)
+
+
+def _panel(name: str, epilogue: Epilogue) -> None:
+    def typed(
+        typing: Any, rows: Any, inner: Any, a: Any, i_stride: Any, k_stride: Any, b: Any, b_stride: Any,
+        c: Any, c_stride: Any, extra: Any, extra_stride: Any, valid: Any,
+    ) -> Any:  # fmt: skip
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            panel = _Panel(builder, arguments, epilogue)
+            tallest, *rest = tile_rows()
+            whole = builder.mul(builder.sdiv(panel.rows, INT64(tallest)), INT64(tallest))
+            loop = llvm.Loop(builder, whole, [], step=tallest)
+            panel.tile(tallest, loop.index)
+            loop.end([])
+            _remainder(builder, panel, whole, rest)
+            return context.get_dummy_value()
+
+        n = types.int64
+        return types.void(n, n, a, n, n, b, n, c, n, extra, n, n), generate
+
+    typed.__name__ = name
+    simd.primitive(typed)
+
+
+def _remainder(builder: Any, panel: _Panel, done: Any, heights: list[int]) -> None:
+    """Emit the rows that the tallest tile leaves over: one tile of each height that still fits."""
+    at = llvm.local(builder, done.type)
+    builder.store(done, at)
+    for height in heights:
+        first = builder.load(at)
+        left = builder.sub(panel.rows, first)
+        with builder.if_then(builder.icmp_signed(">=", left, INT64(height))):
+            panel.tile(height, first)
+            builder.store(builder.add(first, INT64(height)), at)
+
+
+_panel("panel_bias", _add_bias)
+_panel("panel_scale", _multiply)
+_panel("panel_plain", _keep)

@@ -1,0 +1,1 @@
+"""Layers: activations, losses, normalizations, forward and backward passes, curvature."""

@@ -1,0 +1,43 @@
+"""Activations with a period. Beyond 1e5 their sine is no longer that of its argument, but stays in -1..1."""
+
+from __future__ import annotations
+
+from mlpjit.bounds import above
+from mlpjit.kernels.arithmetic import elementary
+from mlpjit.kernels.language import absolute, device, fma, real, select
+from mlpjit.kernels.network.activations.records import activation
+
+sin, cos = elementary.sin, elementary.cos
+
+INFINITY = float("inf")
+FAR = 1e6
+
+
+@device
+def turned(z, frequency):
+    """Return frequency z, or z where that says nothing more about a sine, but might overflow."""
+    return select(absolute(z) < FAR, frequency * z, z)
+
+
+@activation(
+    "f(z) = sin(frequency z)", "Parascandolo, Huttunen & Virtanen 2016; Sitzmann et al. 2020, arXiv:2006.09661",
+    lambda frequency: frequency, limits={"frequency": above(0)}, frequency=1.0,
+)  # fmt: skip
+def sine(z, frequency):
+    """The sine. Sitzmann's frequency is 30."""
+    angle = turned(z, frequency)
+    value = sin(angle)
+    return value, frequency * cos(angle), -frequency * frequency * value
+
+
+@activation(
+    "f(z) = z + sin(frequency z)^2 / frequency", "Ziyin, Hartwig & Ueda 2020, arXiv:2006.08195", 2.0,
+    limits={"frequency": above(0)}, frequency=1.0,
+)  # fmt: skip
+def snake(z, frequency):
+    """The identity with a wave on it: learns periods and still extrapolates."""
+    angle = turned(z, frequency)
+    wave = sin(angle)
+    value = select(absolute(z) < INFINITY, fma(wave, wave / frequency, z), z)
+    twice = turned(angle, real(2.0))
+    return value, 1.0 + sin(twice), 2.0 * frequency * cos(twice)

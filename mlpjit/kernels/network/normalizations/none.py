@@ -1,0 +1,13 @@
+"""No normalization."""
+
+from __future__ import annotations
+
+from mlpjit.kernels.network.normalizations.records import Normalization, normalizations
+
+
+def none(z):
+    """No normalization."""
+    return z
+
+
+normalizations.register(Normalization("none", none, "y = z", "-"))

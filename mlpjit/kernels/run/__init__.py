@@ -1,0 +1,1 @@
+"""A training step, an evaluation, a whole run as one compiled call."""

@@ -1,0 +1,1 @@
+"""Two versions of the package side by side: which is faster, and how sure that is."""

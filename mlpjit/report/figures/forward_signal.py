@@ -1,0 +1,30 @@
+"""Forward signal: does what enters a deep network come out at its other end?"""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from mlpjit.report.figures import figure, signal
+from mlpjit.report.figures.results import Results
+
+TITLE = "Does the signal survive the way forward?"
+
+
+def data(results: Results) -> pd.DataFrame:
+    """Return the standard deviation of activations by layer at initialization."""
+    return signal.by_layer(results, "activation_std")
+
+
+@figure(
+    "forward_signal",
+    title=TITLE,
+    caption="Standard deviation of each layer's activations before the first step, one line a depth: "
+    "flat is healthy, a fall means that all samples look alike to later layers, a rise "
+    "overflows. " + signal.READING,
+    data=data,
+    order=52,
+)
+def draw(table: pd.DataFrame, results: Results) -> Figure:
+    """Rows are activations, columns initializations and normalizations."""
+    return signal.panels(table, TITLE, "Standard deviation of activations by layer, at initialization", "std")

@@ -1,0 +1,138 @@
+"""Learning curves: median and quartiles over seeds, epoch by epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from mlpjit.report.figures import figure, layout, style
+from mlpjit.report.figures.results import Results
+from mlpjit.statistics import quantiles
+
+# What a run that ended early counts as from then on: it diverged, and is never dropped.
+QUANTITIES = {"validation_loss": np.inf, "validation_score": -np.inf, "train_loss": np.inf}
+
+
+def data(results: Results) -> pd.DataFrame:
+    """Return label, quantity, epoch, runs, median, low and high (quartiles)."""
+    runs = results.reported()
+    curves = results.curves(runs)
+    if curves.empty or curves["epoch"].max() < 1:
+        return pd.DataFrame()
+    parts = []
+    for label, members in runs.groupby(results.label, dropna=False):
+        mine = curves[curves["run_id"].isin(members["run_id"])]
+        parts += [_summary(mine, label, quantity, len(members)) for quantity in QUANTITIES]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _summary(curves: pd.DataFrame, label: Any, quantity: str, runs: int) -> pd.DataFrame:
+    wide = curves.pivot(index="run_id", columns="epoch", values=quantity)
+    if quantity == "train_loss":
+        wide = wide.drop(columns=0, errors="ignore")  # nothing is trained yet at epoch 0
+    values = np.full((runs, wide.shape[1]), QUANTITIES[quantity])
+    values[: len(wide)] = wide.fillna(QUANTITIES[quantity]).to_numpy()
+    low, middle, high = quantiles.quartiles(values)
+    columns = {
+        "label": label,
+        "quantity": quantity,
+        "epoch": wide.columns.to_numpy(),
+        "runs": runs,
+        "median": middle,
+        "low": low,
+        "high": high,
+    }
+    return pd.DataFrame(columns)
+
+
+@figure(
+    "learning_curves",
+    title="How fast does each learn, and where does it end?",
+    caption="Median (line) and quartiles (band) over seeds, each at its best setting. A run that "
+    "diverged counts as infinitely bad from the epoch it ended; a line stops where the median "
+    "run has diverged. Train loss is the mean over an epoch's steps, each before its update, and holds the L1 and L2 "
+    "penalties where there are any; validation loss does not.",
+    data=data,
+    order=20,
+)
+def draw(table: pd.DataFrame, results: Results) -> Figure:
+    """Three panels of all labels, or one panel of validation loss for each label where they are many."""
+    labels = list(dict.fromkeys(table["label"]))
+    looks = style.looks(labels)
+    runs = f"{table['runs'].min()} runs each" if table["runs"].nunique() == 1 else "several runs each"
+    if table["runs"].max() == 1:
+        runs = "one run each"
+    stage = "fresh seeds" if len(results.final) else "tuning seeds"
+    subtitle = f"Each {results.label.replace('_', ' ')} at its best setting; {stage}, {runs}"
+    if len(labels) > layout.FULL:
+        return _many(table, labels, looks, draw_title(), subtitle)
+    legend = [layout.handle(label, **looks[label].line()) for label in labels]
+    sheet = layout.sheet(draw_title(), subtitle, 3, 3, 2.9, legend=legend, room=layout.Room(across=0.62))
+    names = ("validation loss", f"validation {results.score_axis}", f"train loss ({_meaning(results)})")
+    for panel, quantity, name in zip(sheet.panels, QUANTITIES, names, strict=True):
+        part = table[table["quantity"] == quantity]
+        scaled = quantity == "validation_score"
+        _panel(panel, part, looks, results.score_unit if scaled else 1.0)
+        panel.set_title(name, loc="left")
+        panel.set_xlabel("epoch")
+        panel.locator_params(axis="x", integer=True)
+        _scale(panel, part, logarithmic=not scaled, unit=results.score_unit)
+    return sheet.figure
+
+
+def _meaning(results: Results) -> str:
+    """Say what the train loss of an epoch is."""
+    penalized = any((results.runs[name] > 0).any() for name in ("l1", "l2") if name in results.runs)
+    return "epoch mean, with penalty" if penalized else "epoch mean"
+
+
+def draw_title() -> str:
+    """The figure's question."""
+    return "How fast does each learn, and where does it end?"
+
+
+def _panel(panel: Any, part: pd.DataFrame, looks: dict[Any, style.Look], unit: float) -> None:
+    for label, line in part.groupby("label", sort=False):
+        line = line[np.isfinite(line["median"])]
+        look = looks[label]
+        every = max(1, len(line) // 8)
+        panel.plot(line["epoch"], line["median"] * unit, markevery=every, **look.line())
+        low, high = line["low"].clip(lower=-1e30) * unit, line["high"].clip(upper=1e30) * unit
+        panel.fill_between(line["epoch"], low, high, color=look.colour, alpha=0.16, linewidth=0)
+
+
+def _scale(panel: Any, part: pd.DataFrame, logarithmic: bool, unit: float) -> None:
+    finite = part[["median", "low", "high"]].to_numpy()
+    finite = finite[np.isfinite(finite)] * (1.0 if logarithmic else unit)
+    if logarithmic and finite.size and finite.min() > 0:
+        layout.log_axis(panel, "y", *layout.log_limits(finite))
+    elif finite.size:
+        pad = max(float(np.ptp(finite)) * 0.05, 1e-3)
+        panel.set_ylim(finite.min() - pad, finite.max() + pad)
+
+
+def _many(table: pd.DataFrame, labels: list[Any], looks: dict[Any, style.Look], title: str, subtitle: str) -> Figure:
+    part = table[table["quantity"] == "validation_loss"]
+    sheet = layout.sheet(
+        title,
+        f"{subtitle}\nValidation loss; all others in grey",
+        len(labels),
+        layout.grid_columns(len(labels), 5),
+        1.25,
+    )
+    lines = {label: line[np.isfinite(line["median"])] for label, line in part.groupby("label", sort=False)}
+    for panel, label in zip(sheet.panels, labels, strict=True):
+        for other in lines.values():
+            panel.plot(other["epoch"], other["median"], color=style.PALE, linewidth=0.8)
+        _panel(panel, part[part["label"] == label], looks, 1.0)
+        sheet.title(panel, str(label))
+        panel.locator_params(axis="x", integer=True, nbins=5)
+        _scale(panel, part, logarithmic=True, unit=1.0)
+        if sheet.is_low(panel):
+            panel.set_xlabel("epoch")
+        if not sheet.is_left(panel):
+            panel.tick_params(labelleft=False)
+    return sheet.figure

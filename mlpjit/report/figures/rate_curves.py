@@ -1,0 +1,183 @@
+"""Final validation loss against learning rate: the U-curves."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from mlpjit.report.figures import figure, layout, style
+from mlpjit.report.figures.results import Results
+from mlpjit.statistics import quantiles
+from mlpjit.statistics.selection import combination
+
+GOOD = "#cfe6da"
+SMALL = 7  # points
+MARGIN = 0.015  # of the axis: so far a band reaches beyond its rates, at most a quarter of the way to the next
+REACH = 50  # the loss axis ends at this many times the best: what blew up must not flatten the curves
+TITLE = "Which learning rates work, and how wide is the good range?"
+
+
+def data(results: Results) -> pd.DataFrame:
+    """Return one row for each label and rate, at the label's best other settings.
+
+    median, low, high: final validation loss over the tuning seeds and its quartiles; runs, lost: how many,
+    how many of them diverged; good, best: the rate's verdict; envelope: the lowest median at that rate over
+    all other settings; diverged_share: how many of all tuning runs at that rate diverged.
+    """
+    if "learning_rate" not in results.varying:
+        return pd.DataFrame()
+    envelope: dict[tuple[Any, float], float] = {}
+    at_best: dict[tuple[Any, float], Any] = {}
+    for setting in results.settings:  # best first, so the first of a rate is its envelope
+        key = (setting.factors[results.label], setting.factors["learning_rate"])
+        envelope.setdefault(key, setting.median)
+        if combination(setting.factors) == combination(results.best[key[0]].factors):
+            at_best[key] = setting
+    tried = results.tuning.groupby([results.label, "learning_rate"])["state"]
+    share = tried.agg(lambda states: float((states == "diverged").mean()))
+    rows = []
+    for label, found in results.ranges.items():
+        for rate in found.rates:
+            setting = at_best[label, rate]
+            low, middle, high = (float(q) for q in quantiles.quartiles(setting.losses))
+            rows.append({
+                "label": label, "learning_rate": rate, "runs": len(setting.losses), "median": middle, "low": low,
+                "high": high, "lost": setting.diverged, "good": rate in found.good,
+                "best": rate == found.best and math.isfinite(middle), "envelope": envelope[label, rate],
+                "diverged_share": share[label, rate],
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@figure(
+    "rate_curves",
+    title=TITLE,
+    caption="Final validation loss against learning rate, each with its best other settings: median over "
+    "the tuning seeds, bars from quartile to quartile, cut off at the scale's end. The star is the best rate; good "
+    "rates (medians within 10 % of the best's) are shaded, as one band where they are neighbours. Crosses at the "
+    "upper edge: the median run was lost; hollow triangles: it ended above the scale. Percentages on top, where "
+    "they fit: how many of all tuning runs at that rate, over every setting, diverged. The thin grey line is the "
+    "best that any settings reach at that rate. An optimizer that is tried has a frame; thin behind its curve those of "
+    "the others.",
+    data=data,
+    order=10,
+)
+def draw(table: pd.DataFrame, results: Results) -> Figure:
+    """One panel a label; all share the loss axis and the rate axis."""
+    labels = list(dict.fromkeys(table["label"]))
+    looks = style.looks(labels)
+    subtitle = "Final validation loss at each one's best other settings, median over tuning seeds"
+    columns = layout.grid_columns(len(labels))
+    height = 2.5 if len(labels) <= 4 else 1.6
+    finite = table[["median", "low", "high", "envelope"]].to_numpy()
+    finite = finite[np.isfinite(finite)]
+    low, high = layout.log_limits(np.minimum(finite, REACH * finite.min()) if finite.size else finite)
+    sheet = layout.sheet(TITLE, subtitle, len(labels), columns, height, legend=_legend(table, high))
+    marked = (table["median"] > high).any() or (table["diverged_share"] > 0).any()
+    top = high * (high / low) ** (0.3 if marked else 0.03)  # room for crosses and two rows of numbers
+    rates = layout.log_limits(table["learning_rate"])
+    decade = sheet.panel_inches()[0] / math.log10(rates[1] / rates[0])
+    tried = results.study.get("tried", ())
+    for panel, label in zip(sheet.panels, labels, strict=True):
+        part = table[table["label"] == label]
+        if label in tried:
+            _rivals(panel, table[~table["label"].isin(tried)], looks, high)
+        for band in good_bands(part["learning_rate"].tolist(), part["good"].tolist(), rates[1] / rates[0]):
+            panel.axvspan(*band, color=GOOD, linewidth=0, zorder=0)
+        _panel(panel, part, looks[label], high, high * (high / low) ** 0.08)
+        _shares(panel, part[part["diverged_share"] > 0], decade)
+        layout.log_axis(panel, "y", low, top, layout.log_ticks(low, high))  # above `high` there is no scale
+        layout.log_axis(panel, "x", *rates, _decades(*rates, 12 // columns + 1))
+        sheet.title(panel, f"{label} (tried)" if label in tried else str(label), fontweight="bold")
+        if sheet.is_low(panel):
+            panel.set_xlabel("learning rate")
+        if sheet.is_left(panel):
+            panel.set_ylabel("final validation loss")
+        else:
+            panel.tick_params(labelleft=False)
+    return sheet.figure
+
+
+def _legend(table: pd.DataFrame, high: float) -> list[Any]:
+    """Return what the panels show: curves always, marks above the scale where there are any."""
+    found = [
+        layout.handle("best rate", color=style.BLACK, marker="*", markersize=11, linestyle="None"),
+        layout.handle("good rates", color=GOOD, linewidth=8),
+        layout.handle("best of all settings at that rate", color=style.GREY, linewidth=0.9),
+    ]
+    lost, above = ~np.isfinite(table["median"]), table["median"] > high
+    if lost.any():
+        found.append(layout.handle("median run diverged", color=style.VERMILLION, marker="x", linestyle="None", mew=2))
+    if (above & ~lost).any():
+        found.append(layout.handle("above the scale", color=style.GREY, marker="^", fillstyle="none", linestyle="None"))
+    if (table["diverged_share"] > 0).any():
+        look = {"color": style.VERMILLION, "marker": r"$\mathdefault{\%}$", "markersize": 8, "linestyle": "None"}
+        found.append(layout.handle("of runs diverged", **look))
+    return found
+
+
+def _rivals(panel: Any, others: pd.DataFrame, looks: dict[Any, style.Look], high: float) -> None:
+    """Frame the panel of an optimizer that is tried, and draw the curves of all others thinly behind its own."""
+    for side in panel.spines.values():
+        side.set(visible=True, color=style.BLACK, linewidth=1.8)
+    for label, part in others[others["median"] <= high].groupby("label", sort=False):
+        panel.plot(part["learning_rate"], part["median"], color=looks[label].colour, linewidth=0.9, alpha=0.55)
+
+
+def _panel(panel: Any, part: pd.DataFrame, look: style.Look, high: float, edge: float) -> None:
+    """Curves up to `high`; what lies above it, or diverged, is marked at `edge`."""
+    shown = part[np.isfinite(part["envelope"])]
+    panel.plot(shown["learning_rate"], shown["envelope"], color=style.GREY, linewidth=0.9)
+    kept = part[part["median"] <= high]
+    panel.plot(kept["learning_rate"], kept["median"], **look.line())
+    panel.vlines(kept["learning_rate"], kept["low"], kept["high"].clip(upper=high), color=look.colour, linewidth=1.2)
+    best = kept[kept["best"]]
+    star = {"color": style.BLACK, "markersize": 12, "markeredgecolor": "white", "zorder": 5}
+    panel.plot(best["learning_rate"], best["median"], "*", **star)
+    _at_edge(panel, part[part["median"] > high], look, edge)
+
+
+def _shares(panel: Any, lost: pd.DataFrame, decade: float) -> None:
+    """Write the share of runs lost above each rate, in the first of two rows where it fits; `decade` is inches."""
+    ends = [-math.inf, -math.inf]
+    for rate, share in zip(lost["learning_rate"], lost["diverged_share"], strict=True):
+        text, place = f"{share:.0%}", math.log10(rate) * decade
+        half = (0.64 * len(text) + 0.5) * SMALL / 72 / 2  # a digit is 0.64 of the size wide, the sign 0.95
+        row = next((number for number, end in enumerate(ends) if end < place - half), None)
+        if row is None:
+            continue
+        ends[row] = place + half
+        panel.annotate(text, (rate, 1), xycoords=("data", "axes fraction"), xytext=(0, -1 - (SMALL + 1.5) * row),
+                       textcoords="offset points", ha="center", va="top", fontsize=SMALL,
+                       color=style.VERMILLION)  # fmt: skip
+
+
+def _at_edge(panel: Any, above: pd.DataFrame, look: style.Look, edge: float) -> None:
+    lost = above[~np.isfinite(above["median"])]
+    panel.plot(lost["learning_rate"], [edge] * len(lost), "x", color=style.VERMILLION, mew=2, markersize=6)
+    blown = above[np.isfinite(above["median"])]
+    panel.plot(blown["learning_rate"], [edge] * len(blown), "^", color=look.colour, fillstyle="none", markersize=6)
+
+
+def good_bands(rates: Sequence[float], good: Sequence[bool], span: float) -> list[tuple[float, float]]:
+    """Return a band for each run of neighbouring good rates, from the first to the last; `span` is the axis' ratio."""
+    margin = min([span**MARGIN, *((above / below) ** 0.25 for below, above in itertools.pairwise(rates))])
+    bands, start = [], 0
+    for verdict, group in itertools.groupby(good):
+        end = start + len(list(group))
+        if verdict:
+            bands.append((rates[start] / margin, rates[end - 1] * margin))
+        start = end
+    return bands
+
+
+def _decades(low: float, high: float, most: int) -> list[float]:
+    ends = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
+    decades = [10.0**exponent for exponent in ends]
+    return decades[:: math.ceil(len(decades) / most)] if len(decades) > 1 else layout.log_ticks(low, high)

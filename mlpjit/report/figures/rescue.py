@@ -1,0 +1,119 @@
+"""What rescues deep networks: final loss by depth, without and with normalization and clipping."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from mlpjit.report.figures import figure, layout, style
+from mlpjit.report.figures.results import Results
+
+TITLE = "What rescues deep networks?"
+LOOKS = {
+    ("none", "none"): style.Look(style.BLACK, "o", style.DASHES[0]),
+    ("batch", "none"): style.Look(style.BLUE, "s", style.DASHES[1]),
+    ("none", "clip"): style.Look(style.ORANGE, "^", style.DASHES[3]),
+    ("batch", "clip"): style.Look(style.GREEN, "D", style.DASHES[2]),
+}
+NAMES = ["init", "activation", "normalization", "clip", "depth"]
+
+
+def data(results: Results) -> pd.DataFrame:
+    """Return init, activation, normalization, clip, depth, learning_rate (the best), runs, median, lost."""
+    if "depth" not in results.varying or not {"normalization", "clip"} & set(results.varying):
+        return pd.DataFrame()
+    rows = [
+        {
+            **factors,
+            "learning_rate": setting.factors["learning_rate"],
+            "runs": len(setting.losses),
+            "median": setting.median,
+            "lost": setting.diverged,
+        }
+        for factors, setting in results.best_by(NAMES)
+    ]
+    return pd.DataFrame(rows).sort_values(NAMES, ignore_index=True)
+
+
+@figure(
+    "rescue",
+    title=TITLE,
+    caption="Final validation loss against depth, each at the best of what else the study varies (named below "
+    "the title), median over tuning seeds. Crosses at the upper edge: the median run diverged.",
+    data=data,
+    order=45,
+)
+def draw(table: pd.DataFrame, results: Results) -> Figure:
+    """Rows are initializations, columns activations, lines what was added to the network."""
+    kinds = sorted(set(zip(table["normalization"], table["clip"], strict=True)), key=_plain_first)
+    looks = _looks(kinds)
+    legend = [layout.handle(_name(*kind), **looks[kind].line()) for kind in kinds]
+    if np.isinf(table["median"]).any():
+        legend.append(layout.handle("diverged", color=style.GREY, marker="x", linestyle="None", mew=2))
+    inits, activations = sorted(set(table["init"])), sorted(set(table["activation"]))
+    columns = layout.grid_columns(len(activations), 5)
+    wanted = [(init, activation) for init in inits for activation in activations]
+    if len(activations) > columns:
+        columns = layout.grid_columns(len(wanted), 5)
+    sheet = layout.sheet(
+        TITLE,
+        "Final validation loss by depth, median over tuning seeds" + style.at_best(results.others(NAMES)),
+        len(wanted),
+        columns,
+        1.45,
+        legend=legend,
+        room=layout.Room(across=0.18),
+    )
+    low, high = layout.log_limits(table["median"])
+    top = high * (high / low) ** 0.1
+    for panel, (init, activation) in zip(sheet.panels, wanted, strict=True):
+        part = table[(table["init"] == init) & (table["activation"] == activation)]
+        for position, kind in enumerate(kinds):
+            line = part[(part["normalization"] == kind[0]) & (part["clip"] == kind[1])]
+            _line(panel, line, looks[kind], top / (high / low) ** (0.02 + 0.03 * position), position)
+        layout.log_axis(panel, "y", low, top)
+        _depth_axis(panel, sorted(table["depth"].unique().tolist()))
+        sheet.title(panel, f"{activation}, {init}", 8.5, fontweight="bold")
+        if sheet.is_low(panel):
+            panel.set_xlabel("hidden layers")
+        if sheet.is_left(panel):
+            panel.set_ylabel("validation loss")
+        else:
+            panel.tick_params(labelleft=False)
+    return sheet.figure
+
+
+def _looks(kinds: list[tuple[str, str]]) -> dict[tuple[str, str], style.Look]:
+    clips = sorted({clip for _, clip in kinds if clip != "none"})
+    simple = {kind: (kind[0], "none" if kind[1] == "none" else "clip") for kind in kinds}
+    if len(clips) <= 1 and set(simple.values()) <= set(LOOKS):
+        return {kind: LOOKS[name] for kind, name in simple.items()}
+    free = style.looks(_name(*kind) for kind in kinds)
+    return {kind: free[_name(*kind)] for kind in kinds}
+
+
+def _name(normalization: str, clip: str) -> str:
+    clipping = clip if clip == "none" else f"clip {clip}"
+    parts = [style.normalized(normalization, plain="none"), clipping]
+    return " + ".join(part for part in parts if part != "none") or "plain"
+
+
+def _plain_first(kind: tuple[str, str]) -> tuple[bool, str, bool, str]:
+    return (kind[0] != "none", kind[0], kind[1] != "none", kind[1])
+
+
+def _line(panel: Any, line: pd.DataFrame, look: style.Look, top: float, position: int) -> None:
+    kept = line[np.isfinite(line["median"])]
+    panel.plot(kept["depth"], kept["median"], **look.nested(position))
+    lost = line[~np.isfinite(line["median"])]
+    panel.plot(lost["depth"], [top] * len(lost), "x", color=look.colour, mew=1.6, markersize=5)
+
+
+def _depth_axis(panel: Any, depths: list[int]) -> None:
+    if min(depths) > 0:
+        layout.log_axis(panel, "x", min(depths) * 0.8, max(depths) * 1.25, depths)
+    else:
+        layout.fixed_ticks(panel.xaxis, depths)

@@ -1,0 +1,212 @@
+"""What figures read: a study's runs with their loss, what varies, what is best, curves on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol
+
+import pandas as pd
+
+from mlpjit.statistics import selection
+from mlpjit.statistics.selection import FACTORS, PROBLEM, SEED_COLUMNS, RateRange, Setting, order_key
+
+# What a study compares when it does not say so: the first of these that varies.
+COMPARED = ("optimizer", "activation", "init", "normalization", "residual", "schedule", "clip")
+
+
+class Source(Protocol):
+    """The part of the store that figures read."""
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a run."""
+
+    def curves(self, run_ids: Sequence[str]) -> pd.DataFrame:
+        """Return learning curves, long."""
+
+    def layers(self, run_ids: Sequence[str], names: Sequence[str], epoch: int | None) -> pd.DataFrame:
+        """Return records by layer, long."""
+
+    def timing(self) -> pd.DataFrame:
+        """Return measured step times."""
+
+    def study(self) -> dict[str, Any]:
+        """Return the canonical study."""
+
+    def sessions(self) -> list[dict[str, Any]]:
+        """Return every session with its machine."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """One study on one problem; `runs` has one row a run.
+
+    Of several sections the first alone shows what belongs to the whole study, such as step times.
+    """
+
+    source: Source
+    runs: pd.DataFrame
+    section: str = ""
+    first: bool = True
+
+    @classmethod
+    def read(cls, source: Source) -> Results:
+        """Read the runs once; curves and layers stay in the store until a figure asks for some."""
+        runs = source.frame().reset_index(drop=True)
+        runs["clip"] = runs["clip"].astype(object).where(runs["clip"].notna(), "none")
+        return cls(source, runs)
+
+    def sections(self) -> Iterator[Results]:
+        """Yield one Results for each dataset and loss function: losses compare only within one problem."""
+        names = [name for name in PROBLEM if self.runs[name].nunique(dropna=False) > 1]
+        if not names:
+            yield self
+            return
+        for position, (_, runs) in enumerate(self.runs.groupby(names, dropna=False, sort=True)):
+            title = "_".join(str(runs[name].iloc[0]) for name in names)
+            yield replace(self, runs=runs.reset_index(drop=True), section=title, first=position == 0)
+
+    @cached_property
+    def study(self) -> dict[str, Any]:
+        """The canonical study."""
+        return self.source.study()
+
+    @cached_property
+    def tuning(self) -> pd.DataFrame:
+        """The runs that select; all of them when the study has one stage."""
+        return self.runs[self.runs["stage"] == "tune"]
+
+    @cached_property
+    def final(self) -> pd.DataFrame:
+        """The runs on fresh seeds, which report; empty without a final stage."""
+        return self.runs[self.runs["stage"] == "final"]
+
+    @cached_property
+    def varying(self) -> tuple[str, ...]:
+        """The factors that take more than one value among the tuning runs, seeds apart."""
+        present = [name for name in FACTORS if name in self.tuning]
+        return tuple(name for name in present if self.tuning[name].nunique(dropna=False) > 1)
+
+    def others(self, shown: Iterable[str]) -> list[str]:
+        """Return what varies besides `shown`; the list of widths where depth and width do not tell it."""
+        told = {*shown, "hidden"} if self.tuning["width"].notna().all() else set(shown)
+        return [name for name in self.varying if name not in told]
+
+    @cached_property
+    def label(self) -> str:
+        """The column that the study compares, most often "optimizer"."""
+        per = (self.study.get("final") or {}).get("per")
+        if per in FACTORS and per in self.runs:
+            return str(per)
+        return next((name for name in COMPARED if name in self.varying), "optimizer")
+
+    @cached_property
+    def labels(self) -> list[Any]:
+        """The compared values in a stable order."""
+        return self.values(self.label)
+
+    def values(self, name: str) -> list[Any]:
+        """Return the distinct values of a factor among the tuning runs: numbers ascending, names A to Z."""
+        return sorted(self.tuning[name].unique().tolist(), key=order_key)
+
+    @cached_property
+    def settings(self) -> list[Setting]:
+        """Every setting of the tuning runs, best first."""
+        names = list(dict.fromkeys([*self.varying, self.label, "learning_rate"]))
+        columns = [*names, "state", "final_validation_loss"]
+        lists = [
+            _plain(self.tuning[name].tolist()) if name == "width" else self.tuning[name].tolist() for name in columns
+        ]
+        rows = (dict(zip(columns, values, strict=True)) for values in zip(*lists, strict=True))
+        return selection.settings(rows, SEED_COLUMNS)
+
+    @cached_property
+    def best(self) -> dict[Any, Setting]:
+        """The best setting of each label."""
+        best: dict[Any, Setting] = {}
+        for setting in self.settings:
+            best.setdefault(setting.factors[self.label], setting)
+        return {label: best[label] for label in self.labels}
+
+    @cached_property
+    def ranges(self) -> dict[Any, RateRange]:
+        """Each label's learning rates at its best other settings."""
+        wanted = {selection.combination(best.factors): label for label, best in self.best.items()}
+        grids: dict[Any, dict[float, float]] = {label: {} for label in self.best}
+        for setting in self.settings:
+            label = wanted.get(selection.combination(setting.factors))
+            if label is not None:
+                grids[label][setting.factors["learning_rate"]] = setting.median
+        return {label: selection.rate_range(grid) for label, grid in grids.items()}
+
+    def best_by(self, names: Sequence[str]) -> list[tuple[dict[str, Any], Setting]]:
+        """Return the best setting of each combination of those factors, all else free; best first."""
+        constants = {name: self.tuning[name].iloc[0] for name in names if len(self.tuning)}
+        best: dict[tuple[Any, ...], tuple[dict[str, Any], Setting]] = {}
+        for setting in self.settings:
+            factors = {name: setting.factors.get(name, constants[name]) for name in names}
+            best.setdefault(tuple(factors.values()), (factors, setting))
+        return list(best.values())
+
+    @cached_property
+    def deepest(self) -> pd.DataFrame:
+        """The tuning runs at the greatest depth."""
+        return self.tuning[self.tuning["depth"] == self.tuning["depth"].max()]
+
+    @cached_property
+    def score_name(self) -> str:
+        """How the score is called: accuracy for classification, R² for regression."""
+        return "accuracy" if self._classifies() else "R²"
+
+    def _classifies(self) -> bool:
+        from mlpjit.catalogue.datasets import datasets
+        from mlpjit.catalogue.registries import losses
+
+        used = {str(text).partition("(")[0] for text in self.runs["loss"].dropna()}
+        if any(losses[name].classes for name in used if name in losses):
+            return True
+        name = str(self.runs["dataset"].iloc[0]).split("(")[0] if len(self.runs) else ""
+        return name in datasets and getattr(datasets[name], "task", "") == "classification"
+
+    @property
+    def score_unit(self) -> float:
+        """What a stored score is multiplied by on paper: accuracy is shown in percent."""
+        return 100.0 if self.score_name == "accuracy" else 1.0
+
+    @property
+    def score_axis(self) -> str:
+        """The axis label of a score, with its unit."""
+        return "accuracy (%)" if self.score_name == "accuracy" else "R²"
+
+    def members(self, setting: Setting) -> pd.DataFrame:
+        """Return the tuning runs of one setting."""
+        return self.tuning.iloc[list(setting.members)]
+
+    def reported(self) -> pd.DataFrame:
+        """Return the runs that report: the final stage, else each label's best setting over tuning seeds."""
+        if len(self.final):
+            return self.final
+        parts = [self.members(best) for best in self.best.values()]
+        return pd.concat(parts) if parts else self.tuning
+
+    def curves(self, runs: pd.DataFrame) -> pd.DataFrame:
+        """Return the curves of those runs (run_id, epoch, step, losses, score), long."""
+        return self.source.curves(runs["run_id"].tolist())
+
+    def layers(self, runs: pd.DataFrame, names: Sequence[str], epoch: int | None) -> pd.DataFrame:
+        """Return per-layer records of those runs, long; `epoch` None means every epoch."""
+        return self.source.layers(runs["run_id"].tolist(), names, epoch)
+
+
+def _plain(widths: list[Any]) -> list[int | None]:
+    """Return widths as whole numbers, None where the hidden layers have no common one (a column of floats and NaN)."""
+    return [None if width is None or width != width else int(width) for width in widths]
+
+
+def with_skips(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return runs whose normalization tells their residual connections too, where there are some: "layer + pre"."""
+    if "residual" not in runs or (runs["residual"] == "none").all():
+        return runs
+    pairs = zip(runs["normalization"], runs["residual"], strict=True)
+    return runs.assign(normalization=[name if skip == "none" else f"{name} + {skip}" for name, skip in pairs])

@@ -1,0 +1,93 @@
+"""Where the time goes: compiling, training, evaluating."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from mlpjit.report.figures import figure, layout, style
+from mlpjit.report.figures.results import Results
+
+TITLE = "Where does the time go?"
+PARTS = {"compile": style.PURPLE, "train": style.BLUE, "evaluate": style.ORANGE}
+HATCHES = {"compile": "//", "train": "", "evaluate": "\\\\"}
+
+
+def data(results: Results) -> pd.DataFrame:
+    """Return label, runs and the sums of compile, train and evaluate seconds; the last row is all."""
+    names = [f"{part}_seconds" for part in PARTS]
+    sums = results.runs.groupby(results.label, dropna=False)[names].sum()
+    sums.insert(0, "runs", results.runs.groupby(results.label, dropna=False).size())
+    table = sums.reset_index(names="label").astype({"label": object})
+    sessions = results.source.sessions() if results.first else []
+    compiled = sum(session["compile_seconds"] or 0.0 for session in sessions)
+    if len(table) > 1 or compiled:
+        whole = {"label": "all", **sums.sum().to_dict()}
+        table.loc[len(table)] = whole | {"compile_seconds": whole["compile_seconds"] + compiled}
+    table["runs"] = table["runs"].astype(int)
+    return table if table[names].to_numpy().sum() > 0 else pd.DataFrame()
+
+
+@figure(
+    "time_shares",
+    title=TITLE,
+    caption="Seconds of one thread spent compiling kernels, training and evaluating, summed over all "
+    "runs of the study, with the share of each part that has room for it. Compilation serves all runs, so it counts in "
+    "the last bar; it happens once and is loaded from disk afterwards.",
+    data=data,
+    order=70,
+)
+def draw(table: pd.DataFrame, results: Results) -> Figure:
+    """One stacked bar a label, the total last."""
+    names = [
+        f"{label} ({runs:,} run{'s' if runs != 1 else ''})"
+        for label, runs in zip(table["label"], table["runs"], strict=True)
+    ]
+    total = table[[f"{part}_seconds" for part in PARTS]].sum(axis=1)
+    legend = [
+        layout.handle(part, color=colour, marker="s", markersize=9, linestyle="None") for part, colour in PARTS.items()
+    ]
+    room = layout.Room(left=0.3 + layout.text_width(names), right=0.3)
+    sheet = layout.sheet(
+        TITLE,
+        "Seconds of one thread, summed over runs",
+        1,
+        1,
+        0.32 * len(table) + 0.1,
+        legend=legend,
+        room=room,
+    )
+    panel = sheet.panels[0]
+    start = total * 0
+    for part, colour in PARTS.items():
+        seconds = table[f"{part}_seconds"]
+        panel.barh(
+            range(len(table)),
+            seconds,
+            left=start,
+            height=0.68,
+            color=colour,
+            hatch=HATCHES[part],
+            edgecolor="white",
+            linewidth=0.5,
+        )
+        for row, (value, left, whole) in enumerate(zip(seconds, start, total, strict=True)):
+            if value > 0.07 * total.max():
+                panel.text(
+                    left + value / 2,
+                    row,
+                    f"{value / whole:.0%}",
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                    color="black",
+                    bbox={"facecolor": "white", "linewidth": 0, "pad": 1},
+                )
+        start = start + seconds
+    layout.fixed_ticks(panel.yaxis, range(len(table)), names)
+    panel.set_ylim(len(table) - 0.5, -0.5)
+    panel.set_xlim(0, total.max() * 1.02)
+    panel.grid(visible=False, axis="y")
+    panel.tick_params(axis="y", length=0)
+    panel.set_xlabel("seconds")
+    return sheet.figure

@@ -1,0 +1,1 @@
+"""Many runs: the file that describes them, their plan, and carrying it out."""

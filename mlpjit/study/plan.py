@@ -1,0 +1,211 @@
+"""What a study would run: its runs without duplicates, what the store lacks, and the best setting's final runs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlpjit.config.fields import FACTORS, KERNEL_FIELDS, SEED_FIELDS, SHAPE_FIELDS, dataset_info
+from mlpjit.config.identity import digest
+from mlpjit.config.run_config import RunConfig
+from mlpjit.study.blocks import Block
+
+Known = Mapping[str, tuple[str, float | None, float | None]]
+# What the cost of a run depends on; learning rates, seeds and initializers share one estimate.
+COST_FIELDS = (
+    *SHAPE_FIELDS, "dataset", "activation", "output_activation", "optimizer", "normalization", "residual", "dropout",
+    "loss", "clip",
+    "batch_size", "epochs", "evaluate_every", "dtype",
+)  # fmt: skip
+TIMED_EPOCHS = 3  # a step's time needs no whole run
+COMPILE_FIELDS = (*KERNEL_FIELDS, "dtype")
+
+
+class Runs:
+    """The distinct runs of some blocks in the order of their file. Configs are built when asked for."""
+
+    def __init__(self, blocks: Sequence[Block]) -> None:
+        self.blocks = tuple(blocks)
+        # Before the ids: a file that changes in between makes its runs fail, not wrong.
+        self._data = {v["dataset"]: dataset_info(v["dataset"]) for b in blocks for v in b.combinations(("dataset",))}
+        ids = [run_id for block in self.blocks for run_id in block.run_ids()]
+        first: dict[str, int] = {}
+        for point, run_id in enumerate(ids):
+            first.setdefault(run_id, point)
+        self.run_ids = list(first)
+        self.duplicates = len(ids) - len(first)
+        self._points = np.fromiter(first.values(), dtype=np.intp, count=len(first))
+        self._starts = np.cumsum([0, *(len(block) for block in self.blocks)])
+
+    def __len__(self) -> int:
+        return len(self.run_ids)
+
+    def _locate(self, index: int) -> tuple[Block, int]:
+        point = int(self._points[index])
+        number = int(np.searchsorted(self._starts, point, side="right")) - 1
+        return self.blocks[number], point - int(self._starts[number])
+
+    def config(self, index: int) -> RunConfig:
+        """Return the config of one run."""
+        block, point = self._locate(index)
+        return self._config(block.values(point))
+
+    def _config(self, values: Mapping[str, Any]) -> RunConfig:
+        """Return a config with the data as they were when the study was planned."""
+        return RunConfig.trusted(values, self._data[values["dataset"]])
+
+    def with_seed(self, index: int, seed: int) -> RunConfig:
+        """Return a run's config on another seed. Seeds that its study fixes stay; those it sweeps follow."""
+        block, point = self._locate(index)
+        swept = {name for name, _ in block.axes} & set(SEED_FIELDS)
+        return self._config({**block.values(point), **dict.fromkeys(swept), "seed": seed})
+
+    def numbers(self, value: Callable[[RunConfig], float]) -> npt.NDArray[np.float64]:
+        """Return a number for every run that depends on COST_FIELDS only."""
+        parts = [block.numbers(COST_FIELDS, lambda values: value(self._config(values))) for block in self.blocks]
+        return np.concatenate(parts)[self._points] if parts else np.empty(0)
+
+    def column(self, name: str) -> list[Any]:
+        """Return a factor of every run."""
+        column = [value for block in self.blocks for value in block.column(FACTORS[name])]
+        return column if not self.duplicates else [column[point] for point in self._points]
+
+    def varies(self, name: str) -> bool:
+        """Whether a factor takes several values."""
+        part = FACTORS[name]
+        return len({part.value(v) for block in self.blocks for v in block.combinations(part.fields)}) > 1
+
+    def timeouts(self) -> list[float | None]:
+        """Return the time limit of every run in seconds."""
+        if all(b.fixed.get("timeout") is None and not b.touches(("timeout",)) for b in self.blocks):
+            return [None] * len(self)
+        return [self.config(index).timeout for index in range(len(self))]
+
+    def representatives(self, fields: Sequence[str], among: Iterable[int] | None = None) -> list[RunConfig]:
+        """Return the first run, among some, of each combination of `fields`."""
+        keys = np.concatenate([
+            np.column_stack([np.full(len(block), number), block.positions(fields)])
+            for number, block in enumerate(self.blocks)
+        ])  # fmt: skip
+        first: dict[tuple[int, ...], int] = {}
+        for index in range(len(self)) if among is None else among:
+            first.setdefault(tuple(keys[self._points[index]]), index)
+        return [self.config(index) for index in first.values()]
+
+
+class ListedRuns(Runs):
+    """Runs given by their configs: a final stage."""
+
+    def __init__(self, configs: Sequence[RunConfig]) -> None:
+        self._configs = list({config.run_id: config for config in configs}.values())
+        self.run_ids = [config.run_id for config in self._configs]
+        self.blocks, self.duplicates = (), len(configs) - len(self._configs)
+
+    def config(self, index: int) -> RunConfig:
+        """Return the config of one run."""
+        return self._configs[index]
+
+    def numbers(self, value: Callable[[RunConfig], float]) -> npt.NDArray[np.float64]:
+        """Return a number for every run."""
+        return np.array([value(config) for config in self._configs], dtype=np.float64)
+
+    def timeouts(self) -> list[float | None]:
+        """Return the time limit of every run in seconds."""
+        return [config.timeout for config in self._configs]
+
+    def representatives(self, fields: Sequence[str], among: Iterable[int] | None = None) -> list[RunConfig]:
+        """Return the runs themselves: there are few."""
+        return [self._configs[index] for index in (range(len(self)) if among is None else among)]
+
+
+def missing(runs: Runs, known: Known) -> list[int]:
+    """Return the runs that still need to be made: not stored, failed, or cut by another time limit than now's."""
+    timeouts = runs.timeouts()
+    return [index for index, run_id in enumerate(runs.run_ids) if not _settled(known.get(run_id), timeouts[index])]
+
+
+def _settled(found: tuple[str, float | None, float | None] | None, timeout: float | None) -> bool:
+    if found is None:
+        return False
+    return found[0] in ("done", "diverged") or (found[0] == "timed_out" and found[1] == timeout)
+
+
+def final_runs(runs: Runs, known: Known, per: str, seeds: Sequence[int]) -> ListedRuns:
+    """Return the best setting of each value of `per`, chosen on the tuning runs, on fresh seeds."""
+    from mlpjit.statistics.selection import best_per
+
+    names = [name for name in FACTORS if name == per or (name not in SEED_FIELDS and runs.varies(name))]
+    columns = {name: runs.column(name) for name in names}
+    found = [known.get(run_id, ("missing", None, None)) for run_id in runs.run_ids]
+    losses = [math.inf if state != "done" or loss is None else loss for state, _, loss in found]
+    chosen = contenders(columns, np.array(losses), per)
+    rows = [{name: column[index] for name, column in columns.items()} for index in chosen]
+    rows = [
+        {**row, "state": found[index][0], "final_validation_loss": found[index][2]}
+        for row, index in zip(rows, chosen, strict=True)
+    ]
+    members = [chosen[setting.members[0]] for setting in best_per(rows, per).values()]
+    return ListedRuns([runs.with_seed(index, seed) for index in members for seed in seeds])
+
+
+def contenders(columns: Mapping[str, Sequence[Any]], losses: npt.NDArray[np.float64], per: str) -> list[int]:
+    """Return the runs whose setting has the lowest median loss of its value of `per`, ties included.
+
+    What selection then ranks is a handful of settings, however many runs there are.
+    """
+    settings = _codes(list(zip(*columns.values(), strict=True)))
+    medians = group_medians(settings, losses)[settings]
+    labels = _codes(columns[per])
+    lowest = np.full(labels.max(initial=-1) + 1, np.inf)
+    np.minimum.at(lowest, labels, medians)
+    return np.flatnonzero(medians <= lowest[labels]).tolist()
+
+
+def _codes(values: Sequence[Any]) -> npt.NDArray[np.intp]:
+    """Number distinct values in order of appearance."""
+    numbers: dict[Any, int] = {}
+    codes = (numbers.setdefault(value, len(numbers)) for value in values)
+    return np.fromiter(codes, dtype=np.intp, count=len(values))
+
+
+def group_medians(groups: npt.NDArray[np.intp], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the median of the values of each group 0, 1, ...; of an even number the mean of the middle two."""
+    order = np.lexsort((values, groups))
+    counts = np.bincount(groups)
+    starts = np.cumsum(counts) - counts
+    low, high = (values[order[starts + middle]] for middle in ((counts - 1) // 2, counts // 2))
+    return (low + high) / 2
+
+
+@dataclass(frozen=True)
+class StepTiming:
+    """One step time to measure."""
+
+    config: RunConfig
+    repeats: int
+
+    @cached_property
+    def key(self) -> str:
+        """The name under which the store keeps it."""
+        return digest(f"step time {self.config.run_id} {self.repeats}")
+
+
+def step_timings(runs: Runs, repeats: int, widths: Sequence[int]) -> list[StepTiming]:
+    """Return a step time per distinct hidden layers and optimizer, and per width asked for besides."""
+    found: dict[str, RunConfig] = {}
+    for config in runs.representatives((*SHAPE_FIELDS, "optimizer")):
+        for hidden in (config.hidden, *((width,) * config.depth for width in widths)):
+            found.setdefault(json.dumps([hidden, config.optimizer]), _reshaped(config, hidden))
+    return [StepTiming(config, repeats) for config in found.values()]
+
+
+def _reshaped(config: RunConfig, hidden: Sequence[int]) -> RunConfig:
+    values = {name: config.__dict__[name] for name in RunConfig.model_fields}
+    return RunConfig.trusted({**values, "hidden": hidden, "epochs": min(config.epochs, TIMED_EPOCHS)}, config.data)

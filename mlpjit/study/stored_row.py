@@ -1,0 +1,37 @@
+"""From a run that ended to the row that the store keeps."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mlpjit.config.identity import source_hash
+from mlpjit.store import StoredRun
+from mlpjit.store.arrays import encode
+from mlpjit.store.schema import COUNTS, METRICS, TIMINGS
+from mlpjit.study.pool import Ended
+
+
+def stored_run(ended: Ended, run_id: str, session: int) -> StoredRun:
+    """Return the row and the curves of an ended run. One without a result keeps its error and nothing else."""
+    config = ended.task.config
+    values = {
+        "run_id": run_id, **config.factors(), "session": session, "timeout": config.timeout,
+        "config": json.dumps(config.canonical(), separators=(",", ":")),
+        "source_hash": source_hash(config.__dict__)[:16], "data_hash": config.data.data_hash[:16],
+        "started_at": ended.started_at, "finished_at": ended.finished_at,
+    }  # fmt: skip
+    if ended.error is not None:
+        return StoredRun({**values, "state": "failed", "error": ended.error})
+    if ended.timed_out:
+        return StoredRun({**values, "state": "timed_out", "error": f"timed out after {config.timeout:g} s"})
+    result = ended.result
+    numbers = {name: _number(result.metrics.get(name)) for name in METRICS}
+    numbers |= {name: _number(result.counts.get(name)) for name in COUNTS}
+    numbers |= {name: _number(result.timings.get(name)) for name in TIMINGS}
+    return StoredRun({**values, **numbers, "state": result.status}, encode(result.history))
+
+
+def _number(value: Any) -> Any:
+    """Return NumPy scalars as Python numbers: SQLite would keep them as bytes."""
+    return value.item() if hasattr(value, "item") else value

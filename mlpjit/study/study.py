@@ -1,0 +1,151 @@
+"""Study: a grid of runs from a TOML file or a built-in name, and its results."""
+
+from __future__ import annotations
+
+import shlex
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlpjit.config.run_config import RunConfig
+from mlpjit.errors import ConfigError
+from mlpjit.registry import suggestion
+from mlpjit.study.blocks import Block
+from mlpjit.study.file import Mistakes, read_blocks, read_final, read_head, read_timing
+from mlpjit.study.plan import Runs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlpjit.store import Store
+    from mlpjit.study.pool import Runner
+    from mlpjit.study.progress import Snapshot
+
+FOLDER = Path(__file__).parent / "studies"
+RESULTS = Path("results")
+
+
+def built_in() -> dict[str, Path]:
+    """Return the built-in studies by name."""
+    return {path.stem: path for path in sorted(FOLDER.glob("*.toml"))}
+
+
+def _not_found(name: str) -> str:
+    """A path is a file that is missing, anything else a built-in study misspelt."""
+    if Path(name).suffix or Path(name).name != name:
+        return f"{name}: there is no such study file (looked in {Path.cwd()})"
+    hint = suggestion(name, built_in())
+    return f"unknown study {name!r}{hint}" + ("" if hint.endswith("?") else f"; one of your own is a file: {name}.toml")
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked study. `blocks` hold the grid; `final` is {per, seeds} or None; `timing` {repeats, width} or None.
+
+    `source` is the built-in name or the path that it was loaded by.
+    """
+
+    name: str
+    blocks: tuple[Block, ...]
+    title: str = ""
+    question: str = ""
+    final: Mapping[str, Any] | None = None
+    timing: Mapping[str, Any] | None = None
+    source: str = ""
+
+    @classmethod
+    def load(cls, name: str | Path) -> Study:
+        """Read a built-in study or a TOML file. Raises ConfigError with every mistake in it, one line each."""
+        path = built_in().get(str(name)) or Path(name)
+        if not path.exists():
+            raise ConfigError(_not_found(str(name)))
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{path.name}: not valid TOML: {error}") from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"{path}: not a study file: it is not text in UTF-8") from None
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+        return replace(cls.from_table(table, default_name=path.stem, file=path.name), source=str(name))
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any], default_name: str = "study", file: str = "") -> Study:
+        """Check the content of a study file given as a dict."""
+        mistakes = Mistakes(file)
+        head = read_head(table, default_name, mistakes)
+        blocks = read_blocks(table, mistakes)
+        final = read_final(table, blocks, mistakes)
+        timing = read_timing(table, mistakes)
+        mistakes.raise_if_any()
+        return cls(blocks=blocks, final=final, timing=timing, **head)
+
+    @cached_property
+    def runs(self) -> Runs:
+        """The distinct tuning runs."""
+        return Runs(self.blocks)
+
+    def configs(self) -> list[RunConfig]:
+        """Return the config of every tuning run, duplicates left out."""
+        return [self.runs.config(index) for index in range(len(self.runs))]
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the study as plain data: what it fixes, what it sweeps, and its other stages."""
+        blocks = [{"fixed": block.fixed, "axes": {name: list(v) for name, v in block.axes}} for block in self.blocks]
+        return {
+            "name": self.name, "title": self.title, "question": self.question, "blocks": blocks,
+            "final": self.final, "timing": self.timing,
+        }  # fmt: skip
+
+    def directory(self, out: Path | str | None = None) -> Path:
+        """Return where the results go: `out`, or results/<name> below the current folder."""
+        return Path(out) if out is not None else RESULTS / self.name
+
+    def command(self, directory: Path) -> str:
+        """Return the shell command that runs the study into `directory`."""
+        out = [] if directory == self.directory() else ["--out", str(directory)]
+        return shlex.join(["mlpjit", "run", self.source or f"{self.name}.toml", *out])
+
+    def run(
+        self,
+        out: Path | str | None = None,
+        threads: int | None = None,
+        progress: Callable[[Snapshot], None] | None = None,
+        runner: Runner | None = None,
+    ) -> StudyResults:
+        """Make every run that the store in `out` lacks, and return the results.
+
+        Raises StoreError, and Interrupted (a KeyboardInterrupt) after everything finished has been stored.
+        """
+        from mlpjit.study.sweep import sweep
+
+        summary = sweep(self, self.directory(out), threads, progress, runner)
+        return StudyResults(self.directory(out), summary)
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """The results of a study on disk."""
+
+    directory: Path
+    summary: Any = None
+
+    def store(self) -> Store:
+        """Open the store for reading."""
+        from mlpjit.store import Store
+
+        return Store.open(self.directory, readonly=True)
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a run: factors, state, metrics, counts, timings, provenance."""
+        with self.store() as store:
+            return store.frame()
+
+    def curves(self, run_ids: Iterable[str] | None = None) -> pd.DataFrame:
+        """Return learning curves (run_id, epoch, step, losses, score), of all runs unless some are named."""
+        with self.store() as store:
+            wanted = run_ids if run_ids is not None else [row[0] for row in store.rows(("run_id",))]
+            return store.curves(wanted)

@@ -1,0 +1,134 @@
+"""From catalogue records to compiled kernels: which loop a rule is linked into, and its address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlpjit.catalogue.registries import activations, clippings, losses, normalizations, optimizers, schedules, wrappers
+from mlpjit.kernels.compiler import jit
+from mlpjit.kernels.entries import Activation, Stage
+from mlpjit.kernels.language import Kernel, kernel
+from mlpjit.kernels.network.activations import LEARNED_LOOPS
+from mlpjit.kernels.network.activations import LOOPS as ACTIVATION_LOOPS
+from mlpjit.kernels.network.activations import linked_names as activation_names
+from mlpjit.kernels.network.losses import parts as loss_parts
+from mlpjit.kernels.optimizers.draws import draw_normals, draw_nothing
+from mlpjit.kernels.optimizers.layerwise import layerwise_loop
+from mlpjit.kernels.optimizers.stages import elementwise_loop, linked_names
+from mlpjit.kernels.schedules import loop as schedule_loop
+from mlpjit.kernels.sources import function_hash
+from mlpjit.training.shape import is_learned
+
+# An output layer of these has no activation loop: the outputs are z, or a softmax over it.
+LINEAR_OUTPUTS = ("identity", "softmax")
+
+_made: dict[tuple[Any, ...], tuple[Kernel, dict[str, Any]]] = {}
+
+
+def _linked(kind: str, record: Any, loop: Kernel, names: dict[str, Any]) -> tuple[Kernel, dict[str, Any]]:
+    """Return one and the same kernel record for a rule in a loop, and the names it is linked with."""
+    key = (kind, record)
+    if key not in _made:
+        _made[key] = Kernel(f"{kind}_{record.name}", loop.function, loop.parameters, loop.returns), names
+    return _made[key]
+
+
+def activation(name: str, dtype: str, use: str = "forward") -> jit.Compiled:
+    """Return an activation's loop: "forward" (f and df), "curvature" (d2f) or "evaluation" (all three).
+
+    Those compile its parameter in. "learned" and "learned_pair" take one for each unit instead.
+    """
+    record: Activation = activations[name]
+    loop = (ACTIVATION_LOOPS | LEARNED_LOOPS)[use]
+    made, names = _linked(f"activation_{use}", record, loop, activation_names(record))
+    return jit.load(made, dtype, names, f"{record.source_hash()} {record.settings}".replace(" ", "-"))
+
+
+def stage_loop(record: Stage) -> tuple[Kernel, dict[str, Any]]:
+    """Return the loop that drives a stage's rule, and the names it is linked with; a whole rule is its own."""
+    if record.kind == "elementwise":
+        return elementwise_loop, linked_names(record)
+    if record.kind in ("layerwise", "joint"):
+        numbers = {"JOINT": int(record.kind == "joint"), "SETTINGS": len(record.defaults)}
+        draw = draw_normals if record.draws else draw_nothing
+        return layerwise_loop, {"rule": record.function, "draw": draw, **numbers}
+    return kernel(record.function), {}
+
+
+def _stage(kind: str, record: Stage, dtype: str) -> jit.Compiled:
+    """Return a stage, compiled in its loop."""
+    made, names = _linked(kind, record, *stage_loop(record))
+    return jit.load(made, dtype, names, record.source_hash().replace(" ", "-"))
+
+
+def optimizer(name: str, dtype: str) -> jit.Compiled:
+    """Return an optimizer's stage."""
+    return _stage("optimizer", optimizers[name], dtype)
+
+
+def wrapper(name: str, dtype: str) -> jit.Compiled:
+    """Return a wrapper's stage."""
+    return _stage("wrapper", wrappers[name], dtype)
+
+
+def curvature(dtype: str) -> jit.Compiled:
+    """Return the kernel of Hessian-vector products."""
+    from mlpjit.kernels.network.curvature import hessian_vector_product
+
+    return jit.load(hessian_vector_product, dtype)
+
+
+def schedule(name: str) -> jit.Compiled:
+    """Return the loop that writes a schedule's rates."""
+    record = schedules[name]
+    made, names = _linked("schedule", record, *schedule_loop(record))
+    return jit.load(made, "float64", names, function_hash(record.function))
+
+
+def loss(name: str, dtype: str) -> jit.Compiled:
+    """Return the kernel of a loss."""
+    return _loss("loss", name, dtype, tangent=False)
+
+
+def loss_tangent(name: str, dtype: str) -> jit.Compiled:
+    """Return the kernel of a loss's directional derivative."""
+    return _loss("loss_tangent", name, dtype, tangent=True)
+
+
+def loss_sample(name: str, dtype: str) -> jit.Compiled:
+    """Return the kernel of a loss's gradient on labels drawn from it."""
+    record = losses[name].sample
+    assert record, f"{name} is no log-likelihood"
+    return jit.load(record, dtype)
+
+
+def _loss(kind: str, name: str, dtype: str, tangent: bool) -> jit.Compiled:
+    record = losses[name]
+    made, names = _linked(kind, record, *loss_parts(record, tangent))
+    return jit.load(made, dtype, names, record.source_hash())
+
+
+def normalization(name: str, dtype: str, pairs: bool = False) -> list[int]:
+    """Return the addresses of what a normalization does to W, z, delta and dW, or of their pairs; 0 for nothing."""
+    record = normalizations[name]
+    acts = record.pairs if pairs else record.acts
+    return [0 if each is None else jit.load(each, dtype).address for each in acts]
+
+
+def clipping(name: str, dtype: str) -> jit.Compiled:
+    """Return a clipping stage."""
+    return _stage("clipping", clippings[name], dtype)
+
+
+def activation_address(name: str, dtype: str, last: bool) -> int:
+    """Return an activation's address; a linear or softmax output has none."""
+    if last and name in LINEAR_OUTPUTS:
+        return 0
+    return activation(name, dtype, "learned" if is_learned(name) else "forward").address
+
+
+def derivatives_address(name: str, dtype: str) -> int:
+    """Return the address of all that a Hessian-vector product asks of an activation; 0 for a softmax output."""
+    if name == "softmax":
+        return 0
+    return activation(name, dtype, "learned_pair" if is_learned(name) else "evaluation").address

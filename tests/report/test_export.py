@@ -1,0 +1,75 @@
+"""Exported tables: what is in them, and which columns may differ between two exports."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+import pytest
+from fakes import TABLE, Fake, fake_result
+
+from mlpjit.config.fields import FACTORS
+from mlpjit.errors import MlpjitError, StoreError
+from mlpjit.report.export import export
+from mlpjit.store.schema import COUNTS, HASHES, HOST, METRICS, READ
+from mlpjit.study.study import Study
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    Study.from_table(TABLE).run(tmp_path, threads=2, runner=Fake().runner())
+    return tmp_path
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_runs_stand_in_plan_order_with_floats_by_repr(directory: Path) -> None:
+    runs, _ = export(directory)
+    study = Study.from_table(TABLE)
+    rows = table(runs)
+    assert [row["run_id"] for row in rows[: len(study.runs)]] == study.runs.run_ids
+    loss = fake_result(study.runs.config(0)).metrics["final_validation_loss"]
+    assert rows[0]["final_validation_loss"] == repr(loss)
+    diverged = next(row for row in rows if row["state"] == "diverged")
+    assert (diverged["final_validation_loss"], diverged["diverged_step"]) == ("", "3")
+
+
+def test_every_column_is_deterministic_or_named_as_not() -> None:
+    """Design section 1: wall-clock columns end in _seconds, dates in _at, machine columns begin with host_."""
+    told = {name for name in READ if name.endswith(("_seconds", "_at")) or name.startswith("host_")}
+    assert set(READ) - told == {"run_id", "stage", "state", "error", *FACTORS, *METRICS, *COUNTS, *HASHES}
+    assert set(HOST) <= told
+
+
+def test_curves_have_one_row_an_evaluation(directory: Path) -> None:
+    _, curves = export(directory)
+    rows = table(curves)
+    config = Study.from_table(TABLE).runs.config(0)
+    mine = [float(row["validation_loss"]) for row in rows if row["run_id"] == config.run_id]
+    assert mine == fake_result(config).history["validation_loss"].tolist()
+
+
+def test_exporting_twice_gives_the_same_bytes(directory: Path) -> None:
+    first = [path.read_bytes() for path in export(directory)]
+    assert [path.read_bytes() for path in export(directory)] == first
+
+
+def test_parquet_without_pyarrow_is_one_clear_line(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MlpjitError, match="pip install"):
+        export(directory, parquet=True)
+
+
+def test_a_folder_without_store_is_said(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="there is no store here"):
+        export(tmp_path)
+
+
+def test_a_table_that_cannot_be_written_is_said(directory: Path) -> None:
+    (directory / "runs.partial").mkdir()
+    with pytest.raises(StoreError, match="cannot be written"):
+        export(directory)

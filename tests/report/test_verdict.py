@@ -1,0 +1,204 @@
+"""The answer in rows and in words, on runs worked by hand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from conftest import STUDIES, make_run, store_of
+
+from mlpjit.report import verdict
+from mlpjit.report.figures.results import Results
+from mlpjit.report.machines import spans, toml
+from mlpjit.report.section import Section
+
+FINAL = {"per": "optimizer", "seeds": [100, 101, 102]}
+
+
+def study(scores: dict[str, list[float | None]]) -> Results:
+    """Two rates each, the second better, one tuning run in four diverged; then one final run a score."""
+    runs = []
+    for optimizer, finals in scores.items():
+        tuned = [(0.1, 0, 0.5), (0.1, 1, math.nan), (1.0, 0, 0.2), (1.0, 1, 0.3)]
+        runs += [
+            make_run("tune", optimizer=optimizer, learning_rate=rate, seed=seed)
+            | {"final_validation_loss": loss, "state": "diverged" if math.isnan(loss) else "done"}
+            for rate, seed, loss in tuned
+        ]
+        runs += [
+            make_run("final", optimizer=optimizer, learning_rate=1.0, seed=100 + seed)
+            | {"test_score": score, "test_loss": 0.25, "state": "diverged" if score is None else "done",
+               "train_seconds": 2.0 + seed}
+            for seed, score in enumerate(finals)
+        ]  # fmt: skip
+    return Results.read(store_of("tiny", runs, final=FINAL))
+
+
+def words(scores: dict[str, list[float | None]]) -> str:
+    results = study(scores)
+    return verdict.sentence(verdict.rows(results), results.score_unit).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_row_by_hand() -> None:
+    first, second = verdict.rows(study({"sgd": [0.5, 0.75, 0.7], "adam": [0.9, 0.8, 1.0]}))
+    assert (first["label"], second["label"]) == ("adam", "sgd")
+    assert (first["score"], first["score_low"], first["score_high"]) == pytest.approx((0.9, 0.85, 0.95))
+    assert first["score_ci_low"] == 0.8
+    assert first["score_ci_high"] == 1.0
+    assert (first["learning_rate"], first["good_rates"], first["edge"]) == (1.0, [1.0], "high")
+    assert (first["tuning_runs"], first["tuning_diverged"], first["divergence_rate"]) == (4, 1, 0.25)
+    assert (first["runs"], first["lost"], first["train_seconds"], first["loss"]) == (3, 0, 3.0, 0.25)
+
+
+def test_a_lost_final_run_counts() -> None:
+    rows = verdict.rows(study({"sgd": [0.9, None, None], "adam": [0.5, 0.6, None]}))
+    assert [(row["label"], row["score"], row["lost"]) for row in rows] == [("adam", 0.5, 1), ("sgd", -math.inf, 2)]
+
+
+def test_a_clear_winner_is_named() -> None:
+    text = words({"sgd": [0.5, 0.6, 0.7], "adam": [0.8, 0.9, 1.0]})
+    assert text == (
+        "adam reaches 90.0 % median test accuracy over 3 fresh seeds (quartiles 85.0 % to 95.0 %), the highest of "
+        "2. Its quartiles lie above those of all others."
+    )
+
+
+@pytest.mark.parametrize(
+    ("scores", "end"),
+    [({"sgd": [0.85, 0.86, 0.87]},
+      "The quartile range of sgd overlaps its own, so there is no clear winner among them."),
+     ({"sgd": [0.86] * 3, "rmsprop": [0.87] * 3, "momentum": [0.1] * 3},
+      "The quartile ranges of rmsprop and sgd overlap its own, so there is no clear winner among them.")],
+)  # fmt: skip
+def test_overlapping_quartiles_are_no_clear_winner(scores: dict[str, Any], end: str) -> None:
+    assert words({"adam": [0.8, 0.9, 1.0], **scores}).endswith(end)
+
+
+def test_one_seed_names_no_clear_winner() -> None:
+    assert words({"sgd": [0.5], "adam": [0.9]}) == (
+        "adam reaches 90.0 % test accuracy over 1 fresh seed, the highest of 2. "
+        "One run tells nothing about the spread, so this names no clear winner."
+    )
+
+
+@pytest.mark.parametrize(
+    ("scores", "text"),
+    [({"sgd": [0.8, 0.9, 1.0], "adam": [0.9] * 3, "rmsprop": [0.5] * 3},
+      "adam and sgd share the highest median test accuracy of 3: 90.0 % over 3 fresh seeds each. "
+      "Equal medians name no clear winner."),
+     ({"sgd": [0.8, 0.9, 1.0], "adam": [0.9] * 3, "rmsprop": [0.87] * 3},
+      "adam and sgd share the highest median test accuracy of 3: 90.0 % over 3 fresh seeds each. "
+      "Equal medians name no clear winner; "
+      "the quartile range of rmsprop overlaps theirs."),
+     ({"sgd": [0.9], "adam": [0.9]},
+      "adam and sgd share the highest test accuracy of 2: 90.0 % over 1 fresh seed each. "
+      "One run tells nothing about the spread, so this names no clear winner.")],
+)  # fmt: skip
+def test_equal_medians_share_the_first_place(scores: dict[str, Any], text: str) -> None:
+    assert words(scores) == text
+
+
+@pytest.mark.parametrize(
+    ("scores", "text"),
+    [({"adam": [0.8, 0.9, 1.0]},
+      "adam reaches 90.0 % median test accuracy over 3 fresh seeds (quartiles 85.0 % to 95.0 %)."),
+     ({"adam": [0.9]}, "adam reaches 90.0 % test accuracy over 1 fresh seed."),
+     ({"adam": [None] * 3, "sgd": [None] * 3},
+      "The median run of every best setting was lost, so nothing can be recommended."),
+     ({"adam": [0.9, 0.9, None, None, 0.9], "sgd": [None] * 5},
+      "adam reaches 90.0 % median test accuracy over 5 fresh seeds (upper quartile 90.0 %; the lower is a lost run), "
+      "the highest of 2. Its quartiles lie above those of all others."),
+     ({"adam": [0.9] * 3, "sgd": []},
+      "adam reaches 90.0 % median test accuracy over 3 fresh seeds (quartiles 90.0 % to 90.0 %). "
+      "sgd has no final run yet.")],
+)  # fmt: skip
+def test_the_sentence_is_true_at_the_edges(scores: dict[str, Any], text: str) -> None:
+    assert words(scores) == text
+
+
+def test_a_negative_r_squared_is_no_success() -> None:
+    runs = [make_run("tune", dataset="diabetes", loss="mse", activation=a, learning_rate=0.01)
+            | {"state": "done", "final_validation_loss": 1.0, "final_validation_score": score}
+            for a, score in (("relu", -0.25), ("tanh", -0.5))]  # fmt: skip
+    results = Results.read(store_of("negative", runs))
+    text = verdict.sentence(verdict.rows(results), results.score_unit)
+    assert text.startswith("relu reaches -0.250 validation R² over 1 tuning run, the highest of 2.")
+    assert text.endswith("Below 0, predicting the mean of the targets would be better.")
+
+
+def test_a_number_or_none_says_what_it_is() -> None:
+    same = {"state": "done", "final_validation_score": 0.9, "final_validation_loss": 0.1}
+    runs = [make_run("tune", depth=depth, seed=seed) | same for depth in (1, 2) for seed in (0, 1)]
+    results = Results.read(store_of("depths", runs, final={"per": "depth", "seeds": [7]}))
+    text = verdict.sentence(verdict.rows(results), results.score_unit)
+    assert text.startswith("depth 1 and depth 2 share the highest median validation accuracy of 2")
+
+
+def test_tied_rows_are_both_marked_best() -> None:
+    results = study({"sgd": [0.9] * 3, "adam": [0.9] * 3, "rmsprop": [0.5] * 3})
+    section = Section(results, verdict.rows(results), [])
+    assert [section.is_best(row) for row in section.rows] == [True, True, False]
+
+
+def test_nothing_finished_recommends_nothing() -> None:
+    results = Results.read(STUDIES["hopeless"]())
+    section = Section(results, verdict.rows(results), [])
+    assert "nothing can be recommended" in section.sentence
+    assert (section.rate(section.rows[0]), section.good(section.rows[0])) == ("-", "none")
+    assert any("lost at every setting" in note for note in section.notes)
+    assert not section.is_best(section.rows[0])
+
+
+def test_a_final_stage_that_has_not_run_yet_is_not_missing() -> None:
+    runs = [make_run("tune", optimizer=name) for name in ("sgd", "adam")]
+    results = Results.read(store_of("unfinished", runs, final=FINAL))
+    assert Section(results, verdict.rows(results), []).notes[0].startswith("The final stage has not run yet: scores")
+
+
+def test_without_a_final_stage_validation_data_speaks_and_the_page_says_so() -> None:
+    results = Results.read(STUDIES["two_optimizers"]())
+    section = Section(results, verdict.rows(results), [])
+    assert section.data == "validation"
+    assert "no [final] stage" in section.notes[0]
+
+
+def test_one_rate_has_no_range() -> None:
+    results = Results.read(STUDIES["lone"]())
+    section = Section(results, verdict.rows(results), [])
+    assert [section.good(row) for row in section.rows] == ["-"]
+    assert not any("Good range" in note for note in section.notes)
+
+
+def test_the_edge_of_a_grid_is_noted() -> None:
+    results = study({"sgd": [0.5, 0.6, 0.7]})
+    notes = Section(results, verdict.rows(results), []).notes
+    assert "* sgd: its best rate is the highest of its grid, so a higher one may be better still." in notes
+
+
+def test_regression_is_scored_by_r_squared() -> None:
+    results = Results.read(STUDIES["regression"]())
+    assert (results.score_name, results.score_unit, results.label) == ("R²", 1.0, "activation")
+
+
+def test_mean_squared_error_on_classes_is_scored_by_accuracy() -> None:
+    assert Results.read(store_of("mse", [make_run("tune", loss="mse")])).score_name == "accuracy"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"), [([3, 0, 1, 2], "0-3"), ([0, 2, 3, 9], "0, 2-3, 9"), ([], ""), ([5, 5], "5")]
+)
+def test_seeds_are_written_briefly(numbers: list[int], text: str) -> None:
+    assert spans(numbers) == text
+
+
+def test_toml_by_hand() -> None:
+    plan = {
+        "name": "mine", "title": "", "final": {"per": "optimizer", "seeds": [7]}, "timing": None,
+        "blocks": [{"fixed": {"width": 8, "clip": None, "shuffle": True}, "axes": {"depth": [1, 2]}},
+                   {"fixed": {"width": 8, "clip": {"name": "value", "max_value": 1e-05}, "shuffle": True}, "axes": {}}],
+    }  # fmt: skip
+    assert toml(plan) == (
+        'name = "mine"\nwidth = 8\nshuffle = true\n\n[[sweep]]\ndepth = [1, 2]\n\n'
+        '[[sweep]]\nclip = {name = "value", max_value = 1e-05}\n\n[final]\nper = "optimizer"\nseeds = [7]\n'
+    )

@@ -1,0 +1,35 @@
+"""docs/studies.md names every key with its default."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mlpjit.config.run_config import FIELDS, RunConfig
+from mlpjit.study.file import FINAL_KEYS, HEAD_KEYS, TIMING_KEYS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "studies.md").read_text(encoding="utf-8")
+ROWS = {
+    key: cells[1].strip()
+    for line in PAGE.partition("## The keys of a run")[2].splitlines()
+    if line.startswith("| `")
+    for cells in [line.strip("|").split("|")]
+    for key in re.findall(r"`(\w+)`", cells[0])
+}
+
+
+def test_every_key_has_a_row():
+    assert set(ROWS) == set(FIELDS)
+    for key in (*HEAD_KEYS, *FINAL_KEYS, *TIMING_KEYS):
+        assert f"`{key}`" in PAGE.partition("## The keys of a run")[0]
+
+
+@pytest.mark.parametrize("key", [key for key in ROWS if key not in ("depth", "width")])
+def test_the_default_is_the_one_told(key):
+    default = RunConfig.model_fields[key].default
+    told = {None: "none", True: "true"}.get(default, f"`{default!r}`".replace("'", '"'))
+    told = f"{default}" if isinstance(default, int | float) and not isinstance(default, bool) else told
+    told = "`[64]`" if key == "hidden" else "by the task" if key == "loss" else told
+    assert ROWS[key] == ("`seed`" if key.endswith("_seed") else told)
