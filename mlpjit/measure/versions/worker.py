@@ -70,16 +70,15 @@ def cases(dtype: str) -> str:
     """Import all that cases need, behind a shift by chance; return where the package lies."""
     _current["shift"] = mmap(-1, PAGE * random.randrange(1, 1 << 12)), bytearray(random.randrange(1, 1 << 16))
     import mlpjit
-    from mlpjit.training import workspace
 
     # Before others import it from there.
+    workspace = _first("mlpjit.training.workspace", "mlpjit.workspace")
     workspace.aligned = _placed(workspace.aligned)
-    from mlpjit.measure.cases.table import cases as table
-
+    table = _first("mlpjit.measure.cases.table", "mlpjit.measure.cases")
     for module in MODULES:
         with suppress(ImportError):
-            import_module(f"mlpjit.measure.{module}")
-    _table.update(table(dtype))
+            import_module(f"{table.__name__.removesuffix('.table').removesuffix('.cases')}.{module}")
+    _table.update(table.cases(dtype))
     return str(mlpjit.__file__)
 
 
