@@ -1,38 +1,56 @@
-"""The hash of the code that a run's bits depend on."""
+"""The hash of the code that a run's bits depend on: what every run goes through, and the entries that it uses."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
+import json
+import sys
+from collections.abc import Iterable, Iterator
 from functools import cache
-from pathlib import Path
 
+from mlpjit.catalogue.datasets import datasets
 from mlpjit.catalogue.registries import REGISTRIES
-from mlpjit.kernels.sources import module_hash, run_modules_hash
-from mlpjit.registry import forgetting
+from mlpjit.kernels.compiler.cache import remembered
+from mlpjit.kernels.sources import Code, bytes_hash, digest, home, texts
 
-# The Python modules between a config and the compiled call, and between that call and a result.
-FOLDER = Path(__file__).parents[1] / "training"
-RUN_PATH = ("first_parameters", "shape", "workspace", "forward", "linking", "run")
+SHARED = "shared"
+
+
+def entries() -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield every entry of the package as "kind name", with the file and the name that define it."""
+    defined = {(kind, r.name): r.function for kind, registry in REGISTRIES.items() for r in registry.records()}
+    defined |= {("datasets", record.name): record.make for record in datasets.records()}
+    for (kind, name), function in defined.items():
+        if found := home(function):
+            yield f"{kind} {name}", found
+
+
+def hashes(code: Code) -> dict[str, str]:
+    """Return the hash of each entry, by "kind name", and of what every run goes through."""
+    return {SHARED: code.shared, **{name: code.entry(*defined) for name, defined in entries()}}
+
+
+def homes() -> frozenset[str]:
+    """Return the files that hold catalogue entries."""
+    return frozenset(path for _, (path, _) in entries())
 
 
 @cache
-def _shared_hash() -> str:
-    """Return the hash of the code that every run goes through, whatever records it uses."""
-    parts = [run_modules_hash(), *(module_hash(FOLDER / f"{name}.py") for name in RUN_PATH)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-@cache
-def _rule_hash(kind: str, name: str) -> str:
-    # A softmax output belongs to the losses, whose module every run hashes.
-    return "" if (kind, name) == ("activations", "softmax") else str(REGISTRIES[kind][name].source_hash())
-
-
-forgetting.append(_rule_hash.cache_clear)
+def own_hashes() -> dict[str, str]:
+    """Return the hashes of the package's own code. Taking it apart costs a fifth of a second: they are kept on disk."""
+    found = texts()
+    key = f"entries {sys.version_info[:2]} {bytes_hash(found)} {' '.join(name for name, _ in entries())}"
+    kept: dict[str, str] = json.loads(remembered(key, lambda: json.dumps(hashes(Code(found, homes())))))
+    return kept
 
 
 def source_hash(used: Iterable[tuple[str, str]]) -> str:
-    """Return the hash of all code that a run with these records uses, as (kind, name) pairs. Needs no Numba."""
-    parts = [_shared_hash()] + [f"{kind} {name} {_rule_hash(kind, name)}" for kind, name in sorted(set(used))]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    """Return the hash of all code that a run with these entries uses, as (kind, name) pairs. Needs no Numba."""
+    return digest([own_hashes()[SHARED], *(f"{kind} {name} {_hash(kind, name)}" for kind, name in sorted(set(used)))])
+
+
+def _hash(kind: str, name: str) -> str:
+    """Return the hash of one entry: of `celu(alpha=2.0)` that of celu; of a user's own, of its function in memory."""
+    if kind == "datasets":
+        return own_hashes()[f"{kind} {name}"]
+    record = REGISTRIES[kind][name]
+    return own_hashes()[f"{kind} {name.partition('(')[0]}"] if home(record.function) else str(record.source_hash())

@@ -7,6 +7,7 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from mlpjit.catalogue.datasets.specs import is_file
 from mlpjit.catalogue.specs import registry, samples_labels
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def records_used(values: Values) -> list[tuple[str, str]]:
         "initializers": "init", "optimizers": "optimizer", "schedules": "schedule", "clippings": "clip",
         "wrappers": "wrapper",
     }  # fmt: skip
+    used += [] if is_file(values["dataset"]["name"]) else [("datasets", values["dataset"]["name"])]
     used.append(("schedules", values["weight_decay_schedule"]["name"]))
     used += [("schedules", values["momentum_schedule"]["name"])] if momentum_scheduled(values) else []
     used += [(kind, values[name]["name"]) for kind, name in kinds.items() if values[name] is not None]
@@ -55,12 +57,12 @@ forgetting.append(_source_hash.cache_clear)
 
 
 def source_hash(values: Values) -> str:
-    """Return the hash of the kernels a run uses."""
+    """Return the hash of the code that a run uses."""
     return _source_hash(tuple(records_used(values)))
 
 
 def code_and_data(values: Values) -> str:
-    """Return the hash of the kernels a run uses, followed by the hash of its data."""
+    """Return the hash of the code that a run uses, followed by the hash of its data."""
     return source_hash(values) + described(values).data_hash
 
 
@@ -71,8 +73,6 @@ def json_part(name: str, value: Any) -> str:
 
 def _data_named(values: Values) -> Any:
     """A file is named by the hash of its contents alone, which follows with the code."""
-    from mlpjit.catalogue.datasets.specs import is_file
-
     return "file" if is_file(values["dataset"]["name"]) else values["dataset"]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from mlpjit.errors import ConfigError
 from mlpjit.extending.named_arguments import with_full_signature
 from mlpjit.kernels.entries import Stage
+from mlpjit.kernels.functions import referenced_names
 from mlpjit.kernels.language import (
     Function,
     device,
@@ -18,7 +19,6 @@ from mlpjit.kernels.language import (
 )
 from mlpjit.kernels.optimizers.layerwise import Size
 from mlpjit.kernels.optimizers.registration import optimizers
-from mlpjit.kernels.sources import referenced_names
 
 
 @device_float64

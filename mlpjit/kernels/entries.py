@@ -29,7 +29,7 @@ class Rule:
 
     def source_hash(self) -> str:
         """Return the hash of the code of this entry: a run that uses it is new when this changes."""
-        from mlpjit.kernels.sources import function_hash
+        from mlpjit.kernels.functions import function_hash
 
         return " ".join(function_hash(f) for f in (self.function, *self.parts))
 
@@ -97,9 +97,3 @@ class Stage(Rule):
         An optimizer whose reported point is worked out with it needs the same one throughout.
         """
         return None if self.point else next((name for name in ("momentum", "b1") if name in self.defaults), None)
-
-    def source_hash(self) -> str:
-        """Return the hash of the code of this entry, and of Hessian-vector products where it asks for them."""
-        from mlpjit.kernels.sources import curvature_hash
-
-        return f"{super().source_hash()} {curvature_hash()}" if self.curvature else super().source_hash()

@@ -1,172 +1,149 @@
-"""Hashes of source code that change with its meaning only: syntax trees without comments and docstrings."""
+"""Hashes of source code that change with its meaning only, and with nothing else.
+
+A file is taken apart into its top-level statements. Comments, docstrings, layout, imports, names of files and modules,
+and the words that tell of an entry (formula, citation) are left out: what is moved or told better stays what it is.
+A statement's hash holds what the names in it stand for: those of the package by the text that defines them, others by
+where they are imported from.
+"""
 
 from __future__ import annotations
 
-import ast
-import dis
 import hashlib
-import inspect
-import textwrap
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
-from mlpjit.kernels.language import ByDtype, DtypeConstant, InFloat64, Kernel
+from mlpjit.kernels.syntax import taken_apart
 
-FOLDER = Path(__file__).parent
-# Every run goes through these modules; a change in one makes all stored runs old.
-RUN_MODULES = (
-    "tables", *(f"compiler/{n}" for n in ("llvm", "simd", "sums", "state_arrays", "tiles", "blocks", "buffers", "jit")),
-    *(f"arithmetic/{n}" for n in (
-        "matmul", "elementary", "polynomials", "random", "matrices", "orthonormal", "matrix_products", "matrix_rows",
-        "matrix_factors", "one_row", "mapping", "scalars",
-    )),
-    *(f"network/{n}" for n in (
-        "losses/records", "losses/softmax", "dropout", "residuals", "normalizations/records", "passes",
-        "activations/loops",
-    )),
-    *(f"run/{n}" for n in ("evaluation", "penalties", "steps", "outcomes", "training", "plateau")),
-    "optimizers/stages",
-)  # fmt: skip
-# Runs whose optimizer asks for Hessian-vector products go through these too.
-CURVATURE_MODULES = ("network/curvature", "network/pairs", "network/tangents")
-# What every run uses of a module that also holds catalogue entries, to which more may be added.
-RUN_FUNCTIONS = {"schedules": ("schedule_loop", "_settings", "settings", "loop")}
+PACKAGE = Path(__file__).parents[1]
+# What decides the bits of a run.
+HASHED = ("kernels", "catalogue", "training", "registry.py")
+LEFT_OUT = ("kernels/timing",)  # only measures
+# How far a statement's hash looks along what it refers to: two functions of one name may differ in what they call.
+DEPTH = 4
+Place = tuple[str, int]  # a file and the number of a statement in it
 
 
-def _without_docstrings(tree: ast.AST) -> ast.AST:
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if not isinstance(body, list) or not body or not isinstance(body[0], ast.Expr):
-            continue
-        if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
-            body[0] = ast.Pass()
-    return tree
+def texts(names: Iterable[str] = HASHED, package: Path = PACKAGE) -> dict[str, str]:
+    """Return the text of every file of some folders, by its path below the package; at first what decides bits."""
+    found = {}
+    for name in names:
+        for path in [package / name] if name.endswith(".py") else sorted((package / name).rglob("*.py")):
+            relative = path.relative_to(package).as_posix()
+            if names is not HASHED or not relative.startswith(LEFT_OUT):
+                found[relative] = path.read_text(encoding="utf-8")
+    return found
 
 
-def tree_hash(source: str) -> str:
-    """Return the SHA-256 of a source text's syntax tree, comments, docstrings and layout left out."""
-    tree = _without_docstrings(ast.parse(textwrap.dedent(source)))
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+def bytes_hash(found: Mapping[str, str]) -> str:
+    """Return the hash of files to the letter."""
+    return digest(f"{path} {len(text)}\n{text}" for path, text in found.items())
 
 
-@cache
-def module_hash(path: Path) -> str:
-    """Return the tree hash of one module file."""
-    return tree_hash(path.read_text(encoding="utf-8"))
-
-
-@cache
-def functions_hash(path: Path, names: tuple[str, ...]) -> str:
-    """Return the tree hash of some functions of a module file."""
-    text = path.read_text(encoding="utf-8")
-    found = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
-    return tree_hash("\n".join(ast.unparse(found[name]) for name in names))
-
-
-def all_kernels_bytes() -> str:
-    """Return one hash over the bytes of every module of `mlpjit.kernels`."""
-    found = hashlib.sha256()
-    for path in sorted(FOLDER.rglob("*.py")):
-        text = path.read_bytes()
-        found.update(f"{path.relative_to(FOLDER)} {len(text)} ".encode() + text)
-    return found.hexdigest()
-
-
-@cache
-def all_kernels_hash() -> str:
-    """Return one hash over every module of `mlpjit.kernels`: what the compile cache depends on."""
-    parts = [f"{p.relative_to(FOLDER)} {module_hash(p)}" for p in sorted(FOLDER.rglob("*.py"))]
+def digest(parts: Iterable[str]) -> str:
+    """Return the SHA-256 of some texts, one a line."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-@cache
-def run_modules_hash() -> str:
-    """Return one hash over the modules that every training run goes through."""
-    parts = [f"{name} {module_hash(FOLDER / f'{name}.py')}" for name in RUN_MODULES]
-    parts += [f"{name} {functions_hash(FOLDER / f'{name}.py', names)}" for name, names in RUN_FUNCTIONS.items()]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+class Code:
+    """The code of runs, taken apart. `homes` are the files that hold catalogue entries.
 
-
-@cache
-def curvature_hash() -> str:
-    """Return one hash over the modules of Hessian-vector products."""
-    return hashlib.sha256("".join(module_hash(FOLDER / f"{n}.py") for n in CURVATURE_MODULES).encode()).hexdigest()
-
-
-def referenced_names(code: CodeType) -> set[str]:
-    """Return the global names that a code object and the code objects inside it read; attributes are none."""
-    names = {each.argval for each in dis.get_instructions(code) if each.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            names |= referenced_names(constant)
-    return names
-
-
-def reached(function: Callable[..., Any], found: dict[str, str]) -> None:
-    """Add, by name, the sources of a function and of all of the package's functions, classes and numbers that it uses.
-
-    Not those of the kernels, which every run's hash covers; only these may be imported inside a function.
+    What a run goes through whatever its entries is everything outside the homes, and what that refers to inside them.
     """
-    label = f"{function.__module__}.{function.__qualname__}"
-    if label in found:
-        return
-    found[label] = textwrap.dedent(inspect.getsource(function))
-    for name in sorted(referenced_names(function.__code__)):
-        value = function.__globals__.get(name)
-        if isinstance(value, int | float | tuple | dict):
-            found[f"{label} {name}"] = f"{name} = {value!r}"
-        elif _ours(value) and inspect.isfunction(value):
-            reached(value, found)
-        elif _ours(value) and inspect.isclass(value) and not issubclass(value, Exception):
-            found[f"{value.__module__}.{value.__qualname__}"] = textwrap.dedent(inspect.getsource(value))
-            for method in filter(inspect.isfunction, vars(value).values()):
-                if method.__code__.co_filename == inspect.getsourcefile(value):  # a dataclass makes others of its own
-                    reached(method, found)
+
+    def __init__(self, texts: Mapping[str, str], homes: frozenset[str]) -> None:
+        self.files = {path: taken_apart(text) for path, text in texts.items()}
+        self.homes = homes
+
+    @cached_property
+    def _defined(self) -> dict[tuple[str, str], list[Place]]:
+        """Where each name of each file is defined."""
+        found: dict[tuple[str, str], list[Place]] = {}
+        for path, file in self.files.items():
+            for number, statement in enumerate(file.statements):
+                for name in statement.names:
+                    found.setdefault((path, name), []).append((path, number))
+        return found
+
+    def _file(self, module: str) -> str | None:
+        """Return the file of a module of the package, None for what is not hashed."""
+        path = module.removeprefix("mlpjit.").replace(".", "/")
+        return next((name for name in (f"{path}.py", f"{path}/__init__.py") if name in self.files), None)
+
+    def _places(self, module: str, name: str) -> list[Place]:
+        """Return where `from module import name` leads to, through packages that only hand it on."""
+        path = self._file(module)
+        if path is None or self._file(f"{module}.{name}"):
+            return []
+        if (path, name) in self._defined:
+            return self._defined[path, name]
+        return [place for target in self.files[path].imports.get(name, ()) for place in self._places(*target)]
+
+    @cached_property
+    def _refers(self) -> dict[Place, list[Place]]:
+        """What each statement refers to, in the order of the names in it."""
+        return {
+            (path, number): [
+                place
+                for module, name in statement.refers
+                for place in (self._places(module, name) if module else self._defined.get((path, name), []))
+            ]
+            for path, file in self.files.items()
+            for number, statement in enumerate(file.statements)
+        }
+
+    @cached_property
+    def _meaning(self) -> dict[Place, str]:
+        """The hash of each statement with what it refers to, and what that refers to, DEPTH times over."""
+        found = {
+            (path, number): statement.text
+            for path, file in self.files.items()
+            for number, statement in enumerate(file.statements)
+        }
+        for _ in range(DEPTH):
+            found = {
+                place: digest([text, *map(found.__getitem__, self._refers[place])]) for place, text in found.items()
+            }
+        return found
+
+    def _hash(self, places: Iterable[Place]) -> str:
+        """Return the hash of statements, whatever their order and their files."""
+        return digest(sorted(self._meaning[place] for place in places))
+
+    def _reached(self, roots: Iterable[Place], without: frozenset[Place] = frozenset()) -> frozenset[Place]:
+        """Return some statements and all that they refer to, directly or not."""
+        found, left = set(), [place for place in roots if place not in without]
+        while left:
+            place = left.pop()
+            if place not in found:
+                found.add(place)
+                left += [other for other in self._refers[place] if other not in without]
+        return frozenset(found)
+
+    @cached_property
+    def _shared(self) -> frozenset[Place]:
+        outside = (path for path in self.files if path not in self.homes)
+        return self._reached((path, number) for path in outside for number in range(len(self.files[path].statements)))
+
+    @cached_property
+    def shared(self) -> str:
+        """The hash of the code that every run goes through, whatever entries it uses."""
+        return self._hash(self._shared)
+
+    def entry(self, path: str, name: str) -> str:
+        """Return the hash of the entry that a file defines under a name, and of all that it alone refers to.
+
+        What a file does without giving it a name, such as registering, belongs to each of its entries.
+        """
+        nameless = [(path, n) for n, statement in enumerate(self.files[path].statements) if not statement.names]
+        return self._hash(self._reached([*self._defined[path, name], *nameless], self._shared))
 
 
-def _ours(value: Any) -> bool:
-    """Say whether something is the package's, outside the kernels."""
-    home = getattr(value, "__module__", None) or ""
-    return home.startswith("mlpjit.") and not home.startswith("mlpjit.kernels")
-
-
-def reached_hash(*functions: Callable[..., Any], also: str = "") -> str:
-    """Return the hash of what some functions reach, and of a module's text."""
-    found: dict[str, str] = {"": also}
-    for function in functions:
-        reached(function, found)
-    return tree_hash("\n".join(found[name] for name in sorted(found)))
-
-
-@cache
-def function_hash(function: Callable[..., Any]) -> str:
-    """Return the hash of a function and of every device function, kernel and number that it uses."""
-    return hashlib.sha256("\n".join(sorted(_parts(function, set()))).encode()).hexdigest()
-
-
-def _parts(function: Callable[..., Any], seen: set[str]) -> list[str]:
-    label = f"{function.__module__}.{function.__qualname__}"
-    if label in seen:
-        return []
-    seen.add(label)
-    # A registry's decorator may say in which dtype a function computes without a word in its own source.
-    parts = [f"{label} {getattr(function, 'device_dtype', '')} {tree_hash(inspect.getsource(function))}"]
-    for name in sorted(referenced_names(function.__code__)):
-        value: Any = function.__globals__.get(name)
-        for inner in _functions_in(value):
-            parts += _parts(inner, seen)
-        if isinstance(value, int | float | tuple | DtypeConstant):
-            parts.append(f"{label} {name} {value!r}")
-    return parts
-
-
-def _functions_in(value: Any) -> list[Callable[..., Any]]:
-    """Return the functions that a global name of kernel code stands for."""
-    if isinstance(value, ByDtype):
-        return [value.float32, value.float64]
-    if isinstance(value, InFloat64 | Kernel):
-        return [value.function]
-    return [value] if hasattr(value, "device_dtype") else []
+def home(function: Callable[..., Any]) -> tuple[str, str] | None:
+    """Return the file below the package, and the name, that a function is defined under; None for a user's own."""
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    path = Path(function.__code__.co_filename)
+    inside = path.is_relative_to(PACKAGE)
+    return (path.relative_to(PACKAGE).as_posix(), function.__qualname__.partition(".")[0]) if inside else None

@@ -12,8 +12,8 @@ from types import FunctionType
 from typing import Any
 
 from mlpjit.kernels.entries import Stage
+from mlpjit.kernels.functions import referenced_names
 from mlpjit.kernels.language import ByDtype, DtypeConstant, InFloat64, Primitive
-from mlpjit.kernels.sources import referenced_names
 
 
 @dataclass(frozen=True)

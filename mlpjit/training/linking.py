@@ -7,6 +7,7 @@ from typing import Any
 from mlpjit.catalogue.registries import activations, clippings, losses, normalizations, optimizers, schedules, wrappers
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.entries import Activation, Stage
+from mlpjit.kernels.functions import function_hash
 from mlpjit.kernels.language import Kernel, kernel
 from mlpjit.kernels.network.activations import LEARNED_LOOPS
 from mlpjit.kernels.network.activations import LOOPS as ACTIVATION_LOOPS
@@ -16,7 +17,6 @@ from mlpjit.kernels.optimizers.draws import draw_normals, draw_nothing
 from mlpjit.kernels.optimizers.layerwise import layerwise_loop
 from mlpjit.kernels.optimizers.stages import elementwise_loop, linked_names
 from mlpjit.kernels.schedules import loop as schedule_loop
-from mlpjit.kernels.sources import function_hash
 from mlpjit.training.shape import is_learned
 
 # An output layer of these has no activation loop: the outputs are z, or a softmax over it.

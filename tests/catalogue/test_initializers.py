@@ -277,17 +277,3 @@ def test_wrong_settings(spec, line):
 def test_what_cannot_be_initialized(spec, line):
     with pytest.raises(ConfigError, match=line):
         mj.Network([3, 4, 2], "elu" if "gain" in spec else "sigmoid").init(spec)
-
-
-def test_source_hashes_follow_what_an_initializer_calls():
-    hashes = {name: initializers[name].source_hash() for name in NAMES}
-    assert len(set(hashes.values())) == len(NAMES)
-    from mlpjit.catalogue.initialization import signal
-    from mlpjit.kernels.sources import reached
-
-    found: dict[str, str] = {}
-    reached(signal.mean_field, found)
-    assert {
-        "mlpjit.catalogue.initialization.mean_field.moments",
-        "mlpjit.catalogue.initialization.mean_field._bisect",
-    } <= set(found)

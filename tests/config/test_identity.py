@@ -2,116 +2,210 @@
 
 from __future__ import annotations
 
-import dis
-import inspect
-import textwrap
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-import mlpjit
-from mlpjit.catalogue.datasets import datasets, hashing, loading
-from mlpjit.catalogue.initialization import initializers
-from mlpjit.config import code_hash, fields, identity
+from mlpjit.catalogue.registries import REGISTRIES
+from mlpjit.config import code_hash, identity
 from mlpjit.config.run_config import RunConfig
 from mlpjit.kernels import sources
+from mlpjit.kernels.syntax import taken_apart
 
-PACKAGE = Path(mlpjit.__file__).parent
-CACHED = (
-    sources.module_hash, sources.functions_hash, sources.run_modules_hash, sources.function_hash,
-    code_hash._shared_hash, code_hash._rule_hash, identity._source_hash, fields._built_in_info,
-    hashing.preparation_hash, loading._describe,
-)  # fmt: skip
-
-
-def run_id() -> str:
-    for cached in CACHED:
-        cached.cache_clear()
-    used = RunConfig(dataset={"name": "spirals", "samples": 90}, activation="gelu", optimizer="adam", schedule="cosine",
-                     clip="global_norm", init="he_normal", hidden=[8], normalization="batch")  # fmt: skip
-    return used.run_id
-
-
-@pytest.fixture(autouse=True)
-def fresh():
-    yield
-    for cached in CACHED:
-        cached.cache_clear()
+WATCHER = Path(__file__).with_name("watch_runs.py")
+TEXTS = sources.texts()
+# Runs that together go through as much of the code as a few runs can.
+WATCHED = [
+    {"dataset": "two_moons", "hidden": [9, 9], "activation": "gelu", "optimizer": "adam", "schedule": "cosine",
+     "clip": "global_norm", "init": "he_normal", "normalization": "batch", "residual": "post", "dropout": 0.1},
+    {"dataset": "linear_regression", "hidden": [8, 7], "optimizer": "kfac", "init": "orthogonal", "batch_size": 33,
+     "schedule": "reduce_on_plateau", "l1": 1e-4, "dtype": "float64"},
+    {"dataset": "digits", "hidden": [6], "activation": "prelu", "optimizer": "sophia", "weight_decay": 0.1,
+     "batch_size": 1, "init": "lsuv", "normalization": "layer", "wrapper": "lookahead"},
+    {"dataset": "xor", "optimizer": "momentum", "momentum_schedule": "linear", "loss": "mse", "hidden": [5, 600],
+     "output_activation": "softmax", "batch_size": "full", "normalization": "weight"},
+]  # fmt: skip
 
 
-def edit(monkeypatch, change) -> None:
-    """Let all who read source text read `change(path, text)`."""
-    read, getsource = Path.read_text, inspect.getsource
-    monkeypatch.setattr(Path, "read_text", lambda self, *a, **k: change(str(self), read(self, *a, **k)))
-    monkeypatch.setattr(inspect, "getsource", lambda it: change(inspect.getsourcefile(it), getsource(it)))
+class Hashes(dict):
+    """What `code_hash.hashes` returns, each made when it is asked for."""
+
+    def __init__(self, changed: dict[str, str]) -> None:
+        self.code = sources.Code({**TEXTS, **changed}, code_hash.homes())
+
+    def __missing__(self, entry: str) -> str:
+        return self.code.shared if entry == code_hash.SHARED else self.code.entry(*dict(code_hash.entries())[entry])
 
 
-EDITS = [
-    ("kernels/schedules.py", "learning_rate * factor", "factor * learning_rate"),
-    ("kernels/schedules.py", "float(len(values[name]))", "float(len(values))"),
-    ("kernels/schedules.py", "0.5 * (1.0 + cos", "0.25 * (1.0 + cos"),
-    ("kernels/network/activations/loops.py", "store(z, i, slope)", "store(z, i, value)"),
-    ("kernels/compiler/jit.py", '"fastmath": False', '"fastmath": True'),
-    ("kernels/compiler/simd.py", "def generate", "def generated"),
-    ("kernels/optimizers/stages.py", "theta - update_of(result)", "theta + update_of(result)"),
-    ("kernels/optimizers/clipping.py", "load(grads, i) * factor", "factor * load(grads, i)"),
-    ("kernels/optimizers/adams.py", "rate * mu", "mu * rate"),
-    ("kernels/network/losses/softmax.py", "weight / mass", "mass / weight"),
-    ("catalogue/initialization/draws.py", "2.0 * drawn - 1.0", "1.0 - 2.0 * drawn"),
-    ("catalogue/initialization/variance.py", "math.sqrt(squared_gain", "math.fabs(squared_gain"),
-    ("catalogue/initialization/gains.py", "return 2.0", "return 3.0"),
-    ("catalogue/initialization/mean_field.py", "math.sqrt(q)", "math.fabs(q)"),
-    ("training/first_parameters.py", '["gamma"][...] = 1.0', '["gamma"][...] = 2.0'),
-    ("kernels/network/normalizations/batch_values.py", "total / (count - 1.0)", "total / count"),
-    ("kernels/network/normalizations/batch.py", "if training != 0", "if training == 0"),
-    ("training/shape.py", "at = bias + len(vectors)", "at = bias + 2 * len(vectors)"),
-    ("training/workspace.py", "running += 2", "running += 4"),
-    ("training/forward.py", "self.params[:] = params", "self.params[:] = -params"),
-    ("training/linking.py", "return 0", "return 1"),
-    ("training/run.py", "numbers[tables.L1], numbers[tables.L2]", "numbers[tables.L2], numbers[tables.L1]"),
-    ("catalogue/datasets/splits.py", "part[places] = 2", "part[places] = 1"),
-    ("catalogue/datasets/scaling.py", "block[half:]", "block[: half]"),
-    ("catalogue/datasets/generated/spirals.py", "Raw(", "Raw(*"),
-    ("catalogue/datasets/records.py", "samples // classes", "samples / classes"),
-]
+def run_id(given: dict, changed: dict[str, str] | None = None) -> str:
+    """The id that a run has where the package's files read as `changed` says."""
+    config, found = RunConfig(**given), Hashes(changed or {})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(code_hash, "own_hashes", lambda: found)
+        identity._source_hash.cache_clear()
+        named = config.run_id
+    identity._source_hash.cache_clear()
+    return named
 
 
-@pytest.mark.parametrize(("file", "old", "new"), EDITS, ids=lambda value: value[:30])
-def test_an_edit_of_what_a_run_executes_makes_it_another_run(monkeypatch, file, old, new):
-    before, edited = run_id(), []
-
-    def change(path, text):
-        if path == str(PACKAGE / file) and old in text:
-            edited.append(path)
-            return text.replace(old, new)
-        return text
-
-    edit(monkeypatch, change)
-    assert run_id() != before
-    assert edited
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory) -> list[dict[str, list[int]]]:
+    """For each run, by file, the first lines of the functions that it executes or compiles."""
+    environment = {**os.environ, "MLPJIT_CACHE_DIR": str(tmp_path_factory.mktemp("cache"))}
+    command = [sys.executable, str(WATCHER), json.dumps(WATCHED)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    found: list[dict[str, list[int]]] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
-BY_OPTIMIZER = [
-    ("kernels/network/curvature.py", "adahessian", "plain_product(2 * rows", "plain_product(rows + rows"),
-    ("kernels/arithmetic/cholesky.py", "kfac", "row, i)", "row, k)"),
-    ("kernels/network/losses/sampling.py", "kfac", "reached < wanted", "reached <= wanted"),
-]
+def with_a_statement(path: str, line: int) -> str:
+    """A file with one statement more in the function that begins in a line."""
+    tree = ast.parse(TEXTS[path])
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and min(n.lineno for n in (node, *node.decorator_list)) == line:
+            node.body.append(ast.parse("edited = 0").body[0])
+            return ast.unparse(tree)
+        if isinstance(node, ast.Lambda) and node.lineno == line:
+            node.body = ast.Tuple([node.body, ast.Constant(0)])
+            return ast.unparse(tree)
+    raise AssertionError(f"{path}: no function begins in line {line}")
 
 
-@pytest.mark.parametrize(("file", "name", "old", "new"), BY_OPTIMIZER, ids=lambda value: value[:30])
-def test_an_edit_of_what_an_optimizer_asks_for_makes_it_another_run(monkeypatch, file, name, old, new):
-    def ids() -> list[str]:
-        for cached in (*CACHED, sources.curvature_hash):
-            cached.cache_clear()
-        runs = ((name, "cross_entropy"), ("adam", "mae"))
-        return [RunConfig(dataset="two_moons", optimizer=each, loss=loss).run_id for each, loss in runs]
+def test_runs_go_through_files_that_their_ids_cover(watched):
+    assert all(len(files) > 40 for files in watched)
+    assert {path for files in watched for path in files} - set(TEXTS) == set()
 
-    before = ids()
-    edit(monkeypatch, lambda path, text: text.replace(old, new) if path == str(PACKAGE / file) else text)
-    after = ids()
-    sources.curvature_hash.cache_clear()
-    assert after[0] != before[0]
-    assert after[1] == before[1]
+
+def test_an_edit_of_whatever_a_run_executes_or_compiles_makes_it_another_run(watched):
+    """Of every file that a run was seen to go through, one function after the other."""
+    runs = {
+        (path, line): given
+        for given, files in zip(WATCHED, watched, strict=True)
+        for path in files
+        for line in files[path]
+    }
+    before = {id(given): run_id(given) for given in WATCHED}
+    same = [
+        place for place, given in runs.items()
+        if place[0] in TEXTS and run_id(given, {place[0]: with_a_statement(*place)}) == before[id(given)]
+    ]  # fmt: skip
+    assert len(runs) > 500
+    assert same == []
+
+
+def test_without_one_of_the_folders_edits_would_go_unseen(watched):
+    """What the test above would say if a folder were left out of the hash."""
+    for folder in sources.HASHED:
+        assert any(path.startswith(folder) for files in watched for path in files)
+
+
+MOVED = [
+    # a comment, a docstring, the order of imports
+    ("kernels/run/steps.py", lambda text: text + "\n# a comment\n"),
+    ("kernels/run/steps.py", lambda text: "import itertools\n" + text.replace('"""One training step', '"""A step')),
+    ("training/run.py", lambda text: text.replace("numpy as np", "numpy as n_p").replace("np.", "n_p.")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "change"), MOVED)
+def test_what_means_the_same_is_the_same_run(path, change):
+    assert change(TEXTS[path]) != TEXTS[path]
+    assert run_id(WATCHED[0], {path: change(TEXTS[path])}) == run_id(WATCHED[0])
+
+
+def test_a_file_that_moves_changes_no_run(monkeypatch):
+    """With everything that imports from it."""
+    old, new = "mlpjit.kernels.arithmetic.random", "mlpjit.kernels.chance"
+    moved = {path.replace("arithmetic/random", "chance"): _renamed(text, old, new) for path, text in TEXTS.items()}
+    before = run_id(WATCHED[0])
+    monkeypatch.setitem(globals(), "TEXTS", moved)
+    assert run_id(WATCHED[0]) == before
+
+
+def _renamed(text: str, old: str, new: str) -> str:
+    text = text.replace(f"{old} import", f"{new} import")
+    return text.replace("from mlpjit.kernels.arithmetic import random", "from mlpjit.kernels import chance as random")
+
+
+def test_another_function_of_the_same_name_makes_another_run():
+    """Imports are left out, but not what they lead to."""
+    path, text = next((p, t) for p, t in TEXTS.items() if "arithmetic.elementary import cos" in t and "kernels" in p)
+    other = text.replace("arithmetic.elementary import cos", "arithmetic.other import cos")
+    added = {"kernels/arithmetic/other.py": TEXTS["kernels/arithmetic/elementary.py"].replace("0.5", "0.25")}
+    assert run_id(WATCHED[0], {path: other, **added}) != run_id(WATCHED[0], added)
+
+
+ENTRY = '''
+
+@register("f", "-")
+def fresh_entry(x, y):
+    """One more."""
+    return fresh_number * x
+
+
+fresh_number = 2.0
+'''
+
+
+def entry_files() -> list[str]:
+    return sorted(code_hash.homes())
+
+
+@pytest.mark.parametrize("path", entry_files())
+def test_one_more_entry_changes_no_run(path):
+    assert run_id(WATCHED[0], {path: TEXTS[path] + ENTRY}) == run_id(WATCHED[0])
+
+
+def test_an_entry_that_a_run_does_not_use_may_change():
+    """And of those that it uses, every one makes it another run."""
+    used = {f"{kind} {name}" for kind, name in identity.records_used(RunConfig(**WATCHED[0]).__dict__)}
+    before = run_id(WATCHED[0])
+    edited = {entry: _edited(*place) for entry, place in code_hash.entries()}
+    changed = {entry for entry, (path, text) in edited.items() if run_id(WATCHED[0], {path: text}) != before}
+    assert used <= changed
+    # An entry that another one, which is used, is written with.
+    assert len(changed - used) <= 3, changed - used
+
+
+def _edited(path: str, name: str) -> tuple[str, str]:
+    tree = ast.parse(TEXTS[path])
+    node = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name)
+    node.body.append(ast.parse("edited = 0").body[0])
+    return path, ast.unparse(tree)
+
+
+def test_what_tells_of_an_entry_is_not_hashed():
+    path, text = next((p, t) for p, t in TEXTS.items() if p.endswith("optimizers/adams.py"))
+    assert run_id(WATCHED[0], {path: text.replace("Kingma & Ba 2015", "Kingma and Ba, 2015")}) == run_id(WATCHED[0])
+
+
+def test_a_local_variable_refers_to_nothing():
+    statements = taken_apart("def f(momentum):\n    rate = momentum\n    return rate + other\n").statements
+    assert statements[0].refers == (("", "other"),)
+
+
+def test_every_entry_has_a_home_in_the_package():
+    named = {entry for entry, _ in code_hash.entries()}
+    assert {f"{kind} {name}" for kind, registry in REGISTRIES.items() for name in registry} <= named
+
+
+def test_the_hashes_are_kept_on_disk_and_follow_the_sources(monkeypatch):
+    made: list[Callable] = []
+    monkeypatch.setattr(code_hash, "remembered", lambda key, make: made.append(key) or make())
+    code_hash.own_hashes.cache_clear()
+    first = code_hash.own_hashes()
+    edited = {**TEXTS, "registry.py": TEXTS["registry.py"] + "\nedited = 0\n"}
+    monkeypatch.setattr(code_hash, "texts", lambda: edited)
+    code_hash.own_hashes.cache_clear()
+    assert code_hash.own_hashes() != first
+    assert made[0] != made[1]
+    code_hash.own_hashes.cache_clear()
 
 
 def test_the_seed_names_a_run_only_where_something_draws():
@@ -124,74 +218,3 @@ def test_the_seed_names_a_run_only_where_something_draws():
     found = {name: named(name) for name in ("adam", "adahessian", "sophia", "kfac")}
     assert found == {"adam": 1, "adahessian": 2, "sophia": 2, "kfac": 2}
     assert named({"name": "kfac", "sampled": False}) == 1
-
-
-ENTRY = '''
-@register("f", "-")
-def fresh_entry(x, y):
-    """One more."""
-    return fresh_number * x
-'''
-CATALOGUE = (
-    "network/activations/gates.py", "network/activations/rectifiers.py", "schedules.py", "optimizers/adams.py",
-    "network/losses/pointwise.py",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "file",
-    [
-        *(f"kernels/{name}" for name in CATALOGUE),
-        "catalogue/initialization/plain.py",
-        "catalogue/initialization/variance.py",
-    ],
-)
-def test_one_more_entry_or_comment_changes_no_run(monkeypatch, file):
-    assert (PACKAGE / file).exists()
-    before = run_id()
-
-    def change(path, text):
-        whole = "from __future__" in text  # not the source of one function
-        return text + (ENTRY if whole and path == str(PACKAGE / file) else "\n# a comment\n")
-
-    edit(monkeypatch, change)
-    assert run_id() == before
-
-
-# Kernel modules that no training run executes, and those that execute nothing.
-OFF_THE_PATH = {
-    "__init__", "activations/__init__", "losses/__init__", "optimizers/__init__", "cache", "rules", "sources",
-    "normalizations/__init__", "chains", "inspection", "limits", "repeats",
-}  # fmt: skip
-# Those that are hashed with the entries that use them.
-WITH_ENTRIES = {"cholesky", *sources.CURVATURE_MODULES}
-ENTRIES = {"activations", "losses", "normalizations", "optimizers"}
-
-
-def test_every_kernel_module_is_hashed_or_known_not_to_matter():
-    """A new kernel module belongs to sources.RUN_MODULES, unless it holds catalogue entries or runs do not use it."""
-    for path in (PACKAGE / "kernels").rglob("*.py"):
-        name = str(path.relative_to(PACKAGE / "kernels").with_suffix(""))
-        known = name in OFF_THE_PATH | WITH_ENTRIES or name in sources.RUN_MODULES or name in sources.RUN_FUNCTIONS
-        assert known or name.split("/")[0] in ENTRIES, name
-    assert (OFF_THE_PATH | WITH_ENTRIES).isdisjoint(sources.RUN_MODULES)
-
-
-FUNCTIONS = [r.function for r in initializers.records()] + [r.make for r in datasets.records() if r.shape]
-
-
-@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
-def test_what_is_reached_imports_nothing_of_ours_but_kernels_inside(function):
-    found: dict[str, str] = {}
-    sources.reached(function, found)
-    for text in found.values():
-        code = compile(textwrap.dedent(text), "text", "exec")
-        names = {i.argval for c in all_code(code) for i in dis.get_instructions(c) if i.opname == "IMPORT_NAME"}
-        assert all(n.startswith("mlpjit.kernels.") for n in names if n.startswith("mlpjit")), names
-
-
-def all_code(code):
-    yield code
-    for constant in code.co_consts:
-        if inspect.iscode(constant):
-            yield from all_code(constant)

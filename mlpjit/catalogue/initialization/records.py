@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpjit.bounds import Limits, above, at_least, one_of
-from mlpjit.catalogue.initialization import draws
 from mlpjit.registry import Registry
 
 if TYPE_CHECKING:
@@ -37,13 +35,6 @@ class Initializer:
     def summary(self) -> str:
         """The first line of the function's docstring."""
         return (self.function.__doc__ or "").strip().partition("\n")[0]
-
-    def source_hash(self) -> str:
-        """Return the hash of this entry's code, of all it calls outside the kernels, and of how numbers are drawn."""
-        from mlpjit.kernels.sources import reached_hash
-
-        drawing = Path(draws.__file__).read_text(encoding="utf-8")
-        return reached_hash(self.function, *([self.rescale] if self.rescale else []), also=drawing)
 
 
 initializers: Registry[Initializer] = Registry("initializer")

@@ -90,23 +90,26 @@ def root() -> Path:
 
 
 def remembered(key: str, make: Callable[[], str]) -> str:
-    """Return make(), a SHA-256 in hexadecimal that depends on the key alone: from the cache if it is kept there."""
-    name = hashlib.sha256(key.encode()).hexdigest()[:24]
-    kept = root() / f"{name}.sha256"
+    """Return make(), a text that depends on the key alone: from the cache if it is kept there."""
+    kept = root() / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.sha256"
     try:
-        found, check = kept.read_text().split()
-        if check == hashlib.sha256(found.encode()).hexdigest():
+        check, found = kept.read_text(encoding="utf-8").split("\n", 1)
+        if check == _check(key, found):
             return found
     except (OSError, ValueError):
         pass
     made = make()
     try:
-        with tempfile.NamedTemporaryFile("w", dir=root(), prefix=".writing-", delete=False) as written:
-            written.write(f"{made} {hashlib.sha256(made.encode()).hexdigest()}")
+        with tempfile.NamedTemporaryFile("wb", dir=root(), prefix=".writing-", delete=False) as written:
+            written.write(f"{_check(key, made)}\n{made}".encode())
         os.replace(written.name, kept)
     except OSError:
         pass
     return made
+
+
+def _check(key: str, text: str) -> str:
+    return hashlib.sha256(f"{key}\n{text}".encode()).hexdigest()
 
 
 def _digest(path: Path) -> str:

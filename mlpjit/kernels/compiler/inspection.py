@@ -15,7 +15,7 @@ from numba.core import types
 from numba.core.analysis import compute_cfg_from_blocks
 
 from mlpjit.kernels.compiler import jit
-from mlpjit.kernels.sources import referenced_names
+from mlpjit.kernels.functions import referenced_names
 
 
 @dataclass(frozen=True)

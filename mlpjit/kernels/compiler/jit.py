@@ -28,8 +28,9 @@ from numba.extending import intrinsic
 
 from mlpjit.kernels.compiler import blocks, buffers, chains, simd, state_arrays, sums, tiles  # noqa: F401  (they register)
 from mlpjit.kernels.compiler import cache as disk
+from mlpjit.kernels.functions import referenced_names
 from mlpjit.kernels.language import ByDtype, DtypeConstant, InFloat64, Kernel, Pointer, Primitive
-from mlpjit.kernels.sources import all_kernels_bytes, all_kernels_hash, referenced_names
+from mlpjit.kernels.sources import Code, bytes_hash, digest, texts
 
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False, "fastmath": False, "nogil": True}
 # LLVM leaves a long device function as a call, and the loop around it is no vector loop: gelu in float64 took 19 ns.
@@ -194,7 +195,11 @@ def _declare() -> None:
 
 def _sources() -> str:
     """Return the hash of the kernels' meaning; parsing them all takes a tenth of a second, so it is kept on disk."""
-    return disk.remembered(f"{sys.version_info[:2]} {all_kernels_bytes()}", all_kernels_hash)
+    kernels = texts(["kernels"])
+    return disk.remembered(
+        f"kernels {sys.version_info[:2]} {bytes_hash(kernels)}",
+        lambda: digest([*kernels, Code(kernels, frozenset()).shared]),
+    )
 
 
 @cache

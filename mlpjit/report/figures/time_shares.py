@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mlpjit.report.figures import figure, layout, style
@@ -58,32 +59,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         room=room,
     )
     panel = sheet.panels[0]
-    start = total * 0
-    for part, colour in PARTS.items():
-        seconds = table[f"{part}_seconds"]
-        panel.barh(
-            range(len(table)),
-            seconds,
-            left=start,
-            height=0.68,
-            color=colour,
-            hatch=HATCHES[part],
-            edgecolor="white",
-            linewidth=0.5,
-        )
-        for row, (value, left, whole) in enumerate(zip(seconds, start, total, strict=True)):
-            if value > 0.07 * total.max():
-                panel.text(
-                    left + value / 2,
-                    row,
-                    f"{value / whole:.0%}",
-                    ha="center",
-                    va="center",
-                    fontsize=8,
-                    color="black",
-                    bbox={"facecolor": "white", "linewidth": 0, "pad": 1},
-                )
-        start = start + seconds
+    _bars(panel, table, total)
     layout.fixed_ticks(panel.yaxis, range(len(table)), names)
     panel.set_ylim(len(table) - 0.5, -0.5)
     panel.set_xlim(0, total.max() * 1.02)
@@ -91,3 +67,19 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     panel.tick_params(axis="y", length=0)
     panel.set_xlabel("seconds")
     return sheet.figure
+
+
+def _bars(panel: Axes, table: pd.DataFrame, total: pd.Series[float]) -> None:
+    """Each part behind the one before, with its share where there is room."""
+    start = total * 0
+    for part, colour in PARTS.items():
+        seconds = table[f"{part}_seconds"]
+        look = {"color": colour, "hatch": HATCHES[part], "edgecolor": "white", "linewidth": 0.5}
+        panel.barh(range(len(table)), seconds, left=start, height=0.68, **look)
+        for row, (value, left, whole) in enumerate(zip(seconds, start, total, strict=True)):
+            if value > 0.07 * total.max():
+                panel.text(
+                    left + value / 2, row, f"{value / whole:.0%}", ha="center", va="center", fontsize=8, color="black",
+                    bbox={"facecolor": "white", "linewidth": 0, "pad": 1},
+                )  # fmt: skip
+        start = start + seconds

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpjit.catalogue.datasets import describe, hashing
+from mlpjit.catalogue.datasets import describe
 from mlpjit.catalogue.datasets.hashing import contents_hash
 from mlpjit.catalogue.datasets.records import NO_SCALING, STANDARDIZE, Raw, divide_by
 
@@ -47,25 +47,6 @@ def test_every_difference_changes_the_hash(change: dict[str, Any]) -> None:
 def test_the_scaling_changes_the_hash() -> None:
     scalings = [STANDARDIZE, NO_SCALING, divide_by(16), divide_by(255)]
     assert len({contents_hash(RAW, scaling) for scaling in scalings}) == 4
-
-
-@pytest.mark.parametrize("name", ["digits", "two_moons"])
-def test_the_code_that_prepares_the_data_changes_the_hash(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlpjit.catalogue.datasets import loading
-
-    before = describe(name).data_hash
-    monkeypatch.setattr(hashing, "preparation_hash", lambda: "another way to split")
-    loading._describe.cache_clear()
-    loading._loaded.clear()
-    assert describe(name).data_hash != before
-    monkeypatch.undo()
-    loading._describe.cache_clear()
-    loading._loaded.clear()
-    assert describe(name).data_hash == before
-
-
-def test_the_modules_that_prepare_the_data_exist() -> None:
-    assert all((hashing.FOLDER / f"{name}.py").exists() for name in hashing.PREPARATION)
 
 
 def test_the_name_of_a_file_plays_no_part(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import scipy.stats
 from mlpjit.kernels.arithmetic import random
 from mlpjit.kernels.arithmetic.random import STREAMS, normals, permutation, philox, uniforms
 from mlpjit.kernels.compiler import jit
+from mlpjit.kernels.functions import function_hash
 from mlpjit.kernels.language import Int, Ints, integer, kernel, store, uint64
-from mlpjit.kernels.sources import function_hash
 
 MASK = 0xFFFFFFFF
 

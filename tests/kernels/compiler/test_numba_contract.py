@@ -24,8 +24,8 @@ from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from mlpjit.kernels.compiler import cache, jit
+from mlpjit.kernels.functions import function_hash
 from mlpjit.kernels.language import Float64, Float64s, Real, Reals, fma, kernel, load, store
-from mlpjit.kernels.sources import function_hash
 
 
 def address_of(array: np.ndarray) -> int:

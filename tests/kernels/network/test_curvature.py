@@ -14,10 +14,10 @@ from mlpjit.catalogue.registries import activations, losses, normalizations
 from mlpjit.errors import ConfigError
 from mlpjit.interactive.network import Network
 from mlpjit.kernels.compiler import jit
+from mlpjit.kernels.functions import function_hash
 from mlpjit.kernels.language import Float64s, Int, Ints, Reals, kernel
 from mlpjit.kernels.network.curvature import hessian_vector_product
 from mlpjit.kernels.network.pairs import plan_curvature
-from mlpjit.kernels.sources import function_hash
 from mlpjit.training import linking
 from mlpjit.training.shape import VECTOR, padded
 from mlpjit.training.workspace import aligned, plan_workspace

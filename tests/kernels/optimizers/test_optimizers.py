@@ -13,9 +13,9 @@ from mlpjit.catalogue.registries import optimizers
 from mlpjit.errors import ConfigError
 from mlpjit.interactive.optimizer import Optimizer
 from mlpjit.kernels.compiler import jit
+from mlpjit.kernels.functions import function_hash
 from mlpjit.kernels.language import Int, Reals, kernel, load, real, store
 from mlpjit.kernels.optimizers.adagrads import root_parts
-from mlpjit.kernels.sources import function_hash
 
 # Those that look at whole tensors are in test_layerwise.py, those with phases in test_stages.py.
 NAMES = [name for name in mj.optimizers if optimizers[name].kind == "elementwise"]

@@ -1,0 +1,65 @@
+"""Make some runs and print, for each, which functions of the package it executes or compiles: file -> first lines.
+
+Run in a process of its own with an empty compile cache: what is loaded from disk is not compiled.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+import mlpjit
+from mlpjit.config.run_config import RunConfig
+from mlpjit.kernels.compiler import jit
+from mlpjit.training.run import Run
+
+PACKAGE = str(Path(mlpjit.__file__).parent) + "/"
+found: dict[str, set[int]] = {}
+
+
+def note(code: CodeType) -> None:
+    if code.co_filename.startswith(PACKAGE) and code.co_name not in (
+        "<module>",
+        "<listcomp>",
+        "<genexpr>",
+        "<dictcomp>",
+        "<setcomp>",
+    ):
+        found.setdefault(code.co_filename.removeprefix(PACKAGE), set()).add(code.co_firstlineno)
+
+
+def watch(frame: Any, event: str, argument: Any) -> None:
+    if event == "call":
+        note(frame.f_code)
+
+
+linked = jit.link
+
+
+def link(function: FunctionType, *arguments: Any) -> FunctionType:
+    note(function.__code__)
+    return linked(function, *arguments)
+
+
+def main() -> None:
+    jit.link = link
+    answers = []
+    for given in json.loads(sys.argv[1]):
+        config = RunConfig(**{"epochs": 2, "hidden": [4], **given})
+        config.canonical()
+        found.clear()
+        sys.setprofile(watch)
+        try:
+            run = Run(config)
+            run.advance()
+            run.result()
+        finally:
+            sys.setprofile(None)
+        answers.append({path: sorted(lines) for path, lines in found.items()})
+    sys.stdout.write(json.dumps(answers) + "\n")
+
+
+main()
