@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -74,7 +76,7 @@ def _bars(panel: Axes, table: pd.DataFrame, total: pd.Series[float]) -> None:
     start = total * 0
     for part, colour in PARTS.items():
         seconds = table[f"{part}_seconds"]
-        look = {"color": colour, "hatch": HATCHES[part], "edgecolor": "white", "linewidth": 0.5}
+        look: dict[str, Any] = {"color": colour, "hatch": HATCHES[part], "edgecolor": "white", "linewidth": 0.5}
         panel.barh(range(len(table)), seconds, left=start, height=0.68, **look)
         for row, (value, left, whole) in enumerate(zip(seconds, start, total, strict=True)):
             if value > 0.07 * total.max():
