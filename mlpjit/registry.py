@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import importlib
+import pkgutil
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -72,3 +74,9 @@ class Registry(Generic[Record]):
     def records(self) -> list[Any]:
         """Return every record, in order of registration."""
         return list(self._records.values())
+
+
+def load_family(package: str, folder: Iterable[str]) -> None:
+    """Import every module of a package, by name: what stands in a family's folder is registered by standing there."""
+    for name in sorted(module.name for module in pkgutil.iter_modules(folder)):
+        importlib.import_module(f"{package}.{name}")

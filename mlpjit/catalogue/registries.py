@@ -10,22 +10,7 @@ from mlpjit.kernels.network.activations import activations
 from mlpjit.kernels.network.losses import losses
 from mlpjit.kernels.network.normalizations import normalizations
 from mlpjit.kernels.network.residuals import residuals
-from mlpjit.kernels.optimizers import (  # noqa: F401  (these register their entries)
-    averaging,
-    diagonal_hessian,
-    eigenbasis,
-    fisher,
-    kronecker,
-    lie_group,
-    orthogonal,
-    parameter_free,
-    quasi_newton,
-    trust,
-    wrapping,
-)
-from mlpjit.kernels.optimizers.clipping import clippings
-from mlpjit.kernels.optimizers.elementwise import optimizers
-from mlpjit.kernels.optimizers.layerwise import wrappers
+from mlpjit.kernels.optimizers import clippings, optimizers, wrappers
 from mlpjit.kernels.schedules import schedules
 from mlpjit.registry import Registry
 

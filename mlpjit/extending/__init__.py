@@ -16,7 +16,7 @@ from mlpjit.extending.declare import elementwise, is_own, layerwise
 from mlpjit.kernels.arithmetic.elementary import cos, erf, exp, log, power, sin, tanh
 from mlpjit.kernels.arithmetic.scalars import larger, one_minus_power, sign
 from mlpjit.kernels.language import absolute, copysign, dot, float64, fma, load, offset, real, select, sqrt, store
-from mlpjit.kernels.optimizers.elementwise import optimizers
+from mlpjit.kernels.optimizers import optimizers
 from mlpjit.kernels.tables import BETA, BIAS, GAMMA, WEIGHT
 
 __all__ = [

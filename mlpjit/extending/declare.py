@@ -9,7 +9,6 @@ from types import FunctionType
 from typing import Any
 
 from mlpjit.errors import ConfigError
-from mlpjit.extending.named_arguments import with_full_signature
 from mlpjit.kernels.entries import Stage
 from mlpjit.kernels.functions import referenced_names
 from mlpjit.kernels.language import (
@@ -17,8 +16,8 @@ from mlpjit.kernels.language import (
     device,
     device_float64,
 )
-from mlpjit.kernels.optimizers.layerwise import Size
-from mlpjit.kernels.optimizers.registration import optimizers
+from mlpjit.kernels.stages.declare import Size, optimizers
+from mlpjit.kernels.stages.named_arguments import with_full_signature
 
 
 @device_float64
@@ -70,7 +69,7 @@ def layerwise(
     """Register an optimizer that sees a tensor at a time, a weight matrix or a vector: with options or bare.
 
     The rule changes params and its states in place. It takes what it names (`mlpjit.named_arguments`), or has the full
-    signature (`mlpjit.kernels.optimizers.layerwise`). Raises ConfigError as `elementwise` does.
+    signature (`mlpjit.kernels.stages.layerwise`). Raises ConfigError as `elementwise` does.
     """
 
     def register(given: Function) -> Stage:

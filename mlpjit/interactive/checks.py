@@ -19,11 +19,11 @@ import numpy as np
 from mlpjit.catalogue.registries import optimizers
 from mlpjit.errors import ConfigError
 from mlpjit.extending.declare import plain_scalars
-from mlpjit.extending.named_arguments import FULL, inner, kinds
 from mlpjit.kernels import tables
 from mlpjit.kernels.compiler import cache, inspection, jit
 from mlpjit.kernels.compiler.inspection import Finding
 from mlpjit.kernels.entries import Stage
+from mlpjit.kernels.stages.named_arguments import FULL, inner, kinds
 
 MOST_STATES = 8
 STEPS = 3

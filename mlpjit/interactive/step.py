@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlpjit.errors import ConfigError
 from mlpjit.kernels.entries import Stage
-from mlpjit.kernels.optimizers.stages import (
+from mlpjit.kernels.stages.stage import (
     AFTER,
     COLUMNS,
     DELTAS_AT,

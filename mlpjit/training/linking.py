@@ -9,14 +9,14 @@ from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.entries import Activation, Stage
 from mlpjit.kernels.functions import function_hash
 from mlpjit.kernels.language import Kernel, kernel
-from mlpjit.kernels.network.activations import LEARNED_LOOPS
-from mlpjit.kernels.network.activations import LOOPS as ACTIVATION_LOOPS
-from mlpjit.kernels.network.activations import linked_names as activation_names
-from mlpjit.kernels.network.losses import parts as loss_parts
-from mlpjit.kernels.optimizers.draws import draw_normals, draw_nothing
-from mlpjit.kernels.optimizers.layerwise import layerwise_loop
-from mlpjit.kernels.optimizers.stages import elementwise_loop, linked_names
-from mlpjit.kernels.schedules import loop as schedule_loop
+from mlpjit.kernels.network.activation_loops import LEARNED_LOOPS
+from mlpjit.kernels.network.activation_loops import LOOPS as ACTIVATION_LOOPS
+from mlpjit.kernels.network.activation_rules import linked_names as activation_names
+from mlpjit.kernels.network.loss_rules import parts as loss_parts
+from mlpjit.kernels.rates import loop as schedule_loop
+from mlpjit.kernels.stages.draws import draw_normals, draw_nothing
+from mlpjit.kernels.stages.layerwise import layerwise_loop
+from mlpjit.kernels.stages.stage import elementwise_loop, linked_names
 from mlpjit.training.shape import is_learned
 
 # An output layer of these has no activation loop: the outputs are z, or a softmax over it.

@@ -17,9 +17,9 @@ from mlpjit.kernels import tables
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.network.dropout import threshold
 from mlpjit.kernels.network.pairs import plan_curvature
-from mlpjit.kernels.optimizers.stages import DELTAS_AT, INPUTS_AT
 from mlpjit.kernels.run.steps import write_point
 from mlpjit.kernels.run.training import train as train_kernel
+from mlpjit.kernels.stages.stage import DELTAS_AT, INPUTS_AT
 from mlpjit.training import linking, shape
 from mlpjit.training.first_parameters import initial_params
 from mlpjit.training.readout import history_of, metrics_of

@@ -31,7 +31,7 @@ def momenta(config: RunConfig, steps: int) -> np.ndarray:
 
 
 def _scheduled(spec: Spec, base: float, steps: int) -> np.ndarray:
-    from mlpjit.kernels.schedules import settings
+    from mlpjit.kernels.rates import settings
 
     numbers, out = np.array([*settings(schedules[spec.name], spec), 0.0]), np.empty(max(steps, 1))
     call = linking.schedule(spec.name).call

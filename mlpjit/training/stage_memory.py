@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlpjit.kernels.optimizers.stages import EXTRA_AT, TENSOR_COLUMNS
+from mlpjit.kernels.stages.stage import EXTRA_AT, TENSOR_COLUMNS
 from mlpjit.kernels.tables import BIAS, WEIGHT
 from mlpjit.training.workspace import aligned
 

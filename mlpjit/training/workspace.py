@@ -11,7 +11,7 @@ import numpy as np
 from mlpjit.catalogue.registries import normalizations
 from mlpjit.kernels import tables
 from mlpjit.kernels.network.pairs import kept_by_normalization
-from mlpjit.kernels.network.residuals import PLACES
+from mlpjit.kernels.network.residuals import residuals
 from mlpjit.kernels.tables import ALPHA, BETA, BIAS, GAMMA, LAYER_COLUMNS, NONE_AT, WEIGHT
 from mlpjit.training import linking
 from mlpjit.training.shape import ITEM_BYTES, VECTOR, Layer, padded, parameters_of
@@ -130,7 +130,7 @@ def _layer_row(row: np.ndarray, layer: Layer, at: list[int], rows: int, dtype: s
     row[tables.REWEIGH : tables.REWEIGH_BACK + 1] = linking.normalization(layer.normalization, dtype)
     for name, place in (("gamma", tables.GAMMA_AT), ("beta", tables.BETA_AT), ("alpha", tables.ALPHA_AT)):
         row[place] = layer.tensors().get(name, (NONE_AT,))[0]
-    row[tables.RESIDUAL], row[tables.MASK] = PLACES[layer.residual], 0
+    row[tables.RESIDUAL], row[tables.MASK] = residuals[layer.residual].place, 0
     if layer.alpha_at is not None:
         row[tables.LEARNED_AT] = _take(at, rows * stride, dtype)
     if layer.normalization != "none":

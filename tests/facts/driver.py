@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import mlpjit as mj
-from mlpjit.kernels.optimizers.stages import TENSOR_COLUMNS
+from mlpjit.kernels.stages.stage import TENSOR_COLUMNS
 from mlpjit.training import linking
 
 

@@ -18,9 +18,9 @@ from mlpjit.catalogue.registries import clippings, schedules
 from mlpjit.catalogue.specs import parse_activation
 from mlpjit.kernels import tables as layout
 from mlpjit.kernels.compiler import jit
-from mlpjit.kernels.optimizers.stages import SKIP
 from mlpjit.kernels.run.plateau import watch_plateau
 from mlpjit.kernels.run.steps import batch_gradient, gather_batch
+from mlpjit.kernels.stages.stage import SKIP
 from mlpjit.training import linking
 from mlpjit.training.run import Run
 from mlpjit.training.schedule_values import rates as step_rates

@@ -11,7 +11,7 @@ import mlpjit as mj
 from mlpjit.catalogue.registries import optimizers
 from mlpjit.kernels.entries import Stage
 from mlpjit.kernels.language import Float64, Float64s, Int, Ints, Reals, dot, load, offset, real, sqrt, store
-from mlpjit.kernels.optimizers.stages import DONE, NEED_GRADIENT, NEED_LOSS
+from mlpjit.kernels.stages.stage import DONE, NEED_GRADIENT, NEED_LOSS
 from mlpjit.training.run import Run
 
 RADIUS = 0.05

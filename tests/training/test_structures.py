@@ -14,7 +14,7 @@ from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
 from mlpjit.kernels.entries import Stage
 from mlpjit.kernels.language import Float64, Float64s, Int, Ints, Reals, load, real, store
-from mlpjit.kernels.optimizers.stages import DONE, NEED_HVP
+from mlpjit.kernels.stages.stage import DONE, NEED_HVP
 from mlpjit.study.study import Study
 from mlpjit.training import shape
 from mlpjit.training.run import Run, execute

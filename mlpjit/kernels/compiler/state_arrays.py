@@ -3,7 +3,7 @@
 The arrays of a step never overlap. Compilers check that at run time, pair by pair, and give up vectorizing at about
 six arrays; here every access carries LLVM's `alias.scope` and `noalias` (LangRef, "noalias and alias.scope metadata"),
 so nothing is checked and every rule vectorizes (tests/kernels/test_vectorization.py). Primitives are named in
-`optimizers/stages`.
+`stages/stage`.
 """
 
 from __future__ import annotations

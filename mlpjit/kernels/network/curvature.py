@@ -16,9 +16,9 @@ from mlpjit.kernels.arithmetic.matrices import (
     multiply_matrix,
 )
 from mlpjit.kernels.language import Float64s, Int, Ints, Reals, kernel, load, offset, real, reals, store
-from mlpjit.kernels.network.activations import call_derivatives, call_learned_pair
-from mlpjit.kernels.network.losses import call_loss, call_loss_tangent, softmax_rows
-from mlpjit.kernels.network.normalizations.records import (
+from mlpjit.kernels.network.activation_loops import call_derivatives, call_learned_pair
+from mlpjit.kernels.network.loss_rules import call_loss, call_loss_tangent
+from mlpjit.kernels.network.normalization_rules import (
     call_normalize_back_pair,
     call_normalize_pair,
     call_reweigh_back_pair,
@@ -26,6 +26,7 @@ from mlpjit.kernels.network.normalizations.records import (
 )
 from mlpjit.kernels.network.pairs import inputs_of, panels_of, part, scratch_of, second_part
 from mlpjit.kernels.network.passes import pack_weights, refresh_weights
+from mlpjit.kernels.network.softmax import softmax_rows
 from mlpjit.kernels.network.tangents import (
     activation_tangent,
     delta_tangent,

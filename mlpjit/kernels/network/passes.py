@@ -25,14 +25,14 @@ from mlpjit.kernels.arithmetic.matrices import (
 )
 from mlpjit.kernels.arithmetic.one_row import forward_row, input_gradient_row, outer_product, plain_gradient_row
 from mlpjit.kernels.language import Int, Ints, Reals, device, kernel, load, offset, real, reals, store
-from mlpjit.kernels.network.activations import call_activation, call_learned
-from mlpjit.kernels.network.losses import softmax_gradient, softmax_rows
-from mlpjit.kernels.network.normalizations.records import (
+from mlpjit.kernels.network.activation_loops import call_activation, call_learned
+from mlpjit.kernels.network.normalization_rules import (
     call_normalize,
     call_normalize_back,
     call_reweigh,
     call_reweigh_back,
 )
+from mlpjit.kernels.network.softmax import softmax_gradient, softmax_rows
 from mlpjit.kernels.tables import (
     ACTIVATION,
     ALPHA_AT,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlpjit.kernels.language import fma
-from mlpjit.kernels.optimizers.registration import elementwise
+from mlpjit.kernels.stages.declare import elementwise
 
 
 def sgd_scalars(step, learning_rate):

@@ -17,7 +17,7 @@ from mlpjit.kernels.language import (
     sqrt,
     to_bits,
 )
-from mlpjit.kernels.optimizers.registration import elementwise
+from mlpjit.kernels.stages.declare import elementwise
 
 
 def adagrad_scalars(step, learning_rate, eps, eps_root, initial_accumulator):

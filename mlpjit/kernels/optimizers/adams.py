@@ -9,7 +9,7 @@ from __future__ import annotations
 from mlpjit.kernels.arithmetic.elementary import exp
 from mlpjit.kernels.arithmetic.scalars import larger, one_minus_power
 from mlpjit.kernels.language import absolute, device_float64, fma, sqrt
-from mlpjit.kernels.optimizers.registration import elementwise
+from mlpjit.kernels.stages.declare import elementwise
 
 LOG_FADING = -0.040821994520255166  # log 0.96; a power compiles for half a second
 MOMENTS = "m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; "

@@ -6,7 +6,7 @@ from mlpjit.kernels.arithmetic.elementary import exp, log
 from mlpjit.kernels.arithmetic.scalars import larger, one_minus_power, sign
 from mlpjit.kernels.language import device, device_float64, float64, fma, select, sqrt
 from mlpjit.kernels.optimizers.adams import MOMENTS
-from mlpjit.kernels.optimizers.registration import elementwise
+from mlpjit.kernels.stages.declare import elementwise
 
 NO_LIMIT = float("inf")
 

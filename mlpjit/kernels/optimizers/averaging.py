@@ -19,8 +19,8 @@ from mlpjit.kernels.language import (
     sqrt,
     store,
 )
-from mlpjit.kernels.optimizers.layerwise import whole
-from mlpjit.kernels.optimizers.stages import DONE, EVALUATE, EXTRA_AT, POINT
+from mlpjit.kernels.stages.declare import whole
+from mlpjit.kernels.stages.stage import DONE, EVALUATE, EXTRA_AT, POINT
 
 
 @whole(

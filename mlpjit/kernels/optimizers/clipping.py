@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from mlpjit.kernels.entries import Stage
 from mlpjit.kernels.language import (
     Float64,
     Float64s,
-    Function,
     Int,
     Ints,
     Reals,
@@ -22,25 +17,9 @@ from mlpjit.kernels.language import (
     sqrt,
     store,
 )
-from mlpjit.kernels.optimizers.stages import COLUMNS, DONE, EXTRA_AT, KIND, OFFSET, ROWS, SKIP, TENSOR_COLUMNS
+from mlpjit.kernels.stages.declare import clipping
+from mlpjit.kernels.stages.stage import COLUMNS, DONE, EXTRA_AT, KIND, OFFSET, ROWS, SKIP, TENSOR_COLUMNS
 from mlpjit.kernels.tables import WEIGHT
-from mlpjit.registry import Registry
-
-clippings: Registry[Stage] = Registry("clipping")
-
-
-FIELDS = ("extra", "extra_scratch", "parts")
-
-
-def clipping(formula: str, citation: str, **options: Any) -> Callable[[Function], Stage]:
-    """Register a whole-gradient stage with the signature of `stages.call_stage`; options are FIELDS and defaults."""
-    fields = {name: options.pop(name) for name in FIELDS if name in options}
-
-    def register(function: Function) -> Stage:
-        name = function.__name__.removesuffix("_clipping")
-        return clippings.register(Stage(name, function, formula, citation, options, kind="whole", **fields))
-
-    return register
 
 
 @device

@@ -22,8 +22,8 @@ from mlpjit.kernels.language import (
     sqrt,
     store,
 )
-from mlpjit.kernels.optimizers.layerwise import whole
-from mlpjit.kernels.optimizers.stages import DONE, NEED_FACTORS, NEED_HVP
+from mlpjit.kernels.stages.declare import whole
+from mlpjit.kernels.stages.stage import DONE, NEED_FACTORS, NEED_HVP
 
 OPTIMIZER_STREAM = STREAMS["optimizer"]
 

@@ -8,7 +8,7 @@ from mlpjit.kernels.arithmetic.matrix_rows import add_scaled, column_sizes, fill
 from mlpjit.kernels.arithmetic.scalars import larger, one_minus_power
 from mlpjit.kernels.language import Int, Real, Reals, fma, kernel, load, offset, real, sqrt, store
 from mlpjit.kernels.optimizers.kronecker import average, average_gram, factor_room, spread, square
-from mlpjit.kernels.optimizers.layerwise import layerwise
+from mlpjit.kernels.stages.declare import layerwise
 from mlpjit.kernels.tables import WEIGHT
 
 

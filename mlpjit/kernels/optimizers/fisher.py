@@ -22,8 +22,8 @@ from mlpjit.kernels.language import (
     sqrt,
     store,
 )
-from mlpjit.kernels.optimizers.layerwise import whole
-from mlpjit.kernels.optimizers.stages import (
+from mlpjit.kernels.stages.declare import whole
+from mlpjit.kernels.stages.stage import (
     COLUMNS,
     DELTAS_AT,
     DELTAS_STRIDE,

@@ -11,7 +11,7 @@ from mlpjit.kernels.arithmetic.matrix_products import product, wide
 from mlpjit.kernels.arithmetic.matrix_rows import add_scaled, fill, set_scaled, transpose
 from mlpjit.kernels.arithmetic.scalars import larger
 from mlpjit.kernels.language import Int, Real, Reals, fma, kernel, load, offset, real, sqrt, store
-from mlpjit.kernels.optimizers.layerwise import layerwise
+from mlpjit.kernels.stages.declare import layerwise
 from mlpjit.kernels.tables import WEIGHT
 
 

@@ -27,7 +27,7 @@ from mlpjit.kernels.language import (
     store,
 )
 from mlpjit.kernels.optimizers.kronecker import average, spread, square
-from mlpjit.kernels.optimizers.layerwise import layerwise
+from mlpjit.kernels.stages.declare import layerwise
 from mlpjit.kernels.tables import WEIGHT
 
 # Steps between two balancings of the factors, which change neither Q_L kron Q_R nor its next steps.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlpjit.kernels.arithmetic.matrix_products import newton_schulz, squares, wide
 from mlpjit.kernels.arithmetic.scalars import one_minus_power
 from mlpjit.kernels.language import device, fma, load, offset, real, sqrt, store
-from mlpjit.kernels.optimizers.layerwise import layerwise
+from mlpjit.kernels.stages.declare import layerwise
 from mlpjit.kernels.tables import WEIGHT
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlpjit.kernels.arithmetic.scalars import one_minus_power
 from mlpjit.kernels.language import copysign, device, dot, fma, load, offset, real, sqrt, store
-from mlpjit.kernels.optimizers.layerwise import joint
+from mlpjit.kernels.stages.declare import joint
 
 
 @device

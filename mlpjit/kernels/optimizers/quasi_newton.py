@@ -23,9 +23,9 @@ from mlpjit.kernels.language import (
     select,
     store,
 )
-from mlpjit.kernels.optimizers.layerwise import whole
-from mlpjit.kernels.optimizers.line_search import FINAL, SEARCH_ROOM, T, begin_search, keep, kept, search_on
-from mlpjit.kernels.optimizers.stages import DONE, EXTRA_AT, NEED_GRADIENT
+from mlpjit.kernels.stages.declare import whole
+from mlpjit.kernels.stages.line_search import FINAL, SEARCH_ROOM, T, begin_search, keep, kept, search_on
+from mlpjit.kernels.stages.stage import DONE, EXTRA_AT, NEED_GRADIENT
 
 # Pairs (s, y) that can be kept. Behind them stand 1 / (s y) of each, how many there are, where the next goes, and
 # gamma = s y / (y y) of the last.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlpjit.kernels.arithmetic.scalars import sign
 from mlpjit.kernels.language import fma, select
-from mlpjit.kernels.optimizers.registration import elementwise
+from mlpjit.kernels.stages.declare import elementwise
 
 
 def sign_sgd_scalars(step, learning_rate):

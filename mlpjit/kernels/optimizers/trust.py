@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlpjit.kernels.arithmetic.elementary import power_float64
 from mlpjit.kernels.arithmetic.scalars import larger, one_minus_power
 from mlpjit.kernels.language import device, dot, float64, fma, load, offset, real, select, sqrt, store
-from mlpjit.kernels.optimizers.layerwise import layerwise
+from mlpjit.kernels.stages.declare import layerwise
 from mlpjit.kernels.tables import WEIGHT
 
 

@@ -20,8 +20,8 @@ from mlpjit.kernels.language import (
     sqrt,
     store,
 )
-from mlpjit.kernels.optimizers.layerwise import wrapper
-from mlpjit.kernels.optimizers.stages import (
+from mlpjit.kernels.stages.declare import wrapper
+from mlpjit.kernels.stages.stage import (
     AFTER,
     COLUMNS,
     DECAYED,

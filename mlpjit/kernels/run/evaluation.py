@@ -27,7 +27,7 @@ from mlpjit.kernels.language import (
     sqrt,
     store,
 )
-from mlpjit.kernels.network.losses import call_loss
+from mlpjit.kernels.network.loss_rules import call_loss
 from mlpjit.kernels.network.passes import forward
 from mlpjit.kernels.tables import (
     ACTIVATION,

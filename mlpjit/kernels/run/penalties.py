@@ -23,7 +23,7 @@ from mlpjit.kernels.language import (
     select,
     store,
 )
-from mlpjit.kernels.optimizers.stages import COLUMNS, KIND, OFFSET, ROWS, TENSOR_COLUMNS
+from mlpjit.kernels.stages.stage import COLUMNS, KIND, OFFSET, ROWS, TENSOR_COLUMNS
 from mlpjit.kernels.tables import GRADS, L1, L2, NUMBERS, PARAMS, TENSOR_COUNT, TENSORS, WEIGHT
 
 

@@ -27,7 +27,7 @@ from mlpjit.kernels.language import (
     sqrt,
     store,
 )
-from mlpjit.kernels.network.losses import (
+from mlpjit.kernels.network.loss_rules import (
     call_loss,
     call_loss_sample,
 )
@@ -37,7 +37,12 @@ from mlpjit.kernels.network.passes import (
     output_delta,
     refresh_weights,
 )
-from mlpjit.kernels.optimizers.stages import (
+from mlpjit.kernels.run.evaluation import (
+    copy_row,
+    outputs_of,
+)
+from mlpjit.kernels.run.penalties import decay_weights, penalty, penalty_curvature
+from mlpjit.kernels.stages.stage import (
     AFTER,
     DECAYED,
     DONE,
@@ -51,11 +56,6 @@ from mlpjit.kernels.optimizers.stages import (
     TENSOR_COLUMNS,
     call_stage,
 )
-from mlpjit.kernels.run.evaluation import (
-    copy_row,
-    outputs_of,
-)
-from mlpjit.kernels.run.penalties import decay_weights, penalty, penalty_curvature
 from mlpjit.kernels.tables import (
     ACTIVATION,
     CARRY,

@@ -10,9 +10,9 @@ import numpy as np
 from mlpjit.catalogue import registries
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.entries import Stage
-from mlpjit.kernels.network.activations import activation_loop
-from mlpjit.kernels.network.losses import call_loss
-from mlpjit.kernels.optimizers.stages import elementwise_loop
+from mlpjit.kernels.network.activation_loops import activation_loop
+from mlpjit.kernels.network.loss_rules import call_loss
+from mlpjit.kernels.stages.stage import elementwise_loop
 from mlpjit.measure import counting
 from mlpjit.measure.cases.steps import training_step
 from mlpjit.measure.cases.work import Work, by_name, filled, repeated, size

@@ -9,7 +9,7 @@ import numpy as np
 from mlpjit.kernels.arithmetic import random
 from mlpjit.kernels.language import Kernel
 from mlpjit.kernels.network import dropout, passes
-from mlpjit.kernels.network.normalizations import batch_values, rowwise_values
+from mlpjit.kernels.network.normalizing import batch_values, rowwise_values
 from mlpjit.kernels.run import steps
 from mlpjit.measure.cases.steps import config
 from mlpjit.measure.cases.work import Work, filled, plain, size

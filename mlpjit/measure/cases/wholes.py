@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mlpjit.catalogue.registries import schedules as schedule_rules
+from mlpjit.catalogue.registries import schedules
 from mlpjit.config.run_config import RunConfig
-from mlpjit.kernels import schedules, tables
+from mlpjit.kernels import rates, tables
 from mlpjit.kernels.arithmetic import matrices, orthonormal
 from mlpjit.kernels.run import evaluation
 from mlpjit.measure.cases.steps import config
@@ -64,12 +64,12 @@ def column_sums(dtype: str) -> Work:
 
 def schedule(name: str, dtype: str) -> Work:
     """Write the rates of 1,000 steps; always in float64."""
-    record = schedule_rules[name]
-    numbers, out = np.array([*schedules.settings(record, {}), 0.0]), np.empty(STEPS)
+    record = schedules[name]
+    numbers, out = np.array([*rates.settings(record, {}), 0.0]), np.empty(STEPS)
     made = linking.schedule(name)
     warmup = int(record.defaults["warmup"])
     arguments = [0, STEPS, STEPS, 1e-3, warmup, numbers, out]
-    return Work(repeated(made, schedules.schedule_loop, arguments, "float64"), 0.0, size(out), size(out))
+    return Work(repeated(made, rates.schedule_loop, arguments, "float64"), 0.0, size(out), size(out))
 
 
 def orthonormal_rows(dtype: str) -> Work:

@@ -136,7 +136,7 @@ def fill_in(folders: list[Path], scalars, **numbers) -> None:
     """Note where an elementwise optimizer with these scalars would be kept."""
     from mlpjit.kernels.entries import Stage
     from mlpjit.kernels.language import device, device_float64
-    from mlpjit.kernels.optimizers.stages import elementwise_loop, linked_names
+    from mlpjit.kernels.stages.stage import elementwise_loop, linked_names
 
     record = Stage("tried", device(rule), "-", "-", numbers, (device_float64(scalars),), scalars=scalars)
     key = record.source_hash()

@@ -26,14 +26,15 @@ from mlpjit.kernels.arithmetic.elementary import FUNCTIONS
 from mlpjit.kernels.arithmetic.mapping import map_loop
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.language import Int, Kernel, Real, Reals, kernel, load, store
-from mlpjit.kernels.network.activations import LEARNED_LOOPS, activations
-from mlpjit.kernels.network.activations import LOOPS as ACTIVATION_LOOPS
-from mlpjit.kernels.network.activations import linked_names as linked
-from mlpjit.kernels.network.losses import losses, parts
-from mlpjit.kernels.network.losses.records import pointwise_loop, pointwise_tangent_loop
-from mlpjit.kernels.optimizers.layerwise import layerwise_loop
-from mlpjit.kernels.optimizers.stages import elementwise_loop
-from mlpjit.kernels.schedules import schedule_loop
+from mlpjit.kernels.network.activation_loops import LEARNED_LOOPS
+from mlpjit.kernels.network.activation_loops import LOOPS as ACTIVATION_LOOPS
+from mlpjit.kernels.network.activation_rules import linked_names as linked
+from mlpjit.kernels.network.activations import activations
+from mlpjit.kernels.network.loss_rules import parts, pointwise_loop, pointwise_tangent_loop
+from mlpjit.kernels.network.losses import losses
+from mlpjit.kernels.rates import schedule_loop
+from mlpjit.kernels.stages.layerwise import layerwise_loop
+from mlpjit.kernels.stages.stage import elementwise_loop
 from mlpjit.training import linking
 
 STAGES = {"clipping": clippings, "optimizer": optimizers, "wrapper": wrappers}

@@ -11,11 +11,13 @@ from oracles.llvm_loops import overlap_checks, vector_stores
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.entries import Stage
 from mlpjit.kernels.language import Int, Kernel, Reals, device, device_float64, kernel, load, store
-from mlpjit.kernels.network.activations import activation_loop, activations
-from mlpjit.kernels.network.activations import linked_names as activation_names
-from mlpjit.kernels.network.losses import losses, parts
-from mlpjit.kernels.optimizers.elementwise import optimizers
-from mlpjit.kernels.optimizers.stages import elementwise_loop, linked_names
+from mlpjit.kernels.network.activation_loops import activation_loop
+from mlpjit.kernels.network.activation_rules import linked_names as activation_names
+from mlpjit.kernels.network.activations import activations
+from mlpjit.kernels.network.loss_rules import parts
+from mlpjit.kernels.network.losses import losses
+from mlpjit.kernels.optimizers import optimizers
+from mlpjit.kernels.stages.stage import elementwise_loop, linked_names
 
 ELEMENTWISE = [record for record in optimizers.records() if record.kind == "elementwise"]
 # Without an instruction for it LLVM calls fma number by number.

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from mlpjit.kernels.compiler import jit
-from mlpjit.kernels.network.losses import losses, softmax_gradient, softmax_rows
+from mlpjit.kernels.network.losses import losses
+from mlpjit.kernels.network.softmax import softmax_gradient, softmax_rows
 from mlpjit.training import linking
 
 DTYPES = ["float32", "float64"]

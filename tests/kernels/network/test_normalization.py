@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlpjit.kernels.compiler import jit
-from mlpjit.kernels.network.normalizations.batch_values import normalize_batch, normalize_running
+from mlpjit.kernels.network.normalizing.batch_values import normalize_batch, normalize_running
 
 STRIDE = 16
 

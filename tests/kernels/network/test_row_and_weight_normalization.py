@@ -8,8 +8,8 @@ import pytest
 import mlpjit as mj
 from mlpjit.catalogue.registries import normalizations
 from mlpjit.kernels.compiler import jit
-from mlpjit.kernels.network.normalizations.rowwise_values import normalize_rows, normalize_rows_back
 from mlpjit.kernels.network.normalizations.weights import column_lengths
+from mlpjit.kernels.network.normalizing.rowwise_values import normalize_rows, normalize_rows_back
 
 DTYPES = ["float32", "float64"]
 SHAPES = [(1, 1), (1, 7), (9, 16), (3, 65)]

@@ -11,7 +11,7 @@ import pytest
 import mlpjit as mj
 from mlpjit.catalogue.registries import clippings
 from mlpjit.kernels import tables
-from mlpjit.kernels.optimizers.stages import DONE, SKIP
+from mlpjit.kernels.stages.stage import DONE, SKIP
 from mlpjit.training import linking
 from mlpjit.training.run import Run
 from mlpjit.training.stage_memory import parameters, scratch_size, settings_of, state_size, tensor_table, tensors_of

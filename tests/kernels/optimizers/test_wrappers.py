@@ -13,7 +13,7 @@ from oracles.wrappers import WRAPPERS
 import mlpjit as mj
 from mlpjit.catalogue.registries import optimizers, wrappers, wrapping_problem
 from mlpjit.interactive.step import Oracles, Step
-from mlpjit.kernels.optimizers.stages import AFTER
+from mlpjit.kernels.stages.stage import AFTER
 from mlpjit.training.run import Run
 
 RATE, DECAY, STEPS = 0.02, 0.3, 7

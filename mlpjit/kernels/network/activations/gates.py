@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlpjit.kernels.arithmetic import elementary
 from mlpjit.kernels.language import DtypeConstant, absolute, device, fma, real, select
-from mlpjit.kernels.network.activations.records import activation
+from mlpjit.kernels.network.activation_rules import activation
 from mlpjit.kernels.network.activations.saturating import SIXTH, logistic_parts
 
 exp_pair, normal_distribution = elementary.exp_pair, elementary.normal_distribution

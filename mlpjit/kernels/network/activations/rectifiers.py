@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlpjit.bounds import above, at_least
 from mlpjit.kernels.arithmetic import elementary
 from mlpjit.kernels.language import device, real, select
-from mlpjit.kernels.network.activations.records import activation
+from mlpjit.kernels.network.activation_rules import activation
 
 exp_pair = elementary.exp_pair
 

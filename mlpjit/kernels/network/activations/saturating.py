@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlpjit.kernels.arithmetic import elementary
 from mlpjit.kernels.language import absolute, copysign, device, fma, real, select
-from mlpjit.kernels.network.activations.records import activation
+from mlpjit.kernels.network.activation_rules import activation
 
 exp_pair, erf_pair = elementary.exp_pair, elementary.erf_pair
 tanh_and_slope, sigmoid_and_slope = elementary.tanh_and_slope, elementary.sigmoid_and_slope

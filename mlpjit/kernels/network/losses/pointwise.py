@@ -5,8 +5,8 @@ from __future__ import annotations
 from mlpjit.bounds import above
 from mlpjit.kernels.arithmetic import elementary
 from mlpjit.kernels.language import absolute, copysign, float64, real, select
-from mlpjit.kernels.network.losses.records import pointwise
-from mlpjit.kernels.network.losses.sampling import sample_bernoulli, sample_normal
+from mlpjit.kernels.network.loss_rules import pointwise
+from mlpjit.kernels.network.loss_samples import sample_bernoulli, sample_normal
 
 exp_pair, tanh_and_slope = elementary.exp_pair, elementary.tanh_and_slope
 log1p_of_fraction = elementary.log1p_of_fraction

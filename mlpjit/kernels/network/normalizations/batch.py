@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from mlpjit.kernels.language import Int, Ints, Reals, kernel, load, offset
-from mlpjit.kernels.network.normalizations.batch_tangents import batch_back_pair, batch_pair
-from mlpjit.kernels.network.normalizations.batch_values import normalize_backward, normalize_batch, normalize_running
-from mlpjit.kernels.network.normalizations.records import Normalization, normalizations
+from mlpjit.kernels.network.normalization_rules import Normalization, normalizations
+from mlpjit.kernels.network.normalizing.batch_tangents import batch_back_pair, batch_pair
+from mlpjit.kernels.network.normalizing.batch_values import normalize_backward, normalize_batch, normalize_running
 from mlpjit.kernels.tables import (
     BETA_AT,
     FAN_OUT,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.network.normalizations.records import Normalization, normalizations
+from mlpjit.kernels.network.normalization_rules import Normalization, normalizations
 
 
 def none(z):

@@ -8,9 +8,9 @@ numbers, or of zeros, needs. Sums of a row are float64, 16 lanes folded in a fix
 from __future__ import annotations
 
 from mlpjit.kernels.language import Int, Ints, Reals, device, kernel, load, offset
-from mlpjit.kernels.network.normalizations.records import Normalization, normalizations
-from mlpjit.kernels.network.normalizations.rowwise_tangents import layer_back_pair, layer_pair, rms_back_pair, rms_pair
-from mlpjit.kernels.network.normalizations.rowwise_values import normalize_rows, normalize_rows_back
+from mlpjit.kernels.network.normalization_rules import Normalization, normalizations
+from mlpjit.kernels.network.normalizing.rowwise_tangents import layer_back_pair, layer_pair, rms_back_pair, rms_pair
+from mlpjit.kernels.network.normalizing.rowwise_values import normalize_rows, normalize_rows_back
 from mlpjit.kernels.tables import (
     BETA_AT,
     FAN_OUT,

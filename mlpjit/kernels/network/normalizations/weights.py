@@ -8,8 +8,8 @@ is 0, so are W and the gradients by v and g. Penalties, decay and the records of
 from __future__ import annotations
 
 from mlpjit.kernels.language import Int, Ints, Reals, absolute, fma, kernel, load, offset, real, select, sqrt, store
-from mlpjit.kernels.network.normalizations.records import Normalization, normalizations
-from mlpjit.kernels.network.normalizations.weights_tangents import weight_back_pair, weight_pair
+from mlpjit.kernels.network.normalization_rules import Normalization, normalizations
+from mlpjit.kernels.network.normalizing.weights_tangents import weight_back_pair, weight_pair
 from mlpjit.kernels.tables import EFFECTIVE_AT, FAN_IN, FAN_OUT, GAMMA_AT, INVERSE_AT, NORMALIZED_AT, WEIGHT_AT
 
 

@@ -1,4 +1,4 @@
-"""Softmax over rows, and the cross-entropy that goes with it."""
+"""The cross-entropy of a softmax over rows of logits."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from mlpjit.kernels.language import (
     select,
     store,
 )
-from mlpjit.kernels.network.losses.records import Loss, losses
-from mlpjit.kernels.network.losses.sampling import sample_categorical
+from mlpjit.kernels.network.loss_rules import Loss, losses
+from mlpjit.kernels.network.loss_samples import sample_categorical
 
 exp, log = elementary.exp, elementary.log
 
@@ -97,34 +97,3 @@ losses.register(
         kernel=cross_entropy, tangent=cross_entropy_tangent, sample=sample_categorical, logits=True, classes=True,
     )
 )  # fmt: skip
-
-
-@kernel
-def softmax_rows(rows: Int, outputs: Int, a: Reals, z: Reals, stride: Int) -> None:
-    """a = softmax(z), row by row; the probabilities replace z too, for the backward pass."""
-    for i in range(rows):
-        row, out = offset(z, i * stride), offset(a, i * stride)
-        largest = load(row, 0)
-        for j in range(1, outputs):
-            largest = select(load(row, j) > largest, load(row, j), largest)
-        mass = real(0.0)
-        for j in range(outputs):
-            grown = exp(load(row, j) - largest)
-            mass += grown
-            store(out, j, grown)
-        for j in range(outputs):
-            share = load(out, j) / mass
-            store(out, j, share)
-            store(row, j, share)
-
-
-@kernel
-def softmax_gradient(rows: Int, outputs: Int, a: Reals, gradient: Reals, stride: Int, delta: Reals) -> None:
-    """delta = J^T gradient with softmax's full Jacobian, row by row: a (g - sum a g)."""
-    for i in range(rows):
-        value, row, out = offset(a, i * stride), offset(gradient, i * stride), offset(delta, i * stride)
-        mean = real(0.0)
-        for j in range(outputs):
-            mean += load(value, j) * load(row, j)
-        for j in range(outputs):
-            store(out, j, load(value, j) * (load(row, j) - mean))

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from mlpjit.catalogue.initialization.draws import Draw
+from mlpjit.catalogue.initialization.initializers.plain import orthogonal
 from mlpjit.catalogue.initialization.mean_field import edge_at_bias, edge_through
-from mlpjit.catalogue.initialization.plain import orthogonal
 from mlpjit.catalogue.initialization.records import initializer
 from mlpjit.errors import ConfigError
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from mlpjit.kernels.language import Int, Ints, Reals, dot, fma, kernel, load, offset, real, store, summed
-from mlpjit.kernels.network.normalizations.rowwise_values import normalize_rows
+from mlpjit.kernels.network.normalizing.rowwise_values import normalize_rows
 from mlpjit.kernels.network.pairs import part, second_part
 from mlpjit.kernels.tables import BETA_AT, FAN_OUT, GAMMA_AT, INVERSE_AT, NORMALIZED_AT, SLOPE_AT, STRIDE
 

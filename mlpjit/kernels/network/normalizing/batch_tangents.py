@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mlpjit.kernels.arithmetic.matrices import add_column_products, column_sums
 from mlpjit.kernels.language import Int, Ints, Reals, fma, kernel, load, offset, real, store
-from mlpjit.kernels.network.normalizations.batch_values import normalize_batch
+from mlpjit.kernels.network.normalizing.batch_values import normalize_batch
 from mlpjit.kernels.network.pairs import part, scratch_of, second_part
 from mlpjit.kernels.tables import (
     BETA_AT,

@@ -1,15 +1,7 @@
-"""Optimizers that see a tensor at a time or all parameters together, whole-step rules, and wrappers of any optimizer.
+"""How an elementwise optimizer is declared: an update from one gradient entry, its state, and scalars of the step.
 
-A layerwise rule is a function of one tensor, called once a step for each; a joint one sees all parameters as one row:
-
-    name(step, rows, columns, kind, count, params, grads, state, extra, scratch, settings, learning_rate, loss)
-
-params, grads, state: pointers to the tensor's part, rows x columns, row-major (W is stored (fan_in, fan_out), the
-transpose of most papers' W; biases, gamma and beta are 1 x n). A second state array stands `count` behind the first.
-extra: the tensor's own numbers, as many as the record's `extra(rows, columns, kind)` says, 0 before the first step.
-scratch: `extra_scratch(rows, columns, kind)` numbers that nothing keeps; with `draws` it begins with rows x columns
-standard normal numbers. settings: the hyperparameters in the order of the defaults, float64. loss: of this batch at
-params. It changes params and state in place. A whole rule has the signature of `stages.call_stage`.
+Write `name_scalars(step, learning_rate, <defaults in order>)` in float64 and `name(g, *state, *scalars)`, which
+returns the update (subtracted from the parameter) and the new state. All else follows.
 """
 
 from __future__ import annotations
@@ -18,31 +10,32 @@ from collections.abc import Callable
 from typing import Any
 
 from mlpjit.kernels.entries import Stage
-from mlpjit.kernels.language import Float64, Float64s, Function, Int, Ints, Reals, device, kernel, load, offset
-from mlpjit.kernels.optimizers.elementwise import optimizers
-from mlpjit.kernels.optimizers.stages import COLUMNS, DONE, EXTRA_AT, KIND, OFFSET, ROWS, TENSOR_COLUMNS
+from mlpjit.kernels.language import Function, device, device_float64
 from mlpjit.registry import Registry
 
+optimizers: Registry[Stage] = Registry("optimizer")
 wrappers: Registry[Stage] = Registry("wrapper")
+clippings: Registry[Stage] = Registry("clipping")
 Size = Callable[[int, int, int], int]
 
 
-@kernel
-def layerwise_loop(
-    phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
-    settings: Float64s, learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
-) -> Int:  # fmt: skip
-    """Call the rule for every tensor in turn; where JOINT, once for all."""
-    for t in range(1 if JOINT else tensor_count):  # noqa: F821
-        tensor = offset(tensors, t * TENSOR_COLUMNS)
-        at, tall = load(tensor, OFFSET), 1 if JOINT else load(tensor, ROWS)  # noqa: F821
-        draw(settings, SETTINGS, step, at, tall * load(tensor, COLUMNS), scratch)  # noqa: F821
-        rule(  # noqa: F821
-            step, tall, count if JOINT else load(tensor, COLUMNS), load(tensor, KIND), count,  # noqa: F821
-            offset(params, at), offset(grads, at), offset(state, at), offset(state, load(tensor, EXTRA_AT)), scratch,
-            settings, learning_rate, loss,
+def elementwise(
+    scalars: Function, formula: str, citation: str, state: tuple[str, ...] = (), uses_params: bool = False,
+    decays: bool = False, initial: dict[str, float | str] | None = None, interleave: int = 1, **defaults: float | bool,
+) -> Callable[[Function], Stage]:  # fmt: skip
+    """Register an elementwise optimizer; the defaults are its hyperparameters in the order `scalars` takes them.
+
+    What uses_params, decays, initial and interleave mean stands at `Stage`.
+    """
+
+    def register(function: Function) -> Stage:
+        record = Stage(
+            function.__name__, device(function), formula, citation, defaults, (device_float64(scalars),),
+            "elementwise", state, 0, scalars, uses_params, decays, initial or {}, interleave=interleave,
         )  # fmt: skip
-    return DONE
+        return optimizers.register(record)
+
+    return register
 
 
 def joint(
@@ -98,3 +91,17 @@ def _whole(function: Function, formula: str, citation: str, state: tuple[str, ..
     fields = {name: options.pop(name) for name in FIELDS if name in options}
     name = function.__name__.removesuffix("_wrapper")
     return Stage(name, function, formula, citation, options, kind="whole", state=state, **fields)
+
+
+CLIPPING_FIELDS = ("extra", "extra_scratch", "parts")
+
+
+def clipping(formula: str, citation: str, **options: Any) -> Callable[[Function], Stage]:
+    """Register a whole-gradient stage with the signature of `stages.call_stage`; options as of `whole`."""
+    fields = {name: options.pop(name) for name in CLIPPING_FIELDS if name in options}
+
+    def register(function: Function) -> Stage:
+        name = function.__name__.removesuffix("_clipping")
+        return clippings.register(Stage(name, function, formula, citation, options, kind="whole", **fields))
+
+    return register

@@ -1,0 +1,1 @@
+"""Arithmetic of the normalizations: values and gradients, and both along a direction."""

@@ -1,0 +1,26 @@
+"""Identity paths around one weight layer; N is its normalization, sigma its activation, dropout included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlpjit.kernels.network.residual_rules import residual
+from mlpjit.kernels.tables import NO_SKIP, POST, PRE
+
+
+@residual("a = sigma(N(W a_below + b))", "-", place=NO_SKIP)
+def none(branch: Any, below: Any, sigma: Any) -> Any:
+    """No residual connections."""
+    return sigma(branch)
+
+
+@residual("a = sigma(N(W a_below + b) + a_below)", "He, Zhang, Ren & Sun 2016, arXiv:1512.03385, eq. 1", place=POST)
+def post(branch: Any, below: Any, sigma: Any) -> Any:
+    """Post-activation: the layer below is added before the activation."""
+    return sigma(branch + below)
+
+
+@residual("a = a_below + sigma(N(W a_below + b))", "He, Zhang, Ren & Sun 2016, arXiv:1603.05027, eq. 3", place=PRE)
+def pre(branch: Any, below: Any, sigma: Any) -> Any:
+    """The identity path of pre-activation networks: the layer below is added behind the activation."""
+    return below + sigma(branch)
