@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 # Columns of the table of layers (int64). "At" columns are offsets: of the packed parameters, or of the workspace.
 FAN_IN, FAN_OUT, WEIGHT_AT, BIAS_AT, GAMMA_AT, BETA_AT = 0, 1, 2, 3, 4, 5
 INPUT_AT, INPUT_STRIDE, OUTPUT_AT, SLOPE_AT, STRIDE = 6, 7, 8, 9, 10
@@ -73,3 +75,21 @@ DIVERGENCE_FACTOR = 10_000
 
 
 WEIGHT, BIAS, GAMMA, BETA, ALPHA = 0, 1, 2, 3, 4
+
+
+class Tensor(NamedTuple):
+    """A tensor of the parameters, as a stage sees it (int64)."""
+
+    at: int
+    rows: int
+    columns: int
+    kind: int
+    extra_at: int  # its own part of the stage's state
+    # Of its layer, counted from the stage's scratch: the inputs and the deltas of the batch.
+    inputs_at: int
+    inputs_stride: int
+    deltas_at: int
+    deltas_stride: int
+
+
+TENSOR = Tensor(*range(9))

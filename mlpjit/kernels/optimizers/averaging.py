@@ -20,7 +20,8 @@ from mlpjit.kernels.language import (
     store,
 )
 from mlpjit.kernels.stages.declare import whole
-from mlpjit.kernels.stages.stage import DONE, EVALUATE, EXTRA_AT, POINT
+from mlpjit.kernels.stages.stage import DONE, EVALUATE, POINT
+from mlpjit.kernels.tables import TENSOR
 
 
 @whole(
@@ -95,7 +96,7 @@ def schedule_free_sgd(
     rate = real(learning_rate)
     for i in range(count):
         store(scratch, i, rate * load(grads, i))
-    share = schedule_free_share(step, learning_rate, load(settings, 1), offset(state, load(tensors, EXTRA_AT)))
+    share = schedule_free_share(step, learning_rate, load(settings, 1), offset(state, load(tensors, TENSOR.extra_at)))
     move_between(count, b, share, state, scratch, params)
     return DONE
 
@@ -123,6 +124,6 @@ def schedule_free_adamw(
         nu = fma(keep, load(nus, i), rest * g * g)
         store(nus, i, nu)
         store(scratch, i, rate * fma(decay, load(params, i), g / (sqrt(nu * unbias) + eps)))
-    share = schedule_free_share(step, learning_rate, load(settings, 4), offset(state, load(tensors, EXTRA_AT)))
+    share = schedule_free_share(step, learning_rate, load(settings, 4), offset(state, load(tensors, TENSOR.extra_at)))
     move_between(count, b, share, state, scratch, params)
     return DONE

@@ -18,8 +18,8 @@ from mlpjit.kernels.language import (
     store,
 )
 from mlpjit.kernels.stages.declare import clipping
-from mlpjit.kernels.stages.stage import COLUMNS, DONE, EXTRA_AT, KIND, OFFSET, ROWS, SKIP, TENSOR_COLUMNS
-from mlpjit.kernels.tables import WEIGHT
+from mlpjit.kernels.stages.stage import DONE, SKIP
+from mlpjit.kernels.tables import TENSOR, WEIGHT
 
 
 @device
@@ -55,8 +55,8 @@ def per_layer_norm_clipping(
 ) -> Int:  # fmt: skip
     """Shrink the gradient of each weight matrix and of each vector to at most max_norm (`clipnorm` in Keras)."""
     for t in range(tensor_count):
-        tensor = offset(tensors, t * TENSOR_COLUMNS)
-        size, g = load(tensor, ROWS) * load(tensor, COLUMNS), offset(grads, load(tensor, OFFSET))
+        tensor = offset(tensors, t * len(TENSOR))
+        size, g = load(tensor, TENSOR.rows) * load(tensor, TENSOR.columns), offset(grads, load(tensor, TENSOR.at))
         shrink(size, sqrt(dot(g, g, size)) + load(settings, 1), load(settings, 0), g)
     return DONE
 
@@ -96,10 +96,10 @@ def adaptive_clipping(
     """
     threshold, eps = load(settings, 0), load(settings, 1)
     for t in range(tensor_count):
-        tensor = offset(tensors, t * TENSOR_COLUMNS)
-        units = load(tensor, COLUMNS) if load(tensor, KIND) == WEIGHT else 1
-        size = load(tensor, ROWS) * load(tensor, COLUMNS) // units
-        w, g = offset(params, load(tensor, OFFSET)), offset(grads, load(tensor, OFFSET))
+        tensor = offset(tensors, t * len(TENSOR))
+        units = load(tensor, TENSOR.columns) if load(tensor, TENSOR.kind) == WEIGHT else 1
+        size = load(tensor, TENSOR.rows) * load(tensor, TENSOR.columns) // units
+        w, g = offset(params, load(tensor, TENSOR.at)), offset(grads, load(tensor, TENSOR.at))
         for j in range(units):
             clip_unit(size, units, threshold, eps, offset(w, j), offset(g, j), scratch)
     return DONE
@@ -138,7 +138,7 @@ def skip_non_finite_clipping(
     for i in range(count):
         g = load(grads, i)
         wrong += 0 if g - g == 0.0 else 1
-    so_far = offset(state, load(tensors, EXTRA_AT))
+    so_far = offset(state, load(tensors, TENSOR.extra_at))
     in_a_row = real(0.0) if wrong == 0 else load(so_far, 0) + real(1.0)
     store(so_far, 0, in_a_row)
     return SKIP if wrong != 0 and in_a_row <= real(load(settings, 0)) else DONE

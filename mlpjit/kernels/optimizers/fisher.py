@@ -23,21 +23,8 @@ from mlpjit.kernels.language import (
     store,
 )
 from mlpjit.kernels.stages.declare import whole
-from mlpjit.kernels.stages.stage import (
-    COLUMNS,
-    DELTAS_AT,
-    DELTAS_STRIDE,
-    DONE,
-    EXTRA_AT,
-    INPUTS_AT,
-    INPUTS_STRIDE,
-    KIND,
-    NEED_FACTORS,
-    OFFSET,
-    ROWS,
-    TENSOR_COLUMNS,
-)
-from mlpjit.kernels.tables import BIAS, WEIGHT
+from mlpjit.kernels.stages.stage import DONE, NEED_FACTORS
+from mlpjit.kernels.tables import BIAS, TENSOR, WEIGHT
 
 
 @kernel
@@ -115,9 +102,9 @@ def follow(count: Int, b: Float64, rate: Float64, direction: Reals, velocity: Re
 @device
 def has_bias(tensors, tensor_count, t):
     """Say whether the tensor behind a weight matrix is its bias: 1 or 0."""
-    after = offset(tensors, (t + 1) * TENSOR_COLUMNS)
-    columns = load(offset(tensors, t * TENSOR_COLUMNS), COLUMNS)
-    if t + 1 < tensor_count and load(after, KIND) == BIAS and load(after, COLUMNS) == columns:
+    after = offset(tensors, (t + 1) * len(TENSOR))
+    columns = load(offset(tensors, t * len(TENSOR)), TENSOR.columns)
+    if t + 1 < tensor_count and load(after, TENSOR.kind) == BIAS and load(after, TENSOR.columns) == columns:
         return 1
     return 0
 
@@ -125,8 +112,8 @@ def has_bias(tensors, tensor_count, t):
 @device
 def factors_of(state, tensor, tall):
     """Return where A, S and the roots of both, damped, stand in a weight matrix's own state."""
-    a = offset(state, load(tensor, EXTRA_AT))
-    columns, large = load(tensor, COLUMNS), tall * wide(tall)
+    a = offset(state, load(tensor, TENSOR.extra_at))
+    columns, large = load(tensor, TENSOR.columns), tall * wide(tall)
     small = columns * wide(columns)
     s = offset(a, large)
     inputs_root = offset(s, small)
@@ -140,11 +127,11 @@ def refresh_factors(tall, ones, rows, keep, damping, tensor, state, scratch, roo
     A + pi sqrt(lambda) I and S + sqrt(lambda) / pi I with pi^2 = mean eigenvalue of A over that of S, 1 where one is 0.
     """
     a, s, inputs_root, deltas_root = factors_of(state, tensor, tall)
-    inputs, deltas = offset(scratch, load(tensor, INPUTS_AT)), offset(scratch, load(tensor, DELTAS_AT))
-    columns, one = load(tensor, COLUMNS), float64(1)
-    average_factor(rows, tall - ones, ones, keep, one / rows, inputs, load(tensor, INPUTS_STRIDE), room, a)
+    inputs, deltas = offset(scratch, load(tensor, TENSOR.inputs_at)), offset(scratch, load(tensor, TENSOR.deltas_at))
+    columns, one = load(tensor, TENSOR.columns), float64(1)
+    average_factor(rows, tall - ones, ones, keep, one / rows, inputs, load(tensor, TENSOR.inputs_stride), room, a)
     # Deltas are those of the mean loss, 1 / rows of a sample's own.
-    average_factor(rows, columns, 0, keep, float64(rows), deltas, load(tensor, DELTAS_STRIDE), room, s)
+    average_factor(rows, columns, 0, keep, float64(rows), deltas, load(tensor, TENSOR.deltas_stride), room, s)
     above, below = mean_of_diagonal(tall, a), mean_of_diagonal(columns, s)
     pi = one if above == 0.0 or below == 0.0 else sqrt(above / below)
     damped_root(tall, real(pi * sqrt(damping)), a, inputs_root)
@@ -191,12 +178,13 @@ def kfac(
     keep = most if keep > most else keep
     room, t = offset(scratch, count), 0
     while t < tensor_count:
-        tensor = offset(tensors, t * TENSOR_COLUMNS)
-        at, columns, size = load(tensor, OFFSET), load(tensor, COLUMNS), load(tensor, ROWS) * load(tensor, COLUMNS)
+        tensor = offset(tensors, t * len(TENSOR))
+        at, columns = load(tensor, TENSOR.at), load(tensor, TENSOR.columns)
+        size = load(tensor, TENSOR.rows) * load(tensor, TENSOR.columns)
         direction = offset(grads, at)
-        if load(tensor, KIND) == WEIGHT:
+        if load(tensor, TENSOR.kind) == WEIGHT:
             ones = has_bias(tensors, tensor_count, t)
-            tall = load(tensor, ROWS) + ones
+            tall = load(tensor, TENSOR.rows) + ones
             if due:
                 refresh_factors(tall, ones, rows, keep, load(settings, 0), tensor, state, scratch, room)
             _, _, inputs_root, deltas_root = factors_of(state, tensor, tall)

@@ -25,7 +25,8 @@ from mlpjit.kernels.language import (
 )
 from mlpjit.kernels.stages.declare import whole
 from mlpjit.kernels.stages.line_search import FINAL, SEARCH_ROOM, T, begin_search, keep, kept, search_on
-from mlpjit.kernels.stages.stage import DONE, EXTRA_AT, NEED_GRADIENT
+from mlpjit.kernels.stages.stage import DONE, NEED_GRADIENT
+from mlpjit.kernels.tables import TENSOR
 
 # Pairs (s, y) that can be kept. Behind them stand 1 / (s y) of each, how many there are, where the next goes, and
 # gamma = s y / (y y) of the last.
@@ -144,7 +145,7 @@ def lbfgs(
     """
     start, d, before = scratch, offset(scratch, count), offset(scratch, 2 * count)
     search = offset(scratch, 3 * count)
-    alphas, memory = offset(search, SEARCH_ROOM), offset(state, load(tensors, EXTRA_AT))
+    alphas, memory = offset(search, SEARCH_ROOM), offset(state, load(tensors, TENSOR.extra_at))
     pairs, tolerance = int(load(settings, 0)), load(settings, 4)
     if phase == 0:
         newton_direction(count, pairs, grads, memory, d, alphas)

@@ -21,17 +21,8 @@ from mlpjit.kernels.language import (
     store,
 )
 from mlpjit.kernels.stages.declare import wrapper
-from mlpjit.kernels.stages.stage import (
-    AFTER,
-    COLUMNS,
-    DECAYED,
-    DONE,
-    EXTRA_AT,
-    NEED_GRADIENT,
-    OFFSET,
-    ROWS,
-    TENSOR_COLUMNS,
-)
+from mlpjit.kernels.stages.stage import AFTER, DECAYED, DONE, NEED_GRADIENT
+from mlpjit.kernels.tables import TENSOR
 
 
 @wrapper(
@@ -123,8 +114,8 @@ def cautious_wrapper(
             store(scratch, i, load(params, i))
         return DONE
     for t in range(tensor_count):
-        tensor = offset(tensors, t * TENSOR_COLUMNS)
-        at, size = load(tensor, OFFSET), load(tensor, ROWS) * load(tensor, COLUMNS)
+        tensor = offset(tensors, t * len(TENSOR))
+        at, size = load(tensor, TENSOR.at), load(tensor, TENSOR.rows) * load(tensor, TENSOR.columns)
         kept = 0
         for i in range(at, at + size):
             # NaN counts as kept: it must not vanish.
@@ -154,8 +145,8 @@ def mars_wrapper(
     b1 = load(settings, 1)
     share = real(load(settings, 0) * (b1 / (1.0 - b1)))
     for t in range(tensor_count):
-        tensor = offset(tensors, t * TENSOR_COLUMNS)
-        at, size = load(tensor, OFFSET), load(tensor, ROWS) * load(tensor, COLUMNS)
+        tensor = offset(tensors, t * len(TENSOR))
+        at, size = load(tensor, TENSOR.at), load(tensor, TENSOR.rows) * load(tensor, TENSOR.columns)
         for i in range(at, at + size):
             g = load(grads, i)
             store(grads, i, fma(share, g - load(state, i), g))
@@ -217,7 +208,7 @@ def mechanic_wrapper(
             store(given, i, load(grads, i))
     if phase != AFTER:
         return DONE
-    kept, eps, first = offset(state, load(tensors, EXTRA_AT)), load(settings, 1), load(settings, 2)
+    kept, eps, first = offset(state, load(tensors, TENSOR.extra_at)), load(settings, 1), load(settings, 2)
     scales = offset(kept, 3 * BETAS)
     total = 0.0 * eps
     for k in range(BETAS):

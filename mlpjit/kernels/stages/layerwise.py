@@ -15,7 +15,8 @@ params. It changes params and state in place.
 from __future__ import annotations
 
 from mlpjit.kernels.language import Float64, Float64s, Int, Ints, Reals, kernel, load, offset
-from mlpjit.kernels.stages.stage import COLUMNS, DONE, EXTRA_AT, KIND, OFFSET, ROWS, TENSOR_COLUMNS
+from mlpjit.kernels.stages.stage import DONE
+from mlpjit.kernels.tables import TENSOR
 
 
 @kernel
@@ -25,12 +26,12 @@ def layerwise_loop(
 ) -> Int:  # fmt: skip
     """Call the rule for every tensor in turn; where JOINT, once for all."""
     for t in range(1 if JOINT else tensor_count):  # noqa: F821
-        tensor = offset(tensors, t * TENSOR_COLUMNS)
-        at, tall = load(tensor, OFFSET), 1 if JOINT else load(tensor, ROWS)  # noqa: F821
-        draw(settings, SETTINGS, step, at, tall * load(tensor, COLUMNS), scratch)  # noqa: F821
+        tensor = offset(tensors, t * len(TENSOR))
+        at, tall = load(tensor, TENSOR.at), 1 if JOINT else load(tensor, TENSOR.rows)  # noqa: F821
+        draw(settings, SETTINGS, step, at, tall * load(tensor, TENSOR.columns), scratch)  # noqa: F821
         rule(  # noqa: F821
-            step, tall, count if JOINT else load(tensor, COLUMNS), load(tensor, KIND), count,  # noqa: F821
-            offset(params, at), offset(grads, at), offset(state, at), offset(state, load(tensor, EXTRA_AT)), scratch,
-            settings, learning_rate, loss,
+            step, tall, count if JOINT else load(tensor, TENSOR.columns), load(tensor, TENSOR.kind), count,  # noqa: F821
+            offset(params, at), offset(grads, at), offset(state, at), offset(state, load(tensor, TENSOR.extra_at)),
+            scratch, settings, learning_rate, loss,
         )  # fmt: skip
     return DONE

@@ -32,13 +32,10 @@ from mlpjit.kernels.language import (
     pointer,
     real,
 )
-from mlpjit.kernels.tables import WEIGHT
+from mlpjit.kernels.tables import TENSOR, WEIGHT
 
 DONE, NEED_GRADIENT, NEED_LOSS, NEED_HVP, NEED_FACTORS, POINT, SKIP = range(7)
 DECAYED, AFTER, EVALUATE = 500, 1000, -1
-# Columns of the table of tensors: where a tensor begins in the packed buffer, its shape, its kind; where its own part
-# of the optimizer's state begins; and of its layer, counted from `scratch`, where the inputs and the deltas of the
-# batch stand in the workspace, and how far their rows are apart.
 OFFSET, ROWS, COLUMNS, KIND, EXTRA_AT, INPUTS_AT, INPUTS_STRIDE, DELTAS_AT, DELTAS_STRIDE, TENSOR_COLUMNS = range(10)
 PARAMS_APART, GRADS_APART = 0, 1
 
@@ -75,10 +72,10 @@ def elementwise_loop(
     """
     values = rounded(grads, scalars(step, learning_rate, *unpack(settings, SETTINGS)))  # noqa: F821
     for t in range(tensor_count if DECAYS else 1):  # noqa: F821
-        tensor = offset(tensors, t * TENSOR_COLUMNS)
-        first = load(tensor, OFFSET) if DECAYS else 0  # noqa: F821
-        end = first + load(tensor, ROWS) * load(tensor, COLUMNS) if DECAYS else count  # noqa: F821
-        decay = values[-1] if load(tensor, KIND) == WEIGHT else real(0.0)
+        tensor = offset(tensors, t * len(TENSOR))
+        first = load(tensor, TENSOR.at) if DECAYS else 0  # noqa: F821
+        end = first + load(tensor, TENSOR.rows) * load(tensor, TENSOR.columns) if DECAYS else count  # noqa: F821
+        decay = values[-1] if load(tensor, TENSOR.kind) == WEIGHT else real(0.0)
         for i in range(first, end):
             theta = load_apart(params, i, PARAMS_APART)
             kept = load_states(state, count, i, STATES)  # noqa: F821
