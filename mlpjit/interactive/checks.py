@@ -19,7 +19,6 @@ import numpy as np
 from mlpjit.catalogue.registries import optimizers
 from mlpjit.errors import ConfigError
 from mlpjit.extending.declare import plain_scalars
-from mlpjit.kernels import tables
 from mlpjit.kernels.compiler import cache, inspection, jit
 from mlpjit.kernels.compiler.inspection import Finding
 from mlpjit.kernels.entries import Stage
@@ -96,9 +95,6 @@ def _counts(record: Stage) -> Iterator[Finding]:
         yield Finding(record.function, 0, f"uses {outer} of the function around it: define both at the top of the file")
     if len(record.state) > MOST_STATES:
         yield Finding(record.function, 0, f"keeps {len(record.state)} states, at most {MOST_STATES} are possible")
-    if len(record.defaults) > tables.MOST_SETTINGS:
-        most = tables.MOST_SETTINGS
-        yield Finding(record.function, 0, f"has {len(record.defaults)} hyperparameters, at most {most} are possible")
 
 
 def _elementwise(record: Stage, dtypes: Sequence[str]) -> Iterator[Finding]:

@@ -11,10 +11,10 @@ import numpy as np
 from mlpjit.catalogue.registries import losses, normalizations, residuals
 from mlpjit.catalogue.specs import parse_activation, parse_spec, plain
 from mlpjit.errors import ConfigError
-from mlpjit.kernels import tables
 from mlpjit.kernels.network.curvature import hessian_vector_product
 from mlpjit.kernels.network.pairs import plan_curvature
 from mlpjit.kernels.network.passes import backward, output_delta
+from mlpjit.kernels.tables import LAYER, MODE
 from mlpjit.training import linking
 from mlpjit.training.first_parameters import initial_params
 from mlpjit.training.forward import Forward, drawn_masks
@@ -161,7 +161,7 @@ class _Passes(Forward):
         if seed is not None and self.net.dropout:
             rows, dropout = len(self.x), self.net.dropout
             self.masks = drawn_masks(self.space.layers, dropout, rows, seed, step, self.dtype)
-            self.training = tables.TRAINING
+            self.training = MODE.training
 
     def loss(self, targets: np.ndarray) -> float:
         """Return the mean loss; leave delta at the last layer."""
@@ -172,7 +172,7 @@ class _Passes(Forward):
         total = call(
             rows, outputs, predicted.ctypes.data, predicted.shape[1], targets.ctypes.data, settings.ctypes.data, scale
         )
-        if last[tables.ACTIVATION] != 0 or self.net.softmax:
+        if last[LAYER.activation] != 0 or self.net.softmax:
             self.call(output_delta, rows, int(self.net.softmax), last, self.workspace)
         return float(total) / rows
 
@@ -193,7 +193,7 @@ class _Passes(Forward):
         pairs = [linking.normalization(layer.normalization, net.dtype, pairs=True) for layer in net.layout]
         table, size = plan_curvature(self.space.layers, derivatives, pairs, len(self.x), VECTOR[net.dtype])
         loss, tangent = (made(net.loss.name, net.dtype) for made in (linking.loss, linking.loss_tangent))
-        x = self.workspace[int(self.space.layers[0][tables.INPUT_AT]) :]
+        x = self.workspace[int(self.space.layers[0][LAYER.input_at]) :]
         self.call(
             hessian_vector_product, len(self.x), len(net.layout), table, loss.address, tangent.address, self.params,
             moved, x, targets, net.loss_settings, product, aligned(size, net.dtype),

@@ -10,20 +10,15 @@ from mlpjit.errors import ConfigError
 from mlpjit.kernels.entries import Stage
 from mlpjit.kernels.stages.stage import (
     AFTER,
-    COLUMNS,
-    DELTAS_AT,
     DONE,
     EVALUATE,
-    INPUTS_AT,
-    KIND,
     NEED_FACTORS,
     NEED_GRADIENT,
     NEED_HVP,
     NEED_LOSS,
     POINT,
-    ROWS,
 )
-from mlpjit.kernels.tables import WEIGHT
+from mlpjit.kernels.tables import TENSOR, WEIGHT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -157,18 +152,21 @@ class _Buffers:
         import numpy as np
 
         grads, pairs = _asked(self.record, oracles.factors, "factors=")(self.step.params.copy())
-        owners = np.flatnonzero(self.table[:, KIND] == WEIGHT).tolist()
+        owners = np.flatnonzero(self.table[:, TENSOR.kind] == WEIGHT).tolist()
         if self.record.factors and len(pairs) != len(owners):
             raise ConfigError(f"factors: got {len(pairs)} pairs of inputs and deltas for {len(owners)} weight matrices")
         if self.record.factors:
             self.placed = [
-                self._placed(values, number, size, at)
-                for number, pair in zip(owners, pairs, strict=True)
-                for values, size, at in zip(pair, (ROWS, COLUMNS), (INPUTS_AT, DELTAS_AT), strict=True)
+                placed
+                for number, (inputs, deltas) in zip(owners, pairs, strict=True)
+                for placed in (
+                    self._placed(inputs, number, TENSOR.rows, TENSOR.inputs_at, TENSOR.inputs_stride),
+                    self._placed(deltas, number, TENSOR.columns, TENSOR.deltas_at, TENSOR.deltas_stride),
+                )
             ]
         return alike(grads, self.step.params)
 
-    def _placed(self, values: np.ndarray, number: int, size: int, at: int) -> np.ndarray:
+    def _placed(self, values: np.ndarray, number: int, size: int, place_at: int, stride_at: int) -> np.ndarray:
         """Copy a batch's inputs or deltas to padded rows, and write where they stand, counted from the scratch."""
         import numpy as np
 
@@ -181,8 +179,8 @@ class _Buffers:
         stride = padded(width, self.step.dtype)
         made = aligned(rows * stride, self.step.dtype)
         made.reshape(rows, stride)[:, :width] = values
-        place = (made.ctypes.data - self.scratch.ctypes.data) // made.itemsize
-        self.table[number, [at, at + 1]] = place, stride
+        self.table[number, place_at] = (made.ctypes.data - self.scratch.ctypes.data) // made.itemsize
+        self.table[number, stride_at] = stride
         return made
 
 

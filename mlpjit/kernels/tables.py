@@ -1,80 +1,153 @@
-"""Where things stand in the tables and arrays that kernels share with Python."""
+"""Every table that kernels share with Python, declared once: what stands in it, by name.
+
+A kernel reads `load(plan, PLAN.layer_count)`, which compiles to a load at a constant offset; `len(LAYER)` is the width
+of a row. Python fills a table with `filled(PLAN, {...})`, where a name that is missing or unknown is an error. Columns
+that end in `_at` are places: among the packed parameters, or in the workspace; NONE_AT where there is none.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-# Columns of the table of layers (int64). "At" columns are offsets: of the packed parameters, or of the workspace.
-FAN_IN, FAN_OUT, WEIGHT_AT, BIAS_AT, GAMMA_AT, BETA_AT = 0, 1, 2, 3, 4, 5
-INPUT_AT, INPUT_STRIDE, OUTPUT_AT, SLOPE_AT, STRIDE = 6, 7, 8, 9, 10
-PANELS_AT, TRANSPOSED_AT, NORMALIZED_AT, INVERSE_AT, RUNNING_AT, ACTIVATION = 11, 12, 13, 14, 15, 16
-EFFECTIVE_AT = 17
-# Addresses of what a normalization does, 0 for nothing: to W before the products, to z, to delta, to dW.
-REWEIGH, NORMALIZE, NORMALIZE_BACK, REWEIGH_BACK = 18, 19, 20, 21
-# A learned activation: its parameters, and df by them. Where dL/da stays, if a layer needs it. RESIDUAL: what the layer
-# below is added to. MASK: address of the matrix that a and df are multiplied with in training, 0 for none.
-ALPHA_AT, LEARNED_AT, GRADIENT_AT, RESIDUAL, MASK = 22, 23, 24, 25, 26
-LAYER_COLUMNS = 27
+if TYPE_CHECKING:
+    import numpy as np
+
+Table = TypeVar("Table", bound=tuple[int, ...])
 NONE_AT = -1
-NO_SKIP, POST, PRE = 0, 1, 2  # nothing; a = f(z + a_below); a = f(z) + a_below
-# What `training` says of a forward pass: running statistics; those of the batch; these, and dropout.
-EVALUATION, STATISTICS, TRAINING = 0, 1, 2
-
-# The plan of a run (int64). MOMENTUM_AT: which of the numbers a schedule sets before each step, 0 for none.
-(
-    LAYER_COUNT, TENSOR_COUNT, PARAMETERS, STATE_SIZE, RUNNING_SIZE, INPUTS, OUTPUTS, SOFTMAX_OUTPUT,
-    TRAIN_ROWS, VALIDATION_ROWS, TEST_ROWS, BATCH, STEPS_PER_EPOCH, FIRST_STEP, LAST_STEP, EVALUATE_EVERY, CHUNK,
-    SHUFFLE, ORDER_SEED, CLASSIFICATION, LOSS, CLIP, OPTIMIZER, WRAPPER, CLIP_SCRATCH, OPTIMIZER_SCRATCH,
-    WRAPPER_SCRATCH, CURVATURE, LOSS_TANGENT, POINT_STAGE, CLOCK, CLOCK_ID, SCRATCH_AT, TOTAL_STEPS, WIDEST,
-    MOMENTUM_AT, LOSS_SAMPLE, DRAW_SEED, DROPOUT, PLAN_SIZE,
-) = range(40)  # fmt: skip
-
-# Addresses of the arrays of a run (int64). A point to report that differs from the parameters stands one slot behind
-# them, with its own running statistics one slot behind theirs.
-(
-    PARAMS, GRADS, CLIP_STATE, STATE, WRAPPER_STATE, MOMENTS, POINT_MOMENTS, WORKSPACE, X_TRAIN, Y_TRAIN, X_VALIDATION,
-    Y_VALIDATION, X_TEST, Y_TEST, BEST_PARAMS, BEST_MOMENTS, ORDER, LAYERS, TENSORS, NUMBERS, RATES, DECAYS, CARRY,
-    RECORDS, CONTROL, SUMS, CURVATURE_TABLES, CURVATURE_WORKSPACE, MOMENTA, ARRAY_COUNT,
-) = range(30)  # fmt: skip
-
-# The stages of a step, in the order of their columns in the plan (CLIP ..., CLIP_SCRATCH ...) and of their states.
-CLIP_STAGE, OPTIMIZER_STAGE, WRAPPER_STAGE = 0, 1, 2
-
-# Numbers of a run (float64): penalties, decay, settings of the loss, of each stage and of a plateau (factor 0: none is
-# watched), each layer's slope limit.
-L1, L2, DECAY, LOSS_SETTINGS, STAGE_SETTINGS, MOST_SETTINGS, PLATEAU_SETTINGS, NUMBERS_SIZE = 0, 1, 2, 3, 7, 16, 55, 60
-PLATEAU_FACTOR, PLATEAU_PATIENCE, PLATEAU_THRESHOLD, PLATEAU_COOLDOWN, PLATEAU_FINAL = range(55, 60)
-
-# The state that a run carries from piece to piece (float64).
-(
-    STEP, LOSS_SUM, ROWS_SEEN, ROWS_WRITTEN, START_LOSS, TIMES_OVER, BEST_LOSS, BEST_EPOCH, LAST_FINITE_LOSS,
-    GRADIENTS, DIVERGED_STEP, TRAIN_SECONDS, EVALUATE_SECONDS, TEST_LOSS, TEST_SCORE, BEST_TEST_LOSS,
-    BEST_TEST_SCORE, FINAL_TRAIN_LOSS, RATE_FACTOR, PLATEAU_BEST, PLATEAU_BAD, PLATEAU_REST, SKIPPED, CARRY_SIZE,
-) = range(24)  # fmt: skip
-
-# The control array that other threads read and write while a run goes on (int64).
-PROGRESS, STOP, CONTROL_SIZE = 0, 1, 4  # two more hold the clock's answer
-
-# A row of the records (float64): these, then the diagnostics of each layer. The training loss holds the penalties,
-# as the steps saw them; the validation loss does not.
-(
-    RECORD_EPOCH, RECORD_STEP, RECORD_TRAIN_LOSS, RECORD_VALIDATION_LOSS, RECORD_VALIDATION_SCORE, RECORD_HEAD,
-) = range(6)  # fmt: skip
-DIAGNOSTICS = (
-    "gradient_norm", "activation_mean", "activation_std", "dead_fraction", "saturated_fraction", "weight_norm",
-    "update_ratio",
-)  # fmt: skip
-(
-    GRADIENT_NORM, ACTIVATION_MEAN, ACTIVATION_STD, DEAD_FRACTION, SATURATED_FRACTION, WEIGHT_NORM, UPDATE_RATIO,
-    DIAGNOSTIC_COUNT,
-) = range(8)  # fmt: skip
-
-# What a run's call returns.
-RUNNING, FINISHED, DIVERGED, STOPPED = 0, 1, 2, 3
-DIVERGENCE_FACTOR = 10_000
 
 
-WEIGHT, BIAS, GAMMA, BETA, ALPHA = 0, 1, 2, 3, 4
+def numbered(kind: type[Table]) -> Table:
+    """Return a table's columns, numbered in the order in which they are declared."""
+    fields: tuple[str, ...] = kind._fields  # type: ignore[attr-defined]
+    return kind(*range(len(fields)))
+
+
+def filled(table: tuple[int, ...], values: Mapping[str, Any], dtype: str = "int64") -> np.ndarray:
+    """Return a row with these values by column; an array stands for its address. ValueError unless all are named."""
+    import numpy as np
+
+    fields: tuple[str, ...] = table._fields  # type: ignore[attr-defined]
+    missing, unknown = set(fields) - values.keys(), values.keys() - set(fields)
+    if missing or unknown:
+        name = type(table).__name__
+        raise ValueError(f"a row of {name}: missing {sorted(missing)}, unknown {sorted(unknown)}")
+    row = np.empty(len(fields), dtype)
+    for place, name in zip(table, fields, strict=True):
+        value = values[name]
+        row[place] = value.ctypes.data if isinstance(value, np.ndarray) else value
+    return row
+
+
+class Plan(NamedTuple):
+    """What a run is (int64)."""
+
+    layer_count: int
+    tensor_count: int
+    parameters: int
+    running_size: int  # numbers of running statistics
+    inputs: int
+    outputs: int
+    softmax_output: int
+    train_rows: int
+    validation_rows: int
+    test_rows: int
+    batch: int
+    chunk: int  # rows of an evaluation at a time
+    steps_per_epoch: int
+    total_steps: int
+    last_step: int  # where a call ends
+    evaluate_every: int
+    shuffle: int
+    order_seed: int
+    draw_seed: int
+    dropout: int  # the threshold of random bits
+    classification: int
+    # Addresses of functions, 0 for none.
+    loss: int
+    loss_tangent: int
+    loss_sample: int
+    curvature: int
+    clock: int
+    clock_id: int
+    point_stage: int  # which stage reports another point than the parameters, NONE_AT for none
+    momentum_at: int  # which of the optimizer's settings a schedule sets before each step, NONE_AT for none
+    # Places in the workspace, and how wide the widest layer is there.
+    widest: int
+    ones_at: int
+    peaks_at: int  # of each unit of each layer: the largest |df|
+    saturated_at: int  # and how often it was small
+    kept_at: int  # the weights before an update
+    targets_at: int  # the targets of a batch
+
+
+class Array(NamedTuple):
+    """Addresses of the arrays of a run (int64)."""
+
+    params: int
+    grads: int  # and the point to report, while it is evaluated
+    moments: int  # running statistics
+    point_moments: int  # those of the point to report
+    best_params: int
+    best_moments: int
+    workspace: int
+    x_train: int
+    y_train: int
+    x_validation: int
+    y_validation: int
+    x_test: int
+    y_test: int
+    order: int
+    layers: int
+    tensors: int
+    stages: int
+    curvature_layers: int
+    curvature_workspace: int
+    numbers: int
+    loss_settings: int
+    slope_limits: int  # of each layer's activation
+    rates: int
+    decays: int
+    momenta: int
+    carry: int
+    records: int
+    control: int
+    residuals: int  # of each output, summed over a set
+    unit_sums: int  # of each layer, a row of UnitSum
+    spare: int  # a number that nobody reads
+
+
+class Layer(NamedTuple):
+    """A layer (int64)."""
+
+    fan_in: int
+    fan_out: int
+    weight_at: int
+    bias_at: int
+    gamma_at: int
+    beta_at: int
+    alpha_at: int  # the parameters of a learned activation
+    running_at: int
+    input_at: int
+    input_stride: int
+    output_at: int
+    slope_at: int
+    stride: int
+    panels_at: int
+    transposed_at: int
+    effective_at: int
+    normalized_at: int
+    inverse_at: int
+    learned_at: int  # df by the parameters of a learned activation
+    gradient_at: int  # dL/da, where a layer needs it
+    residual: int
+    # Addresses of functions, 0 for none; what a normalization does to W before the products, to z, to delta, to dW.
+    activation: int
+    reweigh: int
+    normalize: int
+    normalize_back: int
+    reweigh_back: int
+    mask: int  # address of the matrix that a and df are multiplied with in training, 0 for none
 
 
 class Tensor(NamedTuple):
@@ -92,4 +165,135 @@ class Tensor(NamedTuple):
     deltas_stride: int
 
 
-TENSOR = Tensor(*range(9))
+class Stage(NamedTuple):
+    """A stage of a step (int64): addresses of its function (0: there is no such stage) and of what is its own."""
+
+    function: int
+    state: int
+    scratch: int
+    settings: int
+    tensors: int
+
+
+class Stages(NamedTuple):
+    """Which stage is which."""
+
+    clip: int
+    optimizer: int
+    wrapper: int
+
+
+class Number(NamedTuple):
+    """Numbers of a run (float64). A plateau's factor is 0 where none is watched."""
+
+    l1: int
+    l2: int
+    decay: int
+    plateau_factor: int
+    plateau_patience: int
+    plateau_threshold: int
+    plateau_cooldown_evaluations: int
+    plateau_final: int
+
+
+class Carry(NamedTuple):
+    """What a run carries from piece to piece (float64)."""
+
+    step: int
+    loss_sum: int
+    rows_seen: int
+    rows_written: int
+    start_loss: int
+    times_over: int
+    best_loss: int
+    best_epoch: int
+    last_finite_loss: int
+    final_train_loss: int
+    gradients: int
+    skipped: int
+    diverged_step: int
+    train_seconds: int
+    evaluate_seconds: int
+    test_loss: int
+    test_score: int
+    best_test_loss: int
+    best_test_score: int
+    rate_factor: int
+    plateau_best: int
+    plateau_bad: int
+    plateau_rest: int
+
+
+class Control(NamedTuple):
+    """What other threads read and write while a run goes on (int64)."""
+
+    progress: int
+    stop: int
+    seconds: int  # the clock's answer, a C timespec: nanoseconds stand behind
+    nanoseconds: int
+
+
+class Head(NamedTuple):
+    """What a row of the records begins with (float64); the records of each layer follow."""
+
+    epoch: int
+    step: int
+    train_loss: int  # with the penalties, as the steps saw it
+    validation_loss: int  # without
+    validation_score: int
+
+
+class UnitSum(NamedTuple):
+    """Sums over the outputs of a layer (float64)."""
+
+    values: int
+    squares: int
+
+
+class Status(NamedTuple):
+    """What a run's call returns."""
+
+    running: int
+    finished: int
+    diverged: int
+    stopped: int
+
+
+class Residual(NamedTuple):
+    """What a layer's skip does: nothing; a = f(z + a_below); a = f(z) + a_below."""
+
+    none: int
+    post: int
+    pre: int
+
+
+class Mode(NamedTuple):
+    """What a forward pass is for: running statistics; those of the batch; these, and dropout."""
+
+    evaluation: int
+    statistics: int
+    training: int
+
+
+class Diagnostic(NamedTuple):
+    """The records of each layer (float64)."""
+
+    gradient_norm: int
+    activation_mean: int
+    activation_std: int
+    dead_fraction: int
+    saturated_fraction: int
+    weight_norm: int
+    update_ratio: int
+
+
+PLAN, ARRAY = numbered(Plan), numbered(Array)
+LAYER, TENSOR = numbered(Layer), numbered(Tensor)
+STAGE, STAGES = numbered(Stage), numbered(Stages)
+NUMBER, CARRY, CONTROL = numbered(Number), numbered(Carry), numbered(Control)
+HEAD, DIAGNOSTIC, UNIT_SUM = numbered(Head), numbered(Diagnostic), numbered(UnitSum)
+STATUS, RESIDUAL, MODE = numbered(Status), numbered(Residual), numbered(Mode)
+DIAGNOSTICS = Diagnostic._fields
+
+DIVERGENCE_FACTOR = 10_000
+WEIGHT, BIAS, GAMMA, BETA, ALPHA = range(5)  # kinds of tensors

@@ -25,7 +25,7 @@ import numpy as np
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError, MlpjitError
 from mlpjit.extending import files as optimizer_files
-from mlpjit.kernels import tables
+from mlpjit.kernels.tables import CONTROL
 from mlpjit.study.pool import Runner
 from mlpjit.training import shape
 from mlpjit.training.result import Control
@@ -44,8 +44,8 @@ class Worker:
 
     def __init__(self, files: Files) -> None:
         with tempfile.NamedTemporaryFile(prefix="mlpjit-control-") as shared:
-            shared.truncate(tables.CONTROL_SIZE * 8)
-            self._map = mmap.mmap(shared.fileno(), tables.CONTROL_SIZE * 8)
+            shared.truncate(len(CONTROL) * 8)
+            self._map = mmap.mmap(shared.fileno(), len(CONTROL) * 8)
             self.control = np.frombuffer(self._map, np.int64)
             self.process = subprocess.Popen([sys.executable, "-c", CODE], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             try:
@@ -167,8 +167,8 @@ def _share(control: Control, shared: np.ndarray, steps: int) -> None:
     own = control.array
     shared[:] = 0
     control.array, control.steps_total = shared, steps
-    if own[tables.STOP]:
-        shared[tables.STOP] = 1
+    if own[CONTROL.stop]:
+        shared[CONTROL.stop] = 1
 
 
 @contextmanager

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from mlpjit.kernels import tables
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.network.dropout import draw_mask, threshold
 from mlpjit.kernels.network.passes import forward, refresh_weights
+from mlpjit.kernels.tables import LAYER, MODE
 from mlpjit.training import linking
 from mlpjit.training.shape import Layer, padded
 from mlpjit.training.workspace import Workspace, aligned, masks_of, plan_workspace
@@ -24,7 +24,7 @@ class Forward:
         self, layers: Sequence[Layer], names: Sequence[str], params: np.ndarray, x: np.ndarray, dtype: str
     ) -> None:
         self.layers, self.dtype, self.softmax = layers, dtype, names[-1] == "softmax"
-        self.training = tables.STATISTICS
+        self.training = MODE.statistics
         self.x, self.params = np.ascontiguousarray(x, dtype), aligned(len(params), dtype)
         self.params[:] = params
         last = len(names) - 1
@@ -33,7 +33,7 @@ class Forward:
         self.workspace = aligned(self.space.size, dtype)
         self.moments = aligned(max(1, self.space.running_size), dtype)
         stride = padded(layers[0].fan_in, dtype)
-        self._rows(int(self.space.layers[0][tables.INPUT_AT]), stride)[:, : layers[0].fan_in] = self.x
+        self._rows(int(self.space.layers[0][LAYER.input_at]), stride)[:, : layers[0].fan_in] = self.x
 
     def _rows(self, at: int, stride: int) -> np.ndarray:
         return self.workspace[at : at + len(self.x) * stride].reshape(len(self.x), stride)
@@ -53,8 +53,8 @@ class Forward:
     def outputs(self) -> np.ndarray:
         """Return the view of the outputs, rows padded."""
         last = self.space.layers[-1]
-        linear = last[tables.ACTIVATION] == 0 and not self.softmax
-        return self._rows(int(last[tables.SLOPE_AT if linear else tables.OUTPUT_AT]), int(last[tables.STRIDE]))
+        linear = last[LAYER.activation] == 0 and not self.softmax
+        return self._rows(int(last[LAYER.slope_at if linear else LAYER.output_at]), int(last[LAYER.stride]))
 
 
 def preactivations(
@@ -73,6 +73,6 @@ def drawn_masks(table: np.ndarray, dropout: float, rows: int, seed: int, step: i
     """Draw the masks of a step for every hidden layer (rows, stride), and put their addresses into the table."""
     masks, call = masks_of(table, rows, dtype), jit.load(draw_mask, dtype).call
     for place, (row, mask) in enumerate(zip(table[:-1], masks, strict=True)):
-        columns, stride = int(row[tables.FAN_OUT]), int(row[tables.STRIDE])
+        columns, stride = int(row[LAYER.fan_out]), int(row[LAYER.stride])
         call(seed, step, place, rows, columns, stride, threshold(dropout), mask.ctypes.data)
     return masks

@@ -108,11 +108,11 @@ def _loss(kind: str, name: str, dtype: str, tangent: bool) -> jit.Compiled:
     return jit.load(made, dtype, names, record.source_hash())
 
 
-def normalization(name: str, dtype: str, pairs: bool = False) -> list[int]:
-    """Return the addresses of what a normalization does to W, z, delta and dW, or of their pairs; 0 for nothing."""
+def normalization(name: str, dtype: str, pairs: bool = False) -> dict[str, int]:
+    """Return the addresses of what a normalization does, or of their pairs, by column; 0 for nothing."""
     record = normalizations[name]
     acts = record.pairs if pairs else record.acts
-    return [0 if each is None else jit.load(each, dtype).address for each in acts]
+    return {act: 0 if each is None else jit.load(each, dtype).address for act, each in acts._asdict().items()}
 
 
 def clipping(name: str, dtype: str) -> jit.Compiled:

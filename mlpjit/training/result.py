@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlpjit.kernels import tables
+from mlpjit.kernels.tables import CONTROL
 
 if TYPE_CHECKING:
     from mlpjit.config.run_config import RunConfig
@@ -52,20 +52,20 @@ class Control:
     """Watches and stops a run from another thread."""
 
     def __init__(self) -> None:
-        self.array = np.zeros(tables.CONTROL_SIZE, np.int64)
+        self.array = np.zeros(len(CONTROL), np.int64)
         self.steps_total = 0
 
     def progress(self) -> tuple[int, int]:
         """Return the steps done and the steps of the whole run."""
-        return int(self.array[tables.PROGRESS]), self.steps_total
+        return int(self.array[CONTROL.progress]), self.steps_total
 
     def stop(self) -> None:
         """Ask the run to return after the step, or the part of an evaluation, that it is in.
 
         Its status is then "stopped". A step on a large batch may take long, and is not cut short.
         """
-        self.array[tables.STOP] = 1
+        self.array[CONTROL.stop] = 1
 
     def go_on(self) -> None:
         """Take back a stop: the run may be advanced again, and ends with the same bits."""
-        self.array[tables.STOP] = 0
+        self.array[CONTROL.stop] = 0

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlpjit.kernels.stages.stage import EXTRA_AT, TENSOR_COLUMNS
-from mlpjit.kernels.tables import BIAS, WEIGHT
+from mlpjit.kernels.tables import BIAS, NONE_AT, TENSOR, WEIGHT, filled
 from mlpjit.training.workspace import aligned
 
 if TYPE_CHECKING:
     from mlpjit.kernels.entries import Rule, Stage
 
+# What a table says of a batch's inputs and deltas where no stage looks at them.
+NOT_PASSED = dict.fromkeys(("inputs_at", "inputs_stride", "deltas_at", "deltas_stride"), NONE_AT)
 # A tensor: rows, columns, kind; one-dimensional ones have one row.
 Tensor = tuple[int, int, int]
 
@@ -56,15 +57,20 @@ def initial_state(
     return packed
 
 
-def tensor_table(record: Stage | None, tensors: Sequence[Tensor]) -> np.ndarray:
-    """Return one row a tensor, int64 (tensors, TENSOR_COLUMNS): offset, shape, kind, where its own state begins."""
-    table = np.zeros((len(tensors), TENSOR_COLUMNS), np.int64)
-    at, own = 0, len(record.state) * parameters(tensors) if record else 0
-    for row, (rows, columns, kind) in zip(table, tensors, strict=True):
-        row[: EXTRA_AT + 1] = at, rows, columns, kind, own
+def tensor_table(
+    record: Stage | None, tensors: Sequence[Tensor], passed: Sequence[Mapping[str, int]] = ()
+) -> np.ndarray:
+    """Return one row a tensor, int64 (tensors, len(TENSOR)): offset, shape, kind, where its own state begins.
+
+    passed: for each tensor where the inputs and the deltas of its layer stand, for stages that read them.
+    """
+    made, at, own = [], 0, len(record.state) * parameters(tensors) if record else 0
+    for (rows, columns, kind), places in zip(tensors, passed or [NOT_PASSED] * len(tensors), strict=True):
+        row = {"at": at, "rows": rows, "columns": columns, "kind": kind, "extra_at": own}
+        made.append(filled(TENSOR, {**row, **places}))
         at += rows * columns
         own += record.extra(rows, columns, kind) if record and record.extra else 0
-    return table
+    return np.stack(made)
 
 
 def settings_of(record: Rule, hyperparameters: Mapping[str, Any], seed: int = 0) -> list[float]:

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlpjit.catalogue.registries import normalizations
-from mlpjit.kernels import tables
+from mlpjit.catalogue.registries import normalizations, residuals
 from mlpjit.kernels.network.pairs import kept_by_normalization
-from mlpjit.kernels.network.residuals import residuals
-from mlpjit.kernels.tables import ALPHA, BETA, BIAS, GAMMA, LAYER_COLUMNS, NONE_AT, WEIGHT
+from mlpjit.kernels.tables import ALPHA, BETA, BIAS, GAMMA, LAYER, NONE_AT, WEIGHT, filled
 from mlpjit.training import linking
 from mlpjit.training.shape import ITEM_BYTES, VECTOR, Layer, padded, parameters_of
 
+COLUMNS = {"W": "weight_at", "b": "bias_at", "gamma": "gamma_at", "beta": "beta_at", "alpha": "alpha_at"}
 KINDS = {"W": WEIGHT, "b": BIAS, "gamma": GAMMA, "beta": BETA, "alpha": ALPHA}
 # The widest layer whose W the forward product reads in place. Copying to panels first pays above it only: batch 64,
 # AMD Zen 4, in place against panels and their copy, us: 256 wide 73 and 77, 512 291 and 325, 1024 1605 and 1411.
@@ -48,52 +47,70 @@ def tensors_of_layers(layers: Sequence[Layer]) -> list[tuple[int, int, int]]:
 
 @dataclass
 class Workspace:
-    """The table of layers (int64), the buffer it points into, and where the scratch begins."""
+    """The table of layers (int64), and how the buffer is divided that it points into.
+
+    places: by the names of the plan, where the parts begin that belong to no layer. stages_at: the scratch of each
+    stage.
+    """
 
     layers: np.ndarray
     size: int
-    scratch_at: int
     widest: int
     running_size: int
+    places: dict[str, int]
     stages_at: list[int]
 
 
-def _take(at: list[int], count: int, dtype: str) -> int:
-    """Reserve `count` numbers, a whole number of vectors; return where they begin."""
-    start = at[0]
-    at[0] += -(-count // VECTOR[dtype]) * VECTOR[dtype]
-    return start
+class _Reserved:
+    """Parts of a buffer one behind the other, a whole number of vectors each."""
+
+    def __init__(self, dtype: str) -> None:
+        self.dtype, self.size = dtype, 0
+
+    def take(self, count: int) -> int:
+        """Reserve `count` numbers; return where they begin."""
+        start = self.size
+        self.size += _whole(count, self.dtype)
+        return start
+
+
+def _whole(count: int, dtype: str) -> int:
+    """Return a count, rounded up to whole vectors."""
+    return -(-count // VECTOR[dtype]) * VECTOR[dtype]
 
 
 def plan_workspace(
-    layers: Sequence[Layer], activations: Sequence[int], rows: int, dtype: str, extra: int = 0,
+    layers: Sequence[Layer], activations: Sequence[int], rows: int, dtype: str, targets: int = 0,
     stages: Sequence[int] = (),
 ) -> Workspace:  # fmt: skip
     """Lay out the buffers for `rows` samples at a time; `activations` are addresses, 0 for a linear layer.
 
-    `extra` numbers are reserved behind the scratch of the diagnostics, then the scratch of each stage.
+    `targets` numbers are reserved for the targets of a batch, then the scratch of each stage.
     """
-    table = np.full((len(layers), LAYER_COLUMNS), NONE_AT, np.int64)
-    at, running = [0], 0
+    reserved, made, running = _Reserved(dtype), [], 0
     stride = padded(layers[0].fan_in, dtype)
-    source = _take(at, rows * stride, dtype)
-    for row, layer, address in zip(table, layers, activations, strict=True):
-        row[tables.INPUT_AT], row[tables.INPUT_STRIDE] = source, stride
-        stride = padded(layer.fan_out, dtype)
-        _layer_row(row, layer, at, rows, dtype)
-        row[tables.ACTIVATION] = address
+    source = reserved.take(rows * stride)
+    for layer, address in zip(layers, activations, strict=True):
+        row = _layer_row(layer, reserved, rows, dtype) | {"activation": address}
+        row |= {"input_at": source, "input_stride": stride}
         if normalizations[layer.normalization].running:
-            row[tables.RUNNING_AT] = running
+            row["running_at"] = running
             running += 2 * layer.fan_out
-        source = int(row[tables.OUTPUT_AT])
-    _take_gradients(table, layers, at, rows, dtype)
+        source, stride = row["output_at"], row["stride"]
+        made.append(filled(LAYER, row))
+    table = np.stack(made)
+    _take_gradients(table, layers, reserved, rows)
     widest = max(padded(layer.fan_out, dtype) for layer in layers)
-    scratch = _take(at, widest * (1 + 2 * len(layers)) + parameters_of(layers) + extra, dtype)
-    stages_at = [_take(at, size, dtype) for size in stages]
-    return Workspace(table, at[0], scratch, widest, running, stages_at)
+    parts = {
+        "ones_at": widest, "peaks_at": len(layers) * widest, "saturated_at": len(layers) * widest,
+        "kept_at": parameters_of(layers), "targets_at": targets,
+    }  # fmt: skip
+    places = {name: reserved.take(count) for name, count in parts.items()}
+    stages_at = [reserved.take(size) for size in stages]
+    return Workspace(table, reserved.size, widest, running, places, stages_at)
 
 
-def _take_gradients(table: np.ndarray, layers: Sequence[Layer], at: list[int], rows: int, dtype: str) -> None:
+def _take_gradients(table: np.ndarray, layers: Sequence[Layer], reserved: _Reserved, rows: int) -> None:
     """Keep dL/da where it is needed: by learned activations, and all the way through a network with skips.
 
     The loss leaves that of the outputs at their place.
@@ -101,40 +118,38 @@ def _take_gradients(table: np.ndarray, layers: Sequence[Layer], at: list[int], r
     skips = any(layer.residual != "none" for layer in layers)
     for row, layer in zip(table[:-1], layers[:-1], strict=True):
         if skips or layer.alpha_at is not None:
-            row[tables.GRADIENT_AT] = _take(at, rows * int(row[tables.STRIDE]), dtype)
+            row[LAYER.gradient_at] = reserved.take(rows * int(row[LAYER.stride]))
     if layers[-1].alpha_at is not None:
-        table[-1, tables.GRADIENT_AT] = table[-1, tables.OUTPUT_AT]
+        table[-1, LAYER.gradient_at] = table[-1, LAYER.output_at]
+
+
+def _layer_row(layer: Layer, reserved: _Reserved, rows: int, dtype: str) -> dict[str, int]:
+    """Return a layer's row but for what depends on the others, and reserve what it keeps."""
+    stride, take = padded(layer.fan_out, dtype), reserved.take
+    acts = linking.normalization(layer.normalization, dtype)
+    places = {name: NONE_AT for name in LAYER._fields if name.endswith("_at")}
+    places |= {"output_at": take(rows * stride), "slope_at": take(rows * stride)}
+    if layer.fan_out > DIRECT_WIDTH or acts["reweigh"]:
+        places["panels_at"] = take(layer.fan_in * _whole(layer.fan_out, dtype))
+    places["transposed_at"] = take(layer.fan_out * _whole(layer.fan_in, dtype))
+    if layer.alpha_at is not None:
+        places["learned_at"] = take(rows * stride)
+    if layer.normalization != "none":
+        kept = kept_by_normalization(rows, layer.fan_out, stride)
+        places |= {"normalized_at": take(kept[0]), "inverse_at": take(kept[1])}
+    if acts["reweigh"]:
+        places["effective_at"] = take(layer.fan_in * layer.fan_out)
+    tensors = {COLUMNS[name]: at for name, (at, _) in layer.tensors().items()}
+    sizes = {"fan_in": layer.fan_in, "fan_out": layer.fan_out, "stride": stride}
+    return {**places, **tensors, **sizes, **acts, "residual": residuals[layer.residual].place, "mask": 0}
 
 
 def masks_of(table: np.ndarray, rows: int, dtype: str) -> list[np.ndarray]:
     """Return a matrix of ones (rows, stride) for each hidden layer, and put its address into the table."""
     found = []
     for row in table[:-1]:
-        stride = int(row[tables.STRIDE])
+        stride = int(row[LAYER.stride])
         found.append(aligned(rows * stride, dtype).reshape(rows, stride))
         found[-1][:] = 1.0
-        row[tables.MASK] = found[-1].ctypes.data
+        row[LAYER.mask] = found[-1].ctypes.data
     return found
-
-
-def _layer_row(row: np.ndarray, layer: Layer, at: list[int], rows: int, dtype: str) -> None:
-    lanes, stride = VECTOR[dtype], padded(layer.fan_out, dtype)
-    row[tables.FAN_IN], row[tables.FAN_OUT], row[tables.STRIDE] = layer.fan_in, layer.fan_out, stride
-    row[tables.WEIGHT_AT], row[tables.BIAS_AT] = layer.weight_at, layer.bias_at
-    row[tables.OUTPUT_AT], row[tables.SLOPE_AT] = (_take(at, rows * stride, dtype) for _ in range(2))
-    wide = -(-layer.fan_out // lanes) * lanes
-    reweighs = normalizations[layer.normalization].acts[0] is not None
-    if layer.fan_out > DIRECT_WIDTH or reweighs:
-        row[tables.PANELS_AT] = _take(at, layer.fan_in * wide, dtype)
-    row[tables.TRANSPOSED_AT] = _take(at, layer.fan_out * -(-layer.fan_in // lanes) * lanes, dtype)
-    row[tables.REWEIGH : tables.REWEIGH_BACK + 1] = linking.normalization(layer.normalization, dtype)
-    for name, place in (("gamma", tables.GAMMA_AT), ("beta", tables.BETA_AT), ("alpha", tables.ALPHA_AT)):
-        row[place] = layer.tensors().get(name, (NONE_AT,))[0]
-    row[tables.RESIDUAL], row[tables.MASK] = residuals[layer.residual].place, 0
-    if layer.alpha_at is not None:
-        row[tables.LEARNED_AT] = _take(at, rows * stride, dtype)
-    if layer.normalization != "none":
-        kept = kept_by_normalization(row, rows)
-        row[tables.NORMALIZED_AT], row[tables.INVERSE_AT] = (_take(at, count, dtype) for count in kept)
-    if reweighs:
-        row[tables.EFFECTIVE_AT] = _take(at, layer.fan_in * layer.fan_out, dtype)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 import mlpjit as mj
-from mlpjit.kernels.stages.stage import TENSOR_COLUMNS
+from mlpjit.kernels.tables import WEIGHT
 from mlpjit.training import linking
+from mlpjit.training.stage_memory import tensor_table
 
 
 class Driver:
@@ -18,7 +19,7 @@ class Driver:
         self.gradient = np.zeros_like(self.theta)
         self._state = np.concatenate([*made.init(self.theta).values.values(), np.zeros(1)])
         self._settings = np.array([*map(float, made.hyperparameters.values()), 0.0])
-        self._tensors = np.array([0, 1, len(self.theta)] + [0] * (TENSOR_COLUMNS - 3), np.int64)
+        self._tensors = tensor_table(made.record, [(1, len(self.theta), WEIGHT)])
         arrays = (self.theta, self.gradient, self._state, self._state, self._settings)
         self._where = [array.ctypes.data for array in arrays]
         self._call = linking.optimizer(name, "float64").call

@@ -16,15 +16,16 @@ from mlpjit.catalogue.datasets import datasets, load
 from mlpjit.catalogue.datasets.scaling import column_sums
 from mlpjit.catalogue.registries import clippings, schedules
 from mlpjit.catalogue.specs import parse_activation
-from mlpjit.kernels import tables as layout
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.run.plateau import watch_plateau
 from mlpjit.kernels.run.steps import batch_gradient, gather_batch
 from mlpjit.kernels.stages.stage import SKIP
+from mlpjit.kernels.tables import CARRY, NUMBER, filled
 from mlpjit.training import linking
 from mlpjit.training.run import Run
 from mlpjit.training.schedule_values import rates as step_rates
 from mlpjit.training.stage_memory import scratch_size, settings_of, state_size, tensor_table, tensors_of
+from mlpjit.training.tables import plateau_numbers
 
 STEPS = (1, 2, 5, 50)
 
@@ -214,13 +215,13 @@ def residual(case: Golden, shared: Arrays) -> Arrays:
 
 def plateau_factors(case: Golden, values: np.ndarray) -> np.ndarray:
     """The factor after each validation loss."""
-    numbers, carry, found = np.zeros(layout.NUMBERS_SIZE), np.zeros(layout.CARRY_SIZE), []
-    given = {**schedules[case.entry].defaults, **case.settings}
-    numbers[layout.PLATEAU_SETTINGS :] = [given[name] for name in schedules[case.entry].watches]
-    carry[[layout.RATE_FACTOR, layout.PLATEAU_BEST]] = 1.0, np.inf
+    given = {"name": case.entry, **schedules[case.entry].defaults, **case.settings}
+    numbers = filled(NUMBER, {"l1": 0.0, "l2": 0.0, "decay": 0.0, **plateau_numbers(given)}, "float64")
+    carry, found = np.zeros(len(CARRY)), []
+    carry[[CARRY.rate_factor, CARRY.plateau_best]] = 1.0, np.inf
     for value in values:
         jit.load(watch_plateau, "float64").call(numbers.ctypes.data, carry.ctypes.data, value)
-        found.append(carry[layout.RATE_FACTOR])
+        found.append(carry[CARRY.rate_factor])
     return np.array(found)
 
 

@@ -12,8 +12,8 @@ import pytest
 from mlpjit.catalogue.registries import losses, optimizers
 from mlpjit.config.run_config import RunConfig
 from mlpjit.interactive.network import Network
-from mlpjit.kernels import tables
 from mlpjit.kernels.arithmetic.random import permutation
+from mlpjit.kernels.tables import ARRAY, CARRY, DIVERGENCE_FACTOR, LAYER, PLAN
 from mlpjit.training import shape
 from mlpjit.training.result import Control
 from mlpjit.training.run import Run, execute, measure_step
@@ -189,7 +189,7 @@ def test_the_test_set_decides_nothing():
     """Test samples so far away that their loss overflows: training and validation never saw them."""
     run = Run(config(dataset="diabetes", hidden=[], learning_rate=0.01, dtype="float64"))
     spoiled = np.full_like(run.data.x_test, 1e200)
-    run.addresses[tables.X_TEST] = spoiled.ctypes.data
+    run.addresses[ARRAY.x_test] = spoiled.ctypes.data
     assert run.advance() == "done"
     assert not np.isfinite(run.result().metrics["test_loss"])
     assert np.isfinite(run.result().metrics["final_validation_loss"])
@@ -211,7 +211,7 @@ def test_a_loss_far_over_its_start_at_two_evaluations_is_divergence():
     losses = result.history["validation_loss"]
     assert result.status == "diverged"
     assert np.isfinite(losses).all()
-    over = losses > tables.DIVERGENCE_FACTOR * losses[0]
+    over = losses > DIVERGENCE_FACTOR * losses[0]
     assert over[-2:].all()
     assert not over[:-2].any()
 
@@ -317,14 +317,14 @@ def test_a_stop_at_any_moment_of_an_evaluation_changes_no_bit(normalization):
     asked = []
 
     def stop_once(clock, out):
-        rows = int(cut.carry[tables.ROWS_WRITTEN]), int(cut.carry[tables.STEP])
+        rows = int(cut.carry[CARRY.rows_written]), int(cut.carry[CARRY.step])
         if rows not in asked:
             asked.append(rows)
             cut.control.stop()
         return 0
 
     callback = CLOCK(stop_once)
-    cut.plan[tables.CLOCK] = ctypes.cast(callback, ctypes.c_void_p).value
+    cut.plan[PLAN.clock] = ctypes.cast(callback, ctypes.c_void_p).value
     stops = 0
     while cut.advance() == "stopped":
         assert len(cut.result().history["epoch"]) == asked[-1][0]
@@ -345,7 +345,7 @@ def test_epoch_0_of_a_normalized_network_is_evaluated_with_its_own_statistics():
     run.advance(1)
     first = run.result().history["activation_std"][0, :2]
     np.testing.assert_allclose(first, 1.0, rtol=0.2)  # eps counts against such small weights
-    assert (run.best_moments[run.table[0, tables.RUNNING_AT] :][9:18] == 1.0).all()
+    assert (run.best_moments[run.table[0, LAYER.running_at] :][9:18] == 1.0).all()
 
 
 def test_parameters_broken_by_the_last_step_are_divergence():

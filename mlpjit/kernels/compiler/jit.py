@@ -28,6 +28,7 @@ from numba.extending import intrinsic
 
 from mlpjit.kernels.compiler import blocks, buffers, chains, simd, state_arrays, sums, tiles  # noqa: F401  (they register)
 from mlpjit.kernels.compiler import cache as disk
+from mlpjit.kernels.compiler.columns import Columns
 from mlpjit.kernels.functions import referenced_names
 from mlpjit.kernels.language import ByDtype, DtypeConstant, InFloat64, Kernel, Pointer, Primitive
 from mlpjit.kernels.sources import Code, bytes_hash, digest, texts
@@ -149,6 +150,8 @@ def _resolve(value: Any, dtype: str) -> Any:
     own = getattr(value, "device_dtype", None)
     if own is not None:
         return _device(value, dtype if own == "caller" else own)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return Columns(value)
     if isinstance(value, tuple) and all(type(item) is float for item in value):
         return tuple(SCALARS[dtype](item) for item in value)
     return SCALARS[dtype](value) if type(value) is float else value

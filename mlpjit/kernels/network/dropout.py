@@ -24,16 +24,7 @@ from mlpjit.kernels.language import (
     select,
     store,
 )
-from mlpjit.kernels.tables import (
-    DROPOUT,
-    FAN_OUT,
-    LAYER_COLUMNS,
-    LAYER_COUNT,
-    LAYERS,
-    MASK,
-    ORDER_SEED,
-    STRIDE,
-)
+from mlpjit.kernels.tables import ARRAY, LAYER, PLAN
 
 DROPOUT_STREAM = STREAMS["dropout"]
 ALL = 1 << 32
@@ -65,11 +56,11 @@ def draw_mask(seed: Int, step: Int, layer: Int, rows: Int, columns: Int, stride:
 @kernel
 def draw_masks(plan: Ints, arrays: Ints, step: Int, rows: Int) -> None:
     """Draw the masks of a step (counted from 1), layer by layer; nothing without dropout."""
-    layers, below = ints(arrays, LAYERS), load(plan, DROPOUT)
-    for l in range(load(plan, LAYER_COUNT) if below > 0 else 0):  # noqa: E741
-        layer = offset(layers, l * LAYER_COLUMNS)
-        if load(layer, MASK) != 0:
+    layers, below = ints(arrays, ARRAY.layers), load(plan, PLAN.dropout)
+    for l in range(load(plan, PLAN.layer_count) if below > 0 else 0):  # noqa: E741
+        layer = offset(layers, l * len(LAYER))
+        if load(layer, LAYER.mask) != 0:
             draw_mask(
-                load(plan, ORDER_SEED), step, l, rows, load(layer, FAN_OUT), load(layer, STRIDE), below,
-                reals(layer, MASK),
+                load(plan, PLAN.order_seed), step, l, rows, load(layer, LAYER.fan_out), load(layer, LAYER.stride),
+                below, reals(layer, LAYER.mask),
             )  # fmt: skip

@@ -7,14 +7,23 @@ derivatives together (`pairs`); `layer` and `moved` are rows of the two tables t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mlpjit.kernels.entries import Rule
 from mlpjit.kernels.language import Int, Ints, Kernel, Reals, pointer
 from mlpjit.registry import Registry
 
-# None where a normalization does nothing: to W before the products, to z, to delta, to dW. In the order of the table.
-Acts = tuple[Kernel | None, Kernel | None, Kernel | None, Kernel | None]
-NOTHING: Acts = (None, None, None, None)
+
+class Acts(NamedTuple):
+    """What a normalization does to W before the products, to z, to delta, to dW: columns of a layer's row."""
+
+    reweigh: Kernel | None = None
+    normalize: Kernel | None = None
+    normalize_back: Kernel | None = None
+    reweigh_back: Kernel | None = None
+
+
+NOTHING = Acts()
 
 
 @dataclass(frozen=True, eq=False)

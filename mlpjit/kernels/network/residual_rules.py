@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlpjit.kernels.entries import Rule
-from mlpjit.kernels.tables import NO_SKIP
+from mlpjit.kernels.tables import RESIDUAL
 from mlpjit.registry import Registry
 
 
 @dataclass(frozen=True, eq=False)
 class Residual(Rule):
-    """A connection; `place` says where `passes` adds the layer below: NO_SKIP, POST or PRE."""
+    """A connection; `place` says where `passes` adds the layer below, one of `tables.RESIDUAL`."""
 
-    place: int = NO_SKIP
+    place: int = RESIDUAL.none
 
 
 residuals: Registry[Residual] = Registry("residual")

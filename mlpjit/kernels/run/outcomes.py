@@ -34,52 +34,7 @@ from mlpjit.kernels.run.steps import (
     record_row,
     write_point,
 )
-from mlpjit.kernels.tables import (
-    BEST_EPOCH,
-    BEST_LOSS,
-    BEST_MOMENTS,
-    BEST_PARAMS,
-    BEST_TEST_LOSS,
-    CARRY,
-    CHUNK,
-    DIVERGED,
-    DIVERGENCE_FACTOR,
-    FINISHED,
-    GRADS,
-    LAYER_COUNT,
-    LAYERS,
-    MOMENTS,
-    NUMBERS,
-    OUTPUTS,
-    PARAMETERS,
-    PARAMS,
-    PLATEAU_FACTOR,
-    POINT_MOMENTS,
-    RECORD_EPOCH,
-    RECORD_STEP,
-    RECORD_TRAIN_LOSS,
-    RECORD_VALIDATION_LOSS,
-    RECORD_VALIDATION_SCORE,
-    ROWS_WRITTEN,
-    RUNNING,
-    RUNNING_SIZE,
-    START_LOSS,
-    STOPPED,
-    SUMS,
-    TEST_LOSS,
-    TEST_ROWS,
-    TIMES_OVER,
-    TOTAL_STEPS,
-    TRAIN_ROWS,
-    VALIDATION_ROWS,
-    WORKSPACE,
-    X_TEST,
-    X_TRAIN,
-    X_VALIDATION,
-    Y_TEST,
-    Y_TRAIN,
-    Y_VALIDATION,
-)
+from mlpjit.kernels.tables import ARRAY, CARRY, DIVERGENCE_FACTOR, HEAD, MODE, NUMBER, PLAN, STATUS
 
 
 @device
@@ -88,37 +43,50 @@ def finite(x):
     return x - x == 0.0
 
 
+@device
+def refresh_all(plan, arrays, params):
+    """Have the weights of some parameters ready for an evaluation."""
+    layers, workspace = ints(arrays, ARRAY.layers), reals(arrays, ARRAY.workspace)
+    refresh_weights(load(plan, PLAN.chunk), load(plan, PLAN.layer_count), layers, params, workspace)
+
+
 @kernel
-def evaluate_test(plan: Ints, arrays: Ints, params: Reals, moments: Reals, place: Int) -> None:
-    """Evaluate the test set at some parameters; its loss and score go to carry[place] and behind."""
-    carry, workspace = float64s(arrays, CARRY), reals(arrays, WORKSPACE)
-    refresh_weights(load(plan, CHUNK), load(plan, LAYER_COUNT), ints(arrays, LAYERS), params, workspace)
-    x, y, score = reals(arrays, X_TEST), reals(arrays, Y_TEST), offset(carry, place + 1)
-    value = evaluate(plan, arrays, 0, params, moments, load(plan, TEST_ROWS), x, y, 0, score, score)
-    store(carry, place, value)
+def evaluate_test(plan: Ints, arrays: Ints, params: Reals, moments: Reals, loss: Int, score: Int) -> None:
+    """Evaluate the test set at some parameters; its loss and score go to these places of the carry."""
+    carry, x, y = float64s(arrays, ARRAY.carry), reals(arrays, ARRAY.x_test), reals(arrays, ARRAY.y_test)
+    refresh_all(plan, arrays, params)
+    found = offset(carry, score)
+    value = evaluate(plan, arrays, MODE.evaluation, params, moments, load(plan, PLAN.test_rows), x, y, 0, found, found)
+    store(carry, loss, value)
 
 
 @kernel
 def settle_point(plan: Ints, arrays: Ints, step: Int) -> Int:
-    """Have the point to report ready after some steps: return the slots' shift, 0 for the parameters themselves.
+    """Have the point to report ready after some steps; return 0 where it is the parameters themselves.
 
     Of another point (it stands where the gradients were) batch normalization has no running statistics: they are
     estimated anew by one pass over the training set, starting from those of the parameters.
     """
     if step == 0 or write_point(plan, arrays, step) == 0:
         return 0
-    moments, rows = reals(arrays, POINT_MOMENTS), load(plan, TRAIN_ROWS)
-    if load(plan, RUNNING_SIZE) > 0:
-        copy_reals(load(plan, RUNNING_SIZE), reals(arrays, MOMENTS), moments)
-        params, spare = reals(arrays, GRADS), offset(float64s(arrays, SUMS), load(plan, OUTPUTS))
-        refresh_weights(
-            load(plan, CHUNK), load(plan, LAYER_COUNT), ints(arrays, LAYERS), params, reals(arrays, WORKSPACE)
-        )
+    moments, rows = reals(arrays, ARRAY.point_moments), load(plan, PLAN.train_rows)
+    if load(plan, PLAN.running_size) > 0:
+        copy_reals(load(plan, PLAN.running_size), reals(arrays, ARRAY.moments), moments)
+        params, spare = reals(arrays, ARRAY.grads), float64s(arrays, ARRAY.spare)
+        refresh_all(plan, arrays, params)
         # A single sample has no variance.
-        rows -= 1 if rows % load(plan, CHUNK) == 1 else 0
-        x, y = reals(arrays, X_TRAIN), reals(arrays, Y_TRAIN)
-        evaluate(plan, arrays, 1, params, moments, rows, x, y, 0, spare, spare)
+        rows -= 1 if rows % load(plan, PLAN.chunk) == 1 else 0
+        x, y = reals(arrays, ARRAY.x_train), reals(arrays, ARRAY.y_train)
+        evaluate(plan, arrays, MODE.statistics, params, moments, rows, x, y, 0, spare, spare)
     return 1
+
+
+@device
+def reported(arrays, point):
+    """Return the point to report and its running statistics, as `settle_point` has left them."""
+    if point != 0:
+        return reals(arrays, ARRAY.grads), reals(arrays, ARRAY.point_moments)
+    return reals(arrays, ARRAY.params), reals(arrays, ARRAY.moments)
 
 
 @kernel
@@ -127,40 +95,40 @@ def evaluate_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int, train_loss: 
 
     Where a stop came in between return STOPPED with the row not counted: it is to be done again.
     """
-    carry, point = float64s(arrays, CARRY), settle_point(plan, arrays, step)
-    params, moments = reals(arrays, PARAMS + point), reals(arrays, MOMENTS + point)
-    written = int(load(carry, ROWS_WRITTEN))
+    carry, point = float64s(arrays, ARRAY.carry), settle_point(plan, arrays, step)
+    params, moments = reported(arrays, point)
+    written = int(load(carry, CARRY.rows_written))
     row = record_row(plan, arrays, written)
-    refresh_weights(load(plan, CHUNK), load(plan, LAYER_COUNT), ints(arrays, LAYERS), params, reals(arrays, WORKSPACE))
-    x, y = reals(arrays, X_VALIDATION), reals(arrays, Y_VALIDATION)
-    score = offset(row, RECORD_VALIDATION_SCORE)
+    refresh_all(plan, arrays, params)
+    x, y = reals(arrays, ARRAY.x_validation), reals(arrays, ARRAY.y_validation)
+    score = offset(row, HEAD.validation_score)
     # Before the first step running statistics are 0 and 1 and say nothing: epoch 0 uses the samples' own. What that
     # moves is then overwritten by the first copy of the best.
-    start, spare = 1 if epoch == 0 else 0, reals(arrays, BEST_MOMENTS)
+    start, spare = MODE.statistics if epoch == 0 else MODE.evaluation, reals(arrays, ARRAY.best_moments)
     used = spare if epoch == 0 else moments
-    value = evaluate(plan, arrays, start, params, used, load(plan, VALIDATION_ROWS), x, y, 1, row, score)
+    value = evaluate(plan, arrays, start, params, used, load(plan, PLAN.validation_rows), x, y, 1, row, score)
     if stop_asked(arrays) != 0:
-        return STOPPED
-    store(row, RECORD_EPOCH, float64(epoch))
-    store(row, RECORD_STEP, float64(step))
-    store(row, RECORD_TRAIN_LOSS, train_loss)
-    store(row, RECORD_VALIDATION_LOSS, value)
-    advance(carry, ROWS_WRITTEN, 1.0 * float64(1))
-    count = load(plan, PARAMETERS)
+        return STATUS.stopped
+    store(row, HEAD.epoch, float64(epoch))
+    store(row, HEAD.step, float64(step))
+    store(row, HEAD.train_loss, train_loss)
+    store(row, HEAD.validation_loss, value)
+    advance(carry, CARRY.rows_written, 1.0 * float64(1))
+    count = load(plan, PLAN.parameters)
     if not finite(value) or not finite(dot(params, params, count)):
-        return DIVERGED
+        return STATUS.diverged
     if epoch == 0:
-        store(carry, START_LOSS, value)
-    elif load(float64s(arrays, NUMBERS), PLATEAU_FACTOR) != 0.0:
-        watch_plateau(float64s(arrays, NUMBERS), carry, value)
-    over = value > DIVERGENCE_FACTOR * load(carry, START_LOSS)
-    store(carry, TIMES_OVER, load(carry, TIMES_OVER) + 1.0 if over else float64(0))
-    if epoch == 0 or value < load(carry, BEST_LOSS):
-        store(carry, BEST_LOSS, value)
-        store(carry, BEST_EPOCH, float64(epoch))
-        copy_reals(count, params, reals(arrays, BEST_PARAMS))
-        copy_reals(load(plan, RUNNING_SIZE), moments, reals(arrays, BEST_MOMENTS))
-    return DIVERGED if load(carry, TIMES_OVER) >= 2.0 else RUNNING
+        store(carry, CARRY.start_loss, value)
+    elif load(float64s(arrays, ARRAY.numbers), NUMBER.plateau_factor) != 0.0:
+        watch_plateau(float64s(arrays, ARRAY.numbers), carry, value)
+    over = value > DIVERGENCE_FACTOR * load(carry, CARRY.start_loss)
+    store(carry, CARRY.times_over, load(carry, CARRY.times_over) + 1.0 if over else float64(0))
+    if epoch == 0 or value < load(carry, CARRY.best_loss):
+        store(carry, CARRY.best_loss, value)
+        store(carry, CARRY.best_epoch, float64(epoch))
+        copy_reals(count, params, reals(arrays, ARRAY.best_params))
+        copy_reals(load(plan, PLAN.running_size), moments, reals(arrays, ARRAY.best_moments))
+    return STATUS.diverged if load(carry, CARRY.times_over) >= 2.0 else STATUS.running
 
 
 @kernel
@@ -169,10 +137,10 @@ def finish(plan: Ints, arrays: Ints) -> Int:
 
     STOPPED where a stop came in between: it is to be done again.
     """
-    point = settle_point(plan, arrays, load(plan, TOTAL_STEPS))
-    params = reals(arrays, PARAMS + point)
-    evaluate_test(plan, arrays, params, reals(arrays, MOMENTS + point), TEST_LOSS)
-    evaluate_test(plan, arrays, reals(arrays, BEST_PARAMS), reals(arrays, BEST_MOMENTS), BEST_TEST_LOSS)
+    params, moments = reported(arrays, settle_point(plan, arrays, load(plan, PLAN.total_steps)))
+    best, best_moments = reals(arrays, ARRAY.best_params), reals(arrays, ARRAY.best_moments)
+    evaluate_test(plan, arrays, params, moments, CARRY.test_loss, CARRY.test_score)
+    evaluate_test(plan, arrays, best, best_moments, CARRY.best_test_loss, CARRY.best_test_score)
     if stop_asked(arrays) != 0:
-        return STOPPED
-    return FINISHED if finite(dot(params, params, load(plan, PARAMETERS))) else DIVERGED
+        return STATUS.stopped
+    return STATUS.finished if finite(dot(params, params, load(plan, PLAN.parameters))) else STATUS.diverged

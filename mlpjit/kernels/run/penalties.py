@@ -23,21 +23,20 @@ from mlpjit.kernels.language import (
     select,
     store,
 )
-from mlpjit.kernels.stages.stage import COLUMNS, KIND, OFFSET, ROWS, TENSOR_COLUMNS
-from mlpjit.kernels.tables import GRADS, L1, L2, NUMBERS, PARAMS, TENSOR_COUNT, TENSORS, WEIGHT
+from mlpjit.kernels.tables import ARRAY, NUMBER, PLAN, TENSOR, WEIGHT
 
 
 @kernel
 def penalty(plan: Ints, arrays: Ints, differentiate: Int) -> Float64:
     """Return l1 sum |W| + l2/2 |W|^2 over all weight matrices and, with `differentiate`, add the gradient."""
-    numbers, tensors = float64s(arrays, NUMBERS), ints(arrays, TENSORS)
-    l1, l2, total = load(numbers, L1), load(numbers, L2), float64(0)
-    for t in range(load(plan, TENSOR_COUNT) if l1 != 0.0 or l2 != 0.0 else 0):
-        tensor = offset(tensors, t * TENSOR_COLUMNS)
-        if load(tensor, KIND) == WEIGHT:
-            size = load(tensor, ROWS) * load(tensor, COLUMNS)
-            w, g = offset(reals(arrays, PARAMS), load(tensor, OFFSET)), reals(arrays, GRADS)
-            g = offset(g, load(tensor, OFFSET))
+    numbers, tensors = float64s(arrays, ARRAY.numbers), ints(arrays, ARRAY.tensors)
+    l1, l2, total = load(numbers, NUMBER.l1), load(numbers, NUMBER.l2), float64(0)
+    for t in range(load(plan, PLAN.tensor_count) if l1 != 0.0 or l2 != 0.0 else 0):
+        tensor = offset(tensors, t * len(TENSOR))
+        if load(tensor, TENSOR.kind) == WEIGHT:
+            size = load(tensor, TENSOR.rows) * load(tensor, TENSOR.columns)
+            w, g = offset(reals(arrays, ARRAY.params), load(tensor, TENSOR.at)), reals(arrays, ARRAY.grads)
+            g = offset(g, load(tensor, TENSOR.at))
             if l1 != 0.0:
                 total += l1 * sum_of_sizes(size, w)
             if l1 != 0.0 and differentiate != 0:
@@ -60,21 +59,21 @@ def add_signs(count: Int, factor: Real, x: Reals, y: Reals) -> None:
 @kernel
 def penalty_curvature(plan: Ints, arrays: Ints, vector: Reals, result: Reals) -> None:
     """Add the penalties' part of the Hessian times a vector: l2 of the weights' entries."""
-    tensors, l2 = ints(arrays, TENSORS), load(float64s(arrays, NUMBERS), L2)
-    for t in range(load(plan, TENSOR_COUNT) if l2 != 0.0 else 0):
-        tensor = offset(tensors, t * TENSOR_COLUMNS)
-        if load(tensor, KIND) == WEIGHT:
-            at, size = load(tensor, OFFSET), load(tensor, ROWS) * load(tensor, COLUMNS)
+    tensors, l2 = ints(arrays, ARRAY.tensors), load(float64s(arrays, ARRAY.numbers), NUMBER.l2)
+    for t in range(load(plan, PLAN.tensor_count) if l2 != 0.0 else 0):
+        tensor = offset(tensors, t * len(TENSOR))
+        if load(tensor, TENSOR.kind) == WEIGHT:
+            at, size = load(tensor, TENSOR.at), load(tensor, TENSOR.rows) * load(tensor, TENSOR.columns)
             add_multiple(size, real(l2), offset(vector, at), offset(result, at))
 
 
 @kernel
 def decay_weights(plan: Ints, arrays: Ints, amount: Float64) -> None:
     """W -= amount W for every weight matrix (Loshchilov & Hutter 2019, arXiv:1711.05101)."""
-    tensors = ints(arrays, TENSORS)
-    for t in range(load(plan, TENSOR_COUNT)):
-        tensor = offset(tensors, t * TENSOR_COLUMNS)
-        if load(tensor, KIND) == WEIGHT:
-            w = offset(reals(arrays, PARAMS), load(tensor, OFFSET))
-            for i in range(load(tensor, ROWS) * load(tensor, COLUMNS)):
+    tensors = ints(arrays, ARRAY.tensors)
+    for t in range(load(plan, PLAN.tensor_count)):
+        tensor = offset(tensors, t * len(TENSOR))
+        if load(tensor, TENSOR.kind) == WEIGHT:
+            w = offset(reals(arrays, ARRAY.params), load(tensor, TENSOR.at))
+            for i in range(load(tensor, TENSOR.rows) * load(tensor, TENSOR.columns)):
                 store(w, i, load(w, i) - real(amount) * load(w, i))

@@ -7,36 +7,26 @@ Keras count one evaluation less: their patience p is p - 1 here.
 from __future__ import annotations
 
 from mlpjit.kernels.language import Float64, Float64s, float64, kernel, load, store
-from mlpjit.kernels.tables import (
-    PLATEAU_BAD,
-    PLATEAU_BEST,
-    PLATEAU_COOLDOWN,
-    PLATEAU_FACTOR,
-    PLATEAU_FINAL,
-    PLATEAU_PATIENCE,
-    PLATEAU_REST,
-    PLATEAU_THRESHOLD,
-    RATE_FACTOR,
-)
+from mlpjit.kernels.tables import CARRY, NUMBER
 
 
 @kernel
 def watch_plateau(numbers: Float64s, carry: Float64s, value: Float64) -> None:
-    """Lower carry[RATE_FACTOR] where more than `patience` evaluations in a row have brought nothing.
+    """Lower the rate's factor where more than `patience` evaluations in a row have brought nothing.
 
     An evaluation counts as bad unless value < best (1 - threshold). After a reduction `cooldown` evaluations are not
     counted. The factor never falls below `final`.
     """
-    bad = load(carry, PLATEAU_BAD) + 1.0
-    if value < load(carry, PLATEAU_BEST) * (1.0 - load(numbers, PLATEAU_THRESHOLD)):
-        store(carry, PLATEAU_BEST, value)
+    bad = load(carry, CARRY.plateau_bad) + 1.0
+    if value < load(carry, CARRY.plateau_best) * (1.0 - load(numbers, NUMBER.plateau_threshold)):
+        store(carry, CARRY.plateau_best, value)
         bad = float64(0)
-    if load(carry, PLATEAU_REST) > 0.0:
-        store(carry, PLATEAU_REST, load(carry, PLATEAU_REST) - 1.0)
+    if load(carry, CARRY.plateau_rest) > 0.0:
+        store(carry, CARRY.plateau_rest, load(carry, CARRY.plateau_rest) - 1.0)
         bad = float64(0)
-    if bad > load(numbers, PLATEAU_PATIENCE):
-        lowered = load(carry, RATE_FACTOR) * load(numbers, PLATEAU_FACTOR)
-        store(carry, RATE_FACTOR, max(lowered, load(numbers, PLATEAU_FINAL)))
-        store(carry, PLATEAU_REST, load(numbers, PLATEAU_COOLDOWN))
+    if bad > load(numbers, NUMBER.plateau_patience):
+        lowered = load(carry, CARRY.rate_factor) * load(numbers, NUMBER.plateau_factor)
+        store(carry, CARRY.rate_factor, max(lowered, load(numbers, NUMBER.plateau_final)))
+        store(carry, CARRY.plateau_rest, load(numbers, NUMBER.plateau_cooldown_evaluations))
         bad = float64(0)
-    store(carry, PLATEAU_BAD, bad)
+    store(carry, CARRY.plateau_bad, bad)

@@ -34,42 +34,7 @@ from mlpjit.kernels.run.steps import (
     record_row,
     take_step,
 )
-from mlpjit.kernels.tables import (
-    BATCH,
-    CARRY,
-    CLOCK,
-    CLOCK_ID,
-    CONTROL,
-    DIAGNOSTIC_COUNT,
-    DIVERGED,
-    DIVERGED_STEP,
-    EVALUATE_EVERY,
-    EVALUATE_SECONDS,
-    FINAL_TRAIN_LOSS,
-    GRADIENT_NORM,
-    LAST_FINITE_LOSS,
-    LAST_STEP,
-    LAYER_COUNT,
-    LOSS_SUM,
-    ORDER,
-    ORDER_SEED,
-    PROGRESS,
-    RECORD_HEAD,
-    ROWS_SEEN,
-    ROWS_WRITTEN,
-    RUNNING,
-    SHUFFLE,
-    SKIPPED,
-    STEP,
-    STEPS_PER_EPOCH,
-    STOP,
-    STOPPED,
-    TOTAL_STEPS,
-    TRAIN_ROWS,
-    TRAIN_SECONDS,
-    UPDATE_RATIO,
-    WEIGHT_NORM,
-)
+from mlpjit.kernels.tables import ARRAY, CARRY, CONTROL, DIAGNOSTIC, HEAD, PLAN, STATUS
 
 
 @pointer
@@ -80,19 +45,19 @@ def call_clock(clock: Int, out: Ints) -> Int:
 @device
 def now(plan, control):
     """Return the monotonic clock in seconds; 0 where there is none."""
-    if load(plan, CLOCK) == 0:
+    if load(plan, PLAN.clock) == 0:
         return 0.0 * float64(1)
-    out = offset(control, 2)
-    call_clock(load(plan, CLOCK), load(plan, CLOCK_ID), out)
-    return float64(load(out, 0)) + 1e-9 * float64(load(out, 1))
+    out = offset(control, CONTROL.seconds)
+    call_clock(load(plan, PLAN.clock), load(plan, PLAN.clock_id), out)
+    return float64(load(control, CONTROL.seconds)) + 1e-9 * float64(load(control, CONTROL.nanoseconds))
 
 
 @device
 def make_order(plan, arrays, epoch):
     """Write the order in which an epoch visits the samples; it depends on the seed and the epoch alone."""
-    order, rows = ints(arrays, ORDER), load(plan, TRAIN_ROWS)
-    if load(plan, SHUFFLE) != 0:
-        fill_permutation(load(plan, ORDER_SEED), ORDER_STREAM, epoch, rows, order)
+    order, rows = ints(arrays, ARRAY.order), load(plan, PLAN.train_rows)
+    if load(plan, PLAN.shuffle) != 0:
+        fill_permutation(load(plan, PLAN.order_seed), ORDER_STREAM, epoch, rows, order)
     else:
         for i in range(rows):
             store(order, i, i)
@@ -101,38 +66,38 @@ def make_order(plan, arrays, epoch):
 @device
 def batch_rows(plan, batch):
     """Return the size of a batch of the epoch: the last takes what is left."""
-    last = batch == load(plan, STEPS_PER_EPOCH) - 1
-    return load(plan, TRAIN_ROWS) - batch * load(plan, BATCH) if last else load(plan, BATCH)
+    last = batch == load(plan, PLAN.steps_per_epoch) - 1
+    return load(plan, PLAN.train_rows) - batch * load(plan, PLAN.batch) if last else load(plan, PLAN.batch)
 
 
 @device
 def rows_owed(plan, done):
     """Return how many rows of the records are due after `done` steps: epoch 0, every few epochs, the last one."""
-    epoch, every = done // load(plan, STEPS_PER_EPOCH), load(plan, EVALUATE_EVERY)
-    late = 1 if done == load(plan, TOTAL_STEPS) and epoch % every != 0 else 0
+    epoch, every = done // load(plan, PLAN.steps_per_epoch), load(plan, PLAN.evaluate_every)
+    late = 1 if done == load(plan, PLAN.total_steps) and epoch % every != 0 else 0
     return 1 + epoch // every + late
 
 
 @device
 def close_epoch(carry):
     """Set the epoch's training loss, the mean over its samples, and begin the next."""
-    store(carry, FINAL_TRAIN_LOSS, load(carry, LOSS_SUM) / load(carry, ROWS_SEEN))
-    store(carry, LOSS_SUM, float64(0))
-    store(carry, ROWS_SEEN, float64(0))
+    store(carry, CARRY.final_train_loss, load(carry, CARRY.loss_sum) / load(carry, CARRY.rows_seen))
+    store(carry, CARRY.loss_sum, float64(0))
+    store(carry, CARRY.rows_seen, float64(0))
 
 
 @kernel
 def report(plan: Ints, arrays: Ints, done: Int, last: Int) -> Int:
     """Evaluate after `done` steps: an epoch, or with `last` the test set; return the run's status."""
-    carry, control = float64s(arrays, CARRY), ints(arrays, CONTROL)
-    before, epoch = now(plan, control), done // load(plan, STEPS_PER_EPOCH)
+    carry, control = float64s(arrays, ARRAY.carry), ints(arrays, ARRAY.control)
+    before, epoch = now(plan, control), done // load(plan, PLAN.steps_per_epoch)
     if last != 0:
         status = finish(plan, arrays)
     else:
-        status = evaluate_epoch(plan, arrays, epoch, done, load(carry, FINAL_TRAIN_LOSS))
-    if status == DIVERGED:
-        store(carry, DIVERGED_STEP, float64(done))
-    advance(carry, EVALUATE_SECONDS, now(plan, control) - before)
+        status = evaluate_epoch(plan, arrays, epoch, done, load(carry, CARRY.final_train_loss))
+    if status == STATUS.diverged:
+        store(carry, CARRY.diverged_step, float64(done))
+    advance(carry, CARRY.evaluate_seconds, now(plan, control) - before)
     return status
 
 
@@ -146,12 +111,12 @@ def record_of(plan, step):
 @kernel
 def repeat_step(plan: Ints, arrays: Ints, source: Int, target: Int) -> None:
     """Give a row of the records what another says of the step: norms of gradients and weights, and update ratios."""
-    for l in range(load(plan, LAYER_COUNT)):  # noqa: E741
-        at = RECORD_HEAD + l * DIAGNOSTIC_COUNT
+    for l in range(load(plan, PLAN.layer_count)):  # noqa: E741
+        at = len(HEAD) + l * len(DIAGNOSTIC)
         given, into = offset(record_row(plan, arrays, source), at), offset(record_row(plan, arrays, target), at)
-        store(into, GRADIENT_NORM, load(given, GRADIENT_NORM))
-        store(into, WEIGHT_NORM, load(given, WEIGHT_NORM))
-        store(into, UPDATE_RATIO, load(given, UPDATE_RATIO))
+        store(into, DIAGNOSTIC.gradient_norm, load(given, DIAGNOSTIC.gradient_norm))
+        store(into, DIAGNOSTIC.weight_norm, load(given, DIAGNOSTIC.weight_norm))
+        store(into, DIAGNOSTIC.update_ratio, load(given, DIAGNOSTIC.update_ratio))
 
 
 @kernel
@@ -160,27 +125,27 @@ def make_step(plan: Ints, arrays: Ints, done: Int) -> Int:
 
     The epoch's training loss is the mean over the samples whose loss was finite: NaN where there were none.
     """
-    carry, per_epoch = float64s(arrays, CARRY), load(plan, STEPS_PER_EPOCH)
-    batch, skipped = done % per_epoch, load(carry, SKIPPED)
+    carry, per_epoch = float64s(arrays, ARRAY.carry), load(plan, PLAN.steps_per_epoch)
+    batch, skipped = done % per_epoch, load(carry, CARRY.skipped)
     rows = batch_rows(plan, batch)
-    gather_batch(plan, arrays, batch * load(plan, BATCH), rows)
+    gather_batch(plan, arrays, batch * load(plan, PLAN.batch), rows)
     draw_masks(plan, arrays, done + 1, rows)
     row = record_of(plan, done + 1)
     value = take_step(plan, arrays, done + 1, rows, 0 if done == 0 else row)
     if done == 0 and row > 0:
         repeat_step(plan, arrays, 0, row)
-    store(carry, STEP, float64(done + 1))
-    store(ints(arrays, CONTROL), PROGRESS, done + 1)
+    store(carry, CARRY.step, float64(done + 1))
+    store(ints(arrays, ARRAY.control), CONTROL.progress, done + 1)
     if finite(value):
-        store(carry, LAST_FINITE_LOSS, value)
-        advance(carry, LOSS_SUM, value * rows)
-        advance(carry, ROWS_SEEN, float64(rows))
-    elif load(carry, SKIPPED) == skipped:
-        store(carry, DIVERGED_STEP, float64(done + 1))
-        return DIVERGED
+        store(carry, CARRY.last_finite_loss, value)
+        advance(carry, CARRY.loss_sum, value * rows)
+        advance(carry, CARRY.rows_seen, float64(rows))
+    elif load(carry, CARRY.skipped) == skipped:
+        store(carry, CARRY.diverged_step, float64(done + 1))
+        return STATUS.diverged
     if batch == per_epoch - 1:
         close_epoch(carry)
-    return RUNNING
+    return STATUS.running
 
 
 @kernel
@@ -190,26 +155,26 @@ def train(plan: Ints, arrays: Ints) -> Int:
     The stop flag is read before each step and before each chunk of an evaluation. A step is never cut: with the whole
     training set as one batch a stop waits for all of it. An evaluation that was cut is made again by the next call.
     """
-    carry, control = float64s(arrays, CARRY), ints(arrays, CONTROL)
-    begun, evaluated = now(plan, control), load(carry, EVALUATE_SECONDS)
-    status, ordered = RUNNING, -1
-    done = int(load(carry, STEP))
-    while status == RUNNING:
-        if load(carry, ROWS_WRITTEN) < float64(rows_owed(plan, done)):
+    carry, control = float64s(arrays, ARRAY.carry), ints(arrays, ARRAY.control)
+    begun, evaluated = now(plan, control), load(carry, CARRY.evaluate_seconds)
+    status, ordered = STATUS.running, -1
+    done = int(load(carry, CARRY.step))
+    while status == STATUS.running:
+        if load(carry, CARRY.rows_written) < float64(rows_owed(plan, done)):
             status = report(plan, arrays, done, 0)
-        elif done >= load(plan, LAST_STEP):
+        elif done >= load(plan, PLAN.last_step):
             break
-        elif load(control, STOP) != 0:
-            status = STOPPED
+        elif load(control, CONTROL.stop) != 0:
+            status = STATUS.stopped
         else:
-            epoch = done // load(plan, STEPS_PER_EPOCH)
+            epoch = done // load(plan, PLAN.steps_per_epoch)
             if epoch != ordered:
                 make_order(plan, arrays, epoch)
                 ordered = epoch
             status = make_step(plan, arrays, done)
             done += 1
-    if status == RUNNING and done == load(plan, TOTAL_STEPS):
+    if status == STATUS.running and done == load(plan, PLAN.total_steps):
         status = report(plan, arrays, done, 1)
-    spent = load(carry, EVALUATE_SECONDS) - evaluated
-    advance(carry, TRAIN_SECONDS, now(plan, control) - begun - spent)
+    spent = load(carry, CARRY.evaluate_seconds) - evaluated
+    advance(carry, CARRY.train_seconds, now(plan, control) - begun - spent)
     return status

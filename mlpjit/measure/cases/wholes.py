@@ -9,9 +9,10 @@ import numpy as np
 
 from mlpjit.catalogue.registries import schedules
 from mlpjit.config.run_config import RunConfig
-from mlpjit.kernels import rates, tables
+from mlpjit.kernels import rates
 from mlpjit.kernels.arithmetic import matrices, orthonormal
 from mlpjit.kernels.run import evaluation
+from mlpjit.kernels.tables import NUMBER
 from mlpjit.measure.cases.steps import config
 from mlpjit.measure.cases.work import Work, filled, plain, repeated, size
 from mlpjit.training import linking, shape
@@ -128,5 +129,5 @@ def constrained_step(dtype: str) -> Work:
     prepare([settings])
     steps: Any = Steps(settings)
     made = steps.training
-    assert made.numbers[tables.L2] > 0.0
+    assert made.numbers[NUMBER.l2] > 0.0
     return Work(steps.advance, step_flops(settings, ROWS), 3 * size(made.params), size(made.params, made.workspace))

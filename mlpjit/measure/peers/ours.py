@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from mlpjit.kernels import tables
+from mlpjit.kernels.tables import CARRY
 from mlpjit.measure.peers.stopwatch import Once, Spent, clocked
 from mlpjit.measure.peers.task import Task, config
 from mlpjit.training.run import Run
@@ -28,7 +28,7 @@ def _prepared(task: Task) -> Once:
         run.advance(1)
         spent, _ = clocked(lambda: run.advance(run.steps - 1))
         run.advance()
-        return Spent(spent.core * scale, spent.wall * scale), [*before, float(run.carry[tables.FINAL_TRAIN_LOSS])]
+        return Spent(spent.core * scale, spent.wall * scale), [*before, float(run.carry[CARRY.final_train_loss])]
 
     return once
 
@@ -38,5 +38,5 @@ def _losses(task: Task) -> list[float]:
     run, found = Run(config(task.cell, task.epochs)), []
     for epoch in range(task.epochs):
         run.advance((epoch + 1) * (task.steps // task.epochs))
-        found.append(float(run.carry[tables.FINAL_TRAIN_LOSS]))
+        found.append(float(run.carry[CARRY.final_train_loss]))
     return found

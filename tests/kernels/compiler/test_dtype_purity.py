@@ -41,7 +41,8 @@ STAGES = {"clipping": clippings, "optimizer": optimizers, "wrapper": wrappers}
 # Scalars of a step, sums that are kept or returned in double, random numbers: never on a loop that stores float32.
 SCALARS = {
     "add_residuals", "batch_gradient", "batch_loss", "determination", "draw_mask", "evaluate", "evaluate_epoch",
-    "fill_normal", "fill_uniform", "finish", "observe_layers", "orthonormalize_rows", "penalty", "record_gradients",
+    "fill_normal", "fill_uniform", "finish", "add_units", "write_units", "orthonormalize_rows", "penalty",
+    "record_gradients",
     "begin_search", "inner_product", "inside_bracket", "interpolated", "keep", "keep_pair", "kept", "look_for_bracket",
     "mean_of_diagonal", "narrow_bracket", "normal_at", "search_on", "set_end", "uniform_at", "average_factor",
     "average_products",

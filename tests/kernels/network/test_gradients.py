@@ -11,7 +11,7 @@ import pytest
 import mlpjit as mj
 from mlpjit.catalogue.registries import activations, losses, normalizations
 from mlpjit.interactive import network
-from mlpjit.kernels import tables
+from mlpjit.kernels.tables import LAYER
 
 # Cross-entropy owns its softmax; every output activation goes with MSE, softmax by its full Jacobian.
 HEADS = [*((loss, "identity") for loss in losses), *(("mse", output) for output in [*activations, "softmax"])]
@@ -159,7 +159,7 @@ def test_nothing_is_read_that_was_not_written(loss, output, normalization, dtype
     net, params, x, y = problem([5, 17, 33, 64, 3], 7, dtype, **options)
     work = network._Passes(net, params, x)
     row = work.space.layers[0]
-    at, stride = int(row[tables.INPUT_AT]), int(row[tables.INPUT_STRIDE])
+    at, stride = int(row[LAYER.input_at]), int(row[LAYER.input_stride])
     work.workspace[:] = np.nan
     work.workspace[at : at + len(x) * stride].reshape(len(x), stride)[:, :5] = x
     work.forward()

@@ -10,8 +10,8 @@ import pytest
 
 import mlpjit as mj
 from mlpjit.catalogue.registries import clippings
-from mlpjit.kernels import tables
 from mlpjit.kernels.stages.stage import DONE, SKIP
+from mlpjit.kernels.tables import ARRAY
 from mlpjit.training import linking
 from mlpjit.training.run import Run
 from mlpjit.training.stage_memory import parameters, scratch_size, settings_of, state_size, tensor_table, tensors_of
@@ -175,7 +175,7 @@ def take_steps(made: Run, bad: Sequence[int], to_step: int | None = None) -> Non
     """Train on data of which some steps (from 1) see nothing but NaN."""
     data, broken = made.data.x_train, np.full_like(made.data.x_train, np.nan)
     for step in range(1, (to_step or made.steps) + 1):
-        made.addresses[tables.X_TRAIN] = (broken if step in bad else data).ctypes.data
+        made.addresses[ARRAY.x_train] = (broken if step in bad else data).ctypes.data
         made.advance(step)
 
 

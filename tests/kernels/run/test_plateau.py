@@ -6,21 +6,23 @@ import numpy as np
 import pytest
 
 from mlpjit.config.run_config import RunConfig
-from mlpjit.kernels import tables
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.run.plateau import watch_plateau
+from mlpjit.kernels.tables import CARRY, NUMBER
 from mlpjit.training.run import Run
 
 
 def factors(values: np.ndarray, factor: float, patience: int, threshold: float, cooldown: int, final: float) -> list:
     """The factor after each value, by our kernel."""
-    numbers, carry = np.zeros(tables.NUMBERS_SIZE), np.zeros(tables.CARRY_SIZE)
-    numbers[tables.PLATEAU_SETTINGS :] = factor, patience, threshold, cooldown, final
-    carry[[tables.RATE_FACTOR, tables.PLATEAU_BEST]] = 1.0, np.inf
+    numbers, carry = np.zeros(len(NUMBER)), np.zeros(len(CARRY))
+    numbers[NUMBER.plateau_factor], numbers[NUMBER.plateau_patience] = factor, patience
+    numbers[NUMBER.plateau_threshold], numbers[NUMBER.plateau_final] = threshold, final
+    numbers[NUMBER.plateau_cooldown_evaluations] = cooldown
+    carry[[CARRY.rate_factor, CARRY.plateau_best]] = 1.0, np.inf
     call, found = jit.load(watch_plateau, "float64").call, []
     for value in values:
         call(numbers.ctypes.data, carry.ctypes.data, value)
-        found.append(carry[tables.RATE_FACTOR])
+        found.append(carry[CARRY.rate_factor])
     return found
 
 
@@ -62,7 +64,7 @@ def test_in_a_run_the_rate_falls_after_the_evaluations_that_brought_nothing():
     found = []
     for epoch in range(25):
         run.advance((epoch + 1) * run.steps // 25)
-        found.append(run.carry[tables.RATE_FACTOR])
+        found.append(run.carry[CARRY.rate_factor])
     losses = run.result().history["validation_loss"][1:]
     assert found == account(losses, *settings.values())
     assert found[-1] < 1.0
@@ -81,4 +83,4 @@ def test_a_run_in_pieces_and_one_under_another_schedule():
     pieces.advance()
     np.testing.assert_array_equal(whole.params, pieces.params)
     assert not np.array_equal(whole.params, plain.params)
-    assert plain.carry[tables.RATE_FACTOR] == 1.0
+    assert plain.carry[CARRY.rate_factor] == 1.0

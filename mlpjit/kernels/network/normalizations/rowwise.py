@@ -8,27 +8,19 @@ numbers, or of zeros, needs. Sums of a row are float64, 16 lanes folded in a fix
 from __future__ import annotations
 
 from mlpjit.kernels.language import Int, Ints, Reals, device, kernel, load, offset
-from mlpjit.kernels.network.normalization_rules import Normalization, normalizations
+from mlpjit.kernels.network.normalization_rules import Acts, Normalization, normalizations
 from mlpjit.kernels.network.normalizing.rowwise_tangents import layer_back_pair, layer_pair, rms_back_pair, rms_pair
 from mlpjit.kernels.network.normalizing.rowwise_values import normalize_rows, normalize_rows_back
-from mlpjit.kernels.tables import (
-    BETA_AT,
-    FAN_OUT,
-    GAMMA_AT,
-    INVERSE_AT,
-    NORMALIZED_AT,
-    SLOPE_AT,
-    STRIDE,
-)
+from mlpjit.kernels.tables import LAYER
 
 
 @device
 def forward_rows(rows, centred, layer, params, workspace):
     """Normalize the rows of z."""
     normalize_rows(
-        rows, load(layer, FAN_OUT), offset(workspace, load(layer, SLOPE_AT)), load(layer, STRIDE), centred,
-        offset(params, load(layer, GAMMA_AT)), offset(params, load(layer, BETA_AT)),
-        offset(workspace, load(layer, NORMALIZED_AT)), offset(workspace, load(layer, INVERSE_AT)),
+        rows, load(layer, LAYER.fan_out), offset(workspace, load(layer, LAYER.slope_at)), load(layer, LAYER.stride),
+        centred, offset(params, load(layer, LAYER.gamma_at)), offset(params, load(layer, LAYER.beta_at)),
+        offset(workspace, load(layer, LAYER.normalized_at)), offset(workspace, load(layer, LAYER.inverse_at)),
     )  # fmt: skip
 
 
@@ -36,10 +28,10 @@ def forward_rows(rows, centred, layer, params, workspace):
 def backward_rows(rows, centred, layer, params, grads, workspace):
     """Delta at the output becomes delta at z; also d gamma and d beta."""
     normalize_rows_back(
-        rows, load(layer, FAN_OUT), offset(workspace, load(layer, SLOPE_AT)), load(layer, STRIDE), centred,
-        offset(params, load(layer, GAMMA_AT)), offset(workspace, load(layer, NORMALIZED_AT)),
-        offset(workspace, load(layer, INVERSE_AT)), offset(grads, load(layer, GAMMA_AT)),
-        offset(grads, load(layer, BETA_AT)),
+        rows, load(layer, LAYER.fan_out), offset(workspace, load(layer, LAYER.slope_at)), load(layer, LAYER.stride),
+        centred, offset(params, load(layer, LAYER.gamma_at)), offset(workspace, load(layer, LAYER.normalized_at)),
+        offset(workspace, load(layer, LAYER.inverse_at)), offset(grads, load(layer, LAYER.gamma_at)),
+        offset(grads, load(layer, LAYER.beta_at)),
     )  # fmt: skip
 
 
@@ -70,14 +62,16 @@ def rms_backward(rows: Int, layer: Ints, params: Reals, grads: Reals, workspace:
 normalizations.register(
     Normalization(
         "layer", layer_forward.function, "y = gamma (z - mean) / sqrt(var + 1e-5) + beta, over the units of a sample",
-        "Ba, Kiros & Hinton 2016, arXiv:1607.06450, eq. 4", acts=(None, layer_forward, layer_backward, None),
-        pairs=(None, layer_pair, layer_back_pair, None), tensors=("gamma", "beta"),
+        "Ba, Kiros & Hinton 2016, arXiv:1607.06450, eq. 4",
+        acts=Acts(normalize=layer_forward, normalize_back=layer_backward),
+        pairs=Acts(normalize=layer_pair, normalize_back=layer_back_pair), tensors=("gamma", "beta"),
     )
 )  # fmt: skip
 normalizations.register(
     Normalization(
         "rms", rms_forward.function, "y = gamma z / sqrt(mean z^2 + 1e-5) + beta, over the units of a sample",
-        "Zhang & Sennrich 2019, arXiv:1910.07467, eq. 4", acts=(None, rms_forward, rms_backward, None),
-        pairs=(None, rms_pair, rms_back_pair, None), tensors=("gamma", "beta"),
+        "Zhang & Sennrich 2019, arXiv:1910.07467, eq. 4",
+        acts=Acts(normalize=rms_forward, normalize_back=rms_backward),
+        pairs=Acts(normalize=rms_pair, normalize_back=rms_back_pair), tensors=("gamma", "beta"),
     )
 )  # fmt: skip

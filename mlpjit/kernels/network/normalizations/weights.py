@@ -8,9 +8,9 @@ is 0, so are W and the gradients by v and g. Penalties, decay and the records of
 from __future__ import annotations
 
 from mlpjit.kernels.language import Int, Ints, Reals, absolute, fma, kernel, load, offset, real, select, sqrt, store
-from mlpjit.kernels.network.normalization_rules import Normalization, normalizations
+from mlpjit.kernels.network.normalization_rules import Acts, Normalization, normalizations
 from mlpjit.kernels.network.normalizing.weights_tangents import weight_back_pair, weight_pair
-from mlpjit.kernels.tables import EFFECTIVE_AT, FAN_IN, FAN_OUT, GAMMA_AT, INVERSE_AT, NORMALIZED_AT, WEIGHT_AT
+from mlpjit.kernels.tables import LAYER
 
 
 @kernel
@@ -42,10 +42,11 @@ def column_lengths(rows: Int, columns: Int, v: Reals, lengths: Reals, most: Real
 @kernel
 def weight_forward(layer: Ints, params: Reals, workspace: Reals) -> None:
     """Weight normalization: direction and length of each unit's weights apart. Keeps 1/|v|."""
-    rows, columns = load(layer, FAN_IN), load(layer, FAN_OUT)
-    v, g = offset(params, load(layer, WEIGHT_AT)), offset(params, load(layer, GAMMA_AT))
-    inverse, spare = offset(workspace, load(layer, INVERSE_AT)), offset(workspace, load(layer, NORMALIZED_AT))
-    w = offset(workspace, load(layer, EFFECTIVE_AT))
+    rows, columns = load(layer, LAYER.fan_in), load(layer, LAYER.fan_out)
+    v, g = offset(params, load(layer, LAYER.weight_at)), offset(params, load(layer, LAYER.gamma_at))
+    inverse = offset(workspace, load(layer, LAYER.inverse_at))
+    spare = offset(workspace, load(layer, LAYER.normalized_at))
+    w = offset(workspace, load(layer, LAYER.effective_at))
     column_lengths(rows, columns, v, inverse, spare)
     for j in range(columns):
         length = load(inverse, j)
@@ -61,10 +62,10 @@ def weight_forward(layer: Ints, params: Reals, workspace: Reals) -> None:
 @kernel
 def weight_backward(layer: Ints, params: Reals, grads: Reals, workspace: Reals) -> None:
     """With u = v / |v|: d g = u . dW and d v = g / |v| (dW - u d g), column by column."""
-    rows, columns = load(layer, FAN_IN), load(layer, FAN_OUT)
-    v, g = offset(params, load(layer, WEIGHT_AT)), offset(params, load(layer, GAMMA_AT))
-    gradient, lengths = offset(grads, load(layer, WEIGHT_AT)), offset(grads, load(layer, GAMMA_AT))
-    inverse = offset(workspace, load(layer, INVERSE_AT))
+    rows, columns = load(layer, LAYER.fan_in), load(layer, LAYER.fan_out)
+    v, g = offset(params, load(layer, LAYER.weight_at)), offset(params, load(layer, LAYER.gamma_at))
+    gradient, lengths = offset(grads, load(layer, LAYER.weight_at)), offset(grads, load(layer, LAYER.gamma_at))
+    inverse = offset(workspace, load(layer, LAYER.inverse_at))
     for j in range(columns):
         store(lengths, j, real(0.0))
     for i in range(rows):
@@ -82,7 +83,8 @@ def weight_backward(layer: Ints, params: Reals, grads: Reals, workspace: Reals) 
 normalizations.register(
     Normalization(
         "weight", weight_forward.function, "W = g v / |v|, unit by unit; y = z",
-        "Salimans & Kingma 2016, arXiv:1602.07868, eq. 2 and 3", acts=(weight_forward, None, None, weight_backward),
-        pairs=(weight_pair, None, None, weight_back_pair), tensors=("gamma",),
+        "Salimans & Kingma 2016, arXiv:1602.07868, eq. 2 and 3",
+        acts=Acts(reweigh=weight_forward, reweigh_back=weight_backward),
+        pairs=Acts(reweigh=weight_pair, reweigh_back=weight_back_pair), tensors=("gamma",),
     )
 )  # fmt: skip

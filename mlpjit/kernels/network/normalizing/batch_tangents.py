@@ -9,15 +9,7 @@ from mlpjit.kernels.arithmetic.matrices import add_column_products, column_sums
 from mlpjit.kernels.language import Int, Ints, Reals, fma, kernel, load, offset, real, store
 from mlpjit.kernels.network.normalizing.batch_values import normalize_batch
 from mlpjit.kernels.network.pairs import part, scratch_of, second_part
-from mlpjit.kernels.tables import (
-    BETA_AT,
-    FAN_OUT,
-    GAMMA_AT,
-    INVERSE_AT,
-    NORMALIZED_AT,
-    SLOPE_AT,
-    STRIDE,
-)
+from mlpjit.kernels.tables import LAYER
 
 
 @kernel
@@ -65,12 +57,12 @@ def normalize_tangent(
     R zhat = i (Rz - mean(Rz) - zhat mean(zhat Rz)),  R i = -i^2 mean(zhat Rz),
     R y = R gamma zhat + gamma R zhat + R beta.
     """
-    columns, stride = load(layer, FAN_OUT), load(layer, STRIDE)
-    z = second_part(rows, workspace, layer, SLOPE_AT)
-    zhat, zhat_moved = part(workspace, layer, NORMALIZED_AT), part(workspace, moved, NORMALIZED_AT)
-    inverse, inverse_moved = part(workspace, layer, INVERSE_AT), part(workspace, moved, INVERSE_AT)
-    gamma, gamma_moved = part(params, layer, GAMMA_AT), part(vector, layer, GAMMA_AT)
-    beta_moved = part(vector, layer, BETA_AT)
+    columns, stride = load(layer, LAYER.fan_out), load(layer, LAYER.stride)
+    z = second_part(rows, workspace, layer, LAYER.slope_at)
+    zhat, zhat_moved = part(workspace, layer, LAYER.normalized_at), part(workspace, moved, LAYER.normalized_at)
+    inverse, inverse_moved = part(workspace, layer, LAYER.inverse_at), part(workspace, moved, LAYER.inverse_at)
+    gamma, gamma_moved = part(params, layer, LAYER.gamma_at), part(vector, layer, LAYER.gamma_at)
+    beta_moved = part(vector, layer, LAYER.beta_at)
     # R i holds mean(zhat Rz) until the end.
     column_totals(rows, columns, z, zhat, stride, scratch, inverse_moved)
     divide_row(columns, scratch, rows, scratch)
@@ -96,10 +88,10 @@ def batch_back_pair(
     R q = R delta - mean(R delta) - zhat mean(R delta zhat + delta R zhat) - R zhat mean(delta zhat),
     R delta_z = (R gamma i + gamma R i) q + gamma i R q. The scratch holds 4 rows.
     """
-    columns, stride, scratch = load(layer, FAN_OUT), load(layer, STRIDE), workspace
-    delta, delta_moved = part(workspace, layer, SLOPE_AT), second_part(rows, workspace, layer, SLOPE_AT)
-    zhat, zhat_moved = part(workspace, layer, NORMALIZED_AT), part(workspace, moved, NORMALIZED_AT)
-    gamma_product, beta_product = part(product, layer, GAMMA_AT), part(product, layer, BETA_AT)
+    columns, stride, scratch = load(layer, LAYER.fan_out), load(layer, LAYER.stride), workspace
+    delta, delta_moved = part(workspace, layer, LAYER.slope_at), second_part(rows, workspace, layer, LAYER.slope_at)
+    zhat, zhat_moved = part(workspace, layer, LAYER.normalized_at), part(workspace, moved, LAYER.normalized_at)
+    gamma_product, beta_product = part(product, layer, LAYER.gamma_at), part(product, layer, LAYER.beta_at)
     mean, overlap = scratch, offset(scratch, stride)
     mean_moved, overlap_moved = offset(scratch, 2 * stride), offset(scratch, 3 * stride)
     column_totals(rows, columns, delta, zhat, stride, mean, overlap)
@@ -122,8 +114,8 @@ def normalizing_factors(
     workspace: Reals,
 ) -> None:  # fmt: skip
     """factor = gamma i, R factor = R gamma i + gamma R i."""
-    gamma, gamma_moved = part(params, layer, GAMMA_AT), part(vector, layer, GAMMA_AT)
-    inverse, inverse_moved = part(workspace, layer, INVERSE_AT), part(workspace, moved, INVERSE_AT)
+    gamma, gamma_moved = part(params, layer, LAYER.gamma_at), part(vector, layer, LAYER.gamma_at)
+    inverse, inverse_moved = part(workspace, layer, LAYER.inverse_at), part(workspace, moved, LAYER.inverse_at)
     for j in range(columns):
         store(factor, j, load(gamma, j) * load(inverse, j))
         own = load(gamma, j) * load(inverse_moved, j)
@@ -146,9 +138,10 @@ def apply_factors(
 @kernel
 def batch_pair(rows: Int, layer: Ints, moved: Ints, params: Reals, vector: Reals, z: Reals, workspace: Reals) -> None:
     """Batch-normalize z with the batch's own statistics, and Rz; the running statistics stay as they are."""
-    columns, stride, spare = load(layer, FAN_OUT), load(layer, STRIDE), scratch_of(rows, layer, workspace, 1)
+    columns, stride = load(layer, LAYER.fan_out), load(layer, LAYER.stride)
+    spare = scratch_of(rows, layer, workspace, 1)
     normalize_batch(
-        rows, columns, z, stride, part(params, layer, GAMMA_AT), part(params, layer, BETA_AT),
-        part(workspace, layer, NORMALIZED_AT), part(workspace, layer, INVERSE_AT), spare,
+        rows, columns, z, stride, part(params, layer, LAYER.gamma_at), part(params, layer, LAYER.beta_at),
+        part(workspace, layer, LAYER.normalized_at), part(workspace, layer, LAYER.inverse_at), spare,
     )  # fmt: skip
     normalize_tangent(rows, layer, moved, params, vector, spare, workspace)

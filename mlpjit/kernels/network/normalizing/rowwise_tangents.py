@@ -8,7 +8,7 @@ from __future__ import annotations
 from mlpjit.kernels.language import Int, Ints, Reals, dot, fma, kernel, load, offset, real, store, summed
 from mlpjit.kernels.network.normalizing.rowwise_values import normalize_rows
 from mlpjit.kernels.network.pairs import part, second_part
-from mlpjit.kernels.tables import BETA_AT, FAN_OUT, GAMMA_AT, INVERSE_AT, NORMALIZED_AT, SLOPE_AT, STRIDE
+from mlpjit.kernels.tables import LAYER
 
 
 @kernel
@@ -19,12 +19,12 @@ def rows_tangent(
 
     R zhat = i (Rz - m(Rz) - zhat mean(zhat Rz)),  R i = -i^2 mean(zhat Rz).
     """
-    columns, stride = load(layer, FAN_OUT), load(layer, STRIDE)
-    z = second_part(rows, workspace, layer, SLOPE_AT)
-    zhat, zhat_moved = part(workspace, layer, NORMALIZED_AT), part(workspace, moved, NORMALIZED_AT)
-    inverse, inverse_moved = part(workspace, layer, INVERSE_AT), part(workspace, moved, INVERSE_AT)
-    gamma, gamma_moved = part(params, layer, GAMMA_AT), part(vector, layer, GAMMA_AT)
-    beta_moved = part(vector, layer, BETA_AT)
+    columns, stride = load(layer, LAYER.fan_out), load(layer, LAYER.stride)
+    z = second_part(rows, workspace, layer, LAYER.slope_at)
+    zhat, zhat_moved = part(workspace, layer, LAYER.normalized_at), part(workspace, moved, LAYER.normalized_at)
+    inverse, inverse_moved = part(workspace, layer, LAYER.inverse_at), part(workspace, moved, LAYER.inverse_at)
+    gamma, gamma_moved = part(params, layer, LAYER.gamma_at), part(vector, layer, LAYER.gamma_at)
+    beta_moved = part(vector, layer, LAYER.beta_at)
     for i in range(rows):
         row, hat, hat_moved = offset(z, i * stride), offset(zhat, i * stride), offset(zhat_moved, i * stride)
         middle = real(summed(row, columns) / columns) if centred != 0 else real(0.0)
@@ -45,18 +45,17 @@ def rows_back_tangent(
 
     R q = R d - m(R d) - zhat mean(R d zhat + d R zhat) - R zhat mean(d zhat), R delta_z = R i q + i R q.
     """
-    columns, stride = load(layer, FAN_OUT), load(layer, STRIDE)
-    delta, delta_moved = part(workspace, layer, SLOPE_AT), second_part(rows, workspace, layer, SLOPE_AT)
-    zhat, zhat_moved = part(workspace, layer, NORMALIZED_AT), part(workspace, moved, NORMALIZED_AT)
-    inverse, inverse_moved = part(workspace, layer, INVERSE_AT), part(workspace, moved, INVERSE_AT)
+    columns, stride = load(layer, LAYER.fan_out), load(layer, LAYER.stride)
+    delta, delta_moved = part(workspace, layer, LAYER.slope_at), second_part(rows, workspace, layer, LAYER.slope_at)
+    zhat, zhat_moved = part(workspace, layer, LAYER.normalized_at), part(workspace, moved, LAYER.normalized_at)
+    inverse, inverse_moved = part(workspace, layer, LAYER.inverse_at), part(workspace, moved, LAYER.inverse_at)
     for j in range(columns):
-        store(part(product, layer, GAMMA_AT), j, real(0.0))
-        store(part(product, layer, BETA_AT), j, real(0.0))
+        store(part(product, layer, LAYER.gamma_at), j, real(0.0))
+        store(part(product, layer, LAYER.beta_at), j, real(0.0))
     for i in range(rows):
         at = i * stride
-        row, row_moved, hat, hat_moved = (
-            offset(delta, at), offset(delta_moved, at), offset(zhat, at), offset(zhat_moved, at)
-        )  # fmt: skip
+        row, row_moved, hat = offset(delta, at), offset(delta_moved, at), offset(zhat, at)
+        hat_moved = offset(zhat_moved, at)
         scale_deltas(columns, layer, params, vector, product, row, row_moved, hat, hat_moved)
         middle = real(summed(row, columns) / columns) if centred != 0 else real(0.0)
         middle_moved = real(summed(row_moved, columns) / columns) if centred != 0 else real(0.0)
@@ -77,8 +76,8 @@ def scale_deltas(
     hat_moved: Reals,
 ) -> None:  # fmt: skip
     """Add a row to R d gamma and R d beta; then delta and R delta become d = gamma delta and R d."""
-    gamma, gamma_moved = part(params, layer, GAMMA_AT), part(vector, layer, GAMMA_AT)
-    gammas, betas = part(product, layer, GAMMA_AT), part(product, layer, BETA_AT)
+    gamma, gamma_moved = part(params, layer, LAYER.gamma_at), part(vector, layer, LAYER.gamma_at)
+    gammas, betas = part(product, layer, LAYER.gamma_at), part(product, layer, LAYER.beta_at)
     for j in range(columns):
         d, d_moved = load(row, j), load(row_moved, j)
         own = fma(d, load(hat_moved, j), load(gammas, j))
@@ -94,8 +93,9 @@ def rows_pair(
 ) -> None:
     """Normalize z and Rz."""
     normalize_rows(
-        rows, load(layer, FAN_OUT), z, load(layer, STRIDE), centred, part(params, layer, GAMMA_AT),
-        part(params, layer, BETA_AT), part(workspace, layer, NORMALIZED_AT), part(workspace, layer, INVERSE_AT),
+        rows, load(layer, LAYER.fan_out), z, load(layer, LAYER.stride), centred, part(params, layer, LAYER.gamma_at),
+        part(params, layer, LAYER.beta_at), part(workspace, layer, LAYER.normalized_at),
+        part(workspace, layer, LAYER.inverse_at),
     )  # fmt: skip
     rows_tangent(rows, centred, layer, moved, params, vector, workspace)
 

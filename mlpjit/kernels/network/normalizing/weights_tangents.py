@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from mlpjit.kernels.language import Ints, Reals, fma, kernel, load, offset, real, store
 from mlpjit.kernels.network.pairs import part
-from mlpjit.kernels.tables import EFFECTIVE_AT, FAN_IN, FAN_OUT, GAMMA_AT, INVERSE_AT, NORMALIZED_AT, WEIGHT_AT
+from mlpjit.kernels.tables import LAYER
 
 
 @kernel
 def weight_pair(layer: Ints, moved: Ints, params: Reals, vector: Reals, workspace: Reals) -> None:
     """R W = G u + g R u, R u = (V - u R|v|) / |v|, R|v| = u . V, which is kept; `weight_forward` has been called."""
-    rows, columns = load(layer, FAN_IN), load(layer, FAN_OUT)
-    v, v_moved = part(params, layer, WEIGHT_AT), part(vector, layer, WEIGHT_AT)
-    g, g_moved = part(params, layer, GAMMA_AT), part(vector, layer, GAMMA_AT)
-    inverse, length_moved = part(workspace, layer, INVERSE_AT), part(workspace, moved, INVERSE_AT)
-    out = part(workspace, moved, EFFECTIVE_AT)
+    rows, columns = load(layer, LAYER.fan_in), load(layer, LAYER.fan_out)
+    v, v_moved = part(params, layer, LAYER.weight_at), part(vector, layer, LAYER.weight_at)
+    g, g_moved = part(params, layer, LAYER.gamma_at), part(vector, layer, LAYER.gamma_at)
+    inverse, length_moved = part(workspace, layer, LAYER.inverse_at), part(workspace, moved, LAYER.inverse_at)
+    out = part(workspace, moved, LAYER.effective_at)
     for j in range(columns):
         store(length_moved, j, real(0.0))
     for i in range(rows):
@@ -37,13 +37,13 @@ def weight_pair(layer: Ints, moved: Ints, params: Reals, vector: Reals, workspac
 def weight_back_pair(layer: Ints, moved: Ints, params: Reals, vector: Reals, product: Reals, workspace: Reals) -> None:
     """R d g = R u . D + u . R D; R d v = R f (D - d g u) + f (R D - R d g u - d g R u), f = g / |v|.
 
-    D stands at EFFECTIVE_AT, R D at W's place of the product.
+    D stands at effective_at, R D at W's place of the product.
     """
-    rows, columns = load(layer, FAN_IN), load(layer, FAN_OUT)
-    v, v_moved = part(params, layer, WEIGHT_AT), part(vector, layer, WEIGHT_AT)
-    inverse, length_moved = part(workspace, layer, INVERSE_AT), part(workspace, moved, INVERSE_AT)
-    d, d_moved = part(workspace, layer, EFFECTIVE_AT), part(product, layer, WEIGHT_AT)
-    slope, slope_moved = part(workspace, moved, NORMALIZED_AT), part(product, layer, GAMMA_AT)
+    rows, columns = load(layer, LAYER.fan_in), load(layer, LAYER.fan_out)
+    v, v_moved = part(params, layer, LAYER.weight_at), part(vector, layer, LAYER.weight_at)
+    inverse, length_moved = part(workspace, layer, LAYER.inverse_at), part(workspace, moved, LAYER.inverse_at)
+    d, d_moved = part(workspace, layer, LAYER.effective_at), part(product, layer, LAYER.weight_at)
+    slope, slope_moved = part(workspace, moved, LAYER.normalized_at), part(product, layer, LAYER.gamma_at)
     for j in range(columns):
         store(slope, j, real(0.0))
         store(slope_moved, j, real(0.0))
@@ -61,12 +61,12 @@ def weight_back_pair(layer: Ints, moved: Ints, params: Reals, vector: Reals, pro
 @kernel
 def turn_rows(layer: Ints, moved: Ints, params: Reals, vector: Reals, product: Reals, workspace: Reals) -> None:
     """The second of the two equations above, with d g and R d g known."""
-    rows, columns = load(layer, FAN_IN), load(layer, FAN_OUT)
-    v, v_moved = part(params, layer, WEIGHT_AT), part(vector, layer, WEIGHT_AT)
-    g, g_moved = part(params, layer, GAMMA_AT), part(vector, layer, GAMMA_AT)
-    inverse, length_moved = part(workspace, layer, INVERSE_AT), part(workspace, moved, INVERSE_AT)
-    d, d_moved = part(workspace, layer, EFFECTIVE_AT), part(product, layer, WEIGHT_AT)
-    slope, slope_moved = part(workspace, moved, NORMALIZED_AT), part(product, layer, GAMMA_AT)
+    rows, columns = load(layer, LAYER.fan_in), load(layer, LAYER.fan_out)
+    v, v_moved = part(params, layer, LAYER.weight_at), part(vector, layer, LAYER.weight_at)
+    g, g_moved = part(params, layer, LAYER.gamma_at), part(vector, layer, LAYER.gamma_at)
+    inverse, length_moved = part(workspace, layer, LAYER.inverse_at), part(workspace, moved, LAYER.inverse_at)
+    d, d_moved = part(workspace, layer, LAYER.effective_at), part(product, layer, LAYER.weight_at)
+    slope, slope_moved = part(workspace, moved, LAYER.normalized_at), part(product, layer, LAYER.gamma_at)
     for i in range(rows):
         at = i * columns
         for j in range(columns):

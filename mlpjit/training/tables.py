@@ -1,0 +1,142 @@
+"""The tables by which a run's kernels know it: its numbers, its stages, its plan, the addresses of its arrays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlpjit.catalogue.registries import activations, losses, optimizers, schedules
+from mlpjit.catalogue.specs import samples_labels
+from mlpjit.config.fields import momentum_scheduled
+from mlpjit.kernels.network.dropout import threshold
+from mlpjit.kernels.tables import ARRAY, LAYER, NONE_AT, NUMBER, PLAN, STAGE, STAGES, filled
+from mlpjit.training import linking, shape
+from mlpjit.training.stage_memory import settings_of, tensor_table
+
+if TYPE_CHECKING:
+    from mlpjit.kernels.entries import Stage
+    from mlpjit.training.run import Run
+    from mlpjit.training.workspace import Workspace
+
+
+@cache
+def _clock() -> tuple[int, int]:
+    """Return the address of clock_gettime and the id of the monotonic clock; (0, 0) where there is none."""
+    import ctypes
+
+    try:
+        function = ctypes.CDLL(None).clock_gettime
+        return ctypes.cast(function, ctypes.c_void_p).value or 0, int(time.CLOCK_MONOTONIC)
+    except (AttributeError, OSError, TypeError):
+        return 0, 0
+
+
+def plateau_numbers(spec: Mapping[str, Any]) -> dict[str, float]:
+    """Return what a schedule watches a plateau with, zeros where it watches none, by the names of a run's numbers."""
+    watched = dict.fromkeys((name for name in NUMBER._fields if name.startswith("plateau_")), 0.0)
+    return watched | {f"plateau_{name}": float(spec[name]) for name in schedules[spec["name"]].watches}
+
+
+def numbers(run: Run) -> np.ndarray:
+    """Return the numbers of a run, float64."""
+    config = run.config
+    given = {"l1": config.l1, "l2": config.l2, "decay": config.weight_decay, **plateau_numbers(config.schedule)}
+    return filled(NUMBER, given, "float64")
+
+
+def slope_limits(names: list[str]) -> np.ndarray:
+    """Return the largest slope of each layer's activation, float64."""
+    return np.array([1.0 if name == "softmax" else activations[name].slope_limit for name in names])
+
+
+def loss_settings(run: Run) -> np.ndarray:
+    """Return the settings of the loss, and a number to spare."""
+    spec = run.config.canonical()["loss"]
+    return np.array([*settings_of(losses[spec["name"]], spec), 0.0])
+
+
+def tensors_of_stage(run: Run, record: Stage | None, scratch_at: int) -> np.ndarray:
+    """Return the table of tensors of one stage; inputs and deltas of a batch are counted from its scratch."""
+    passed = [
+        {
+            "inputs_at": int(row[LAYER.input_at]) - scratch_at, "inputs_stride": int(row[LAYER.input_stride]),
+            "deltas_at": int(row[LAYER.slope_at]) - scratch_at, "deltas_stride": int(row[LAYER.stride]),
+        }
+        for row, layer in zip(run.table, run.layers, strict=True) for _ in layer.tensors()
+    ]  # fmt: skip
+    return tensor_table(record, run.shapes, passed)
+
+
+def stage_rows(run: Run, scratch_at: list[int]) -> np.ndarray:
+    """Return the table of stages: clip, optimizer, wrapper."""
+    made, item = [], run.workspace.itemsize
+    for place, link in enumerate((linking.clipping, linking.optimizer, linking.wrapper)):
+        record, _ = run.stages[place]
+        made.append(filled(STAGE, {
+            "function": 0 if record is None else link(record.name, run.dtype).address,
+            "state": run.states[place], "scratch": run.workspace.ctypes.data + item * scratch_at[place],
+            "settings": run.settings[place], "tensors": run.tensors[place],
+        }))  # fmt: skip
+    return np.stack(made)
+
+
+def plan(run: Run, space: Workspace, batch: int, chunk: int) -> np.ndarray:
+    """Return the plan of a run."""
+    config, data, curvature = run.config, run.data, run.curvature
+    clock, clock_id = _clock()
+    return filled(PLAN, {
+        "layer_count": len(run.layers), "tensor_count": len(run.shapes), "parameters": len(run.params),
+        "running_size": space.running_size, "inputs": data.x_train.shape[1], "outputs": data.y_train.shape[1],
+        "softmax_output": config.output_activation == "softmax", "train_rows": len(data.x_train),
+        "validation_rows": len(data.x_validation), "test_rows": len(data.x_test), "batch": batch, "chunk": chunk,
+        "steps_per_epoch": shape.steps_per_epoch(config), "total_steps": run.steps, "last_step": 0,
+        "evaluate_every": config.evaluate_every, "shuffle": config.shuffle, "order_seed": config.order_seed or 0,
+        "draw_seed": config.seed, "dropout": threshold(config.dropout),
+        "classification": config.data.task == "classification",
+        "loss": linking.loss(config.canonical()["loss"]["name"], run.dtype).address,
+        "loss_tangent": curvature.tangent if curvature else 0, "loss_sample": _loss_sample(run),
+        "curvature": curvature.address if curvature else 0, "clock": clock, "clock_id": clock_id,
+        "point_stage": _point_stage(run), "momentum_at": _momentum_at(run), "widest": space.widest, **space.places,
+    })  # fmt: skip
+
+
+def addresses(run: Run) -> np.ndarray:
+    """Return the addresses of a run's arrays."""
+    data, curvature = run.data, run.curvature
+    return filled(ARRAY, {
+        "params": run.params, "grads": run.grads, "moments": run.moments, "point_moments": run.point_moments,
+        "best_params": run.best, "best_moments": run.best_moments, "workspace": run.workspace,
+        "x_train": data.x_train, "y_train": data.y_train, "x_validation": data.x_validation,
+        "y_validation": data.y_validation, "x_test": data.x_test, "y_test": data.y_test, "order": run.order,
+        "layers": run.table, "tensors": run.tensors[STAGES.clip], "stages": run.stage_rows,
+        "curvature_layers": curvature.tables if curvature else 0,
+        "curvature_workspace": curvature.workspace if curvature else 0, "numbers": run.numbers,
+        "loss_settings": run.loss_settings, "slope_limits": run.slope_limits, "rates": run.rates,
+        "decays": run.decays, "momenta": run.momenta, "carry": run.carry, "records": run.records,
+        "control": run.control.array, "residuals": run.residuals, "unit_sums": run.unit_sums, "spare": run.spare,
+    })  # fmt: skip
+
+
+def _loss_sample(run: Run) -> int:
+    """Return the address of the loss's gradient on drawn labels, 0 where no stage asks for it."""
+    if not any(samples_labels(*stage) for stage in run.stages):
+        return 0
+    return linking.loss_sample(run.config.canonical()["loss"]["name"], run.dtype).address
+
+
+def _point_stage(run: Run) -> int:
+    """Return which stage reports another point than the parameters: the outermost that has one."""
+    found = [place for place, (record, _) in enumerate(run.stages) if record is not None and record.point]
+    return found[-1] if found else NONE_AT
+
+
+def _momentum_at(run: Run) -> int:
+    """Return which of the optimizer's settings is its momentum, NONE_AT where it stays as it is."""
+    record = optimizers[run.config.optimizer["name"]]
+    if record.momentum is None or not momentum_scheduled(run.config.__dict__):
+        return NONE_AT
+    return list(record.defaults).index(record.momentum)
