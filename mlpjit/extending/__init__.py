@@ -13,8 +13,9 @@ Functions that a rule calls are compiled with it and need no mark. `docs/try.md`
 from __future__ import annotations
 
 from mlpjit.extending.declare import elementwise, is_own, layerwise
-from mlpjit.kernels.arithmetic.elementary import cos, erf, exp, log, power, sin, tanh
+from mlpjit.kernels.arithmetic.elementary import erf, exp, log, power, tanh
 from mlpjit.kernels.arithmetic.scalars import larger, one_minus_power, sign
+from mlpjit.kernels.arithmetic.trigonometric import cos, sin
 from mlpjit.kernels.language import absolute, copysign, dot, float64, fma, load, offset, real, select, sqrt, store
 from mlpjit.kernels.optimizers import optimizers
 from mlpjit.kernels.tables import BETA, BIAS, GAMMA, WEIGHT

@@ -135,9 +135,9 @@ def _renamed(text: str, old: str, new: str) -> str:
 
 def test_another_function_of_the_same_name_makes_another_run():
     """Imports are left out, but not what they lead to."""
-    path, text = next((p, t) for p, t in TEXTS.items() if "arithmetic.elementary import cos" in t and "kernels" in p)
-    other = text.replace("arithmetic.elementary import cos", "arithmetic.other import cos")
-    added = {"kernels/arithmetic/other.py": TEXTS["kernels/arithmetic/elementary.py"].replace("0.5", "0.25")}
+    path, text = next((p, t) for p, t in TEXTS.items() if "arithmetic.trigonometric import cos" in t and "kernels" in p)
+    other = text.replace("arithmetic.trigonometric import cos", "arithmetic.other import cos")
+    added = {"kernels/arithmetic/other.py": TEXTS["kernels/arithmetic/trigonometric.py"].replace("0.63", "0.64")}
     assert run_id(WATCHED[0], {path: other, **added}) != run_id(WATCHED[0], added)
 
 

@@ -16,10 +16,6 @@ from mlpjit.kernels.arithmetic.polynomials import (
     LOG2_LOW,
     MANTISSA_BITS,
     MILLS_SCALE,
-    QUARTER_1,
-    QUARTER_2,
-    QUARTER_3,
-    QUARTER_4,
     ROUNDER,
     SMALLEST_NORMAL,
     SQRT_HALF_BITS,
@@ -27,16 +23,13 @@ from mlpjit.kernels.arithmetic.polynomials import (
     SUBNORMAL_SHIFT,
     UNDERFLOW_SCALE,
     UNDERFLOW_SHIFT,
-    cos_tail,
     erf_ratio,
     exp_tail,
     log_near_one,
     mills_ratio,
     normal_near_zero,
-    sin_tail,
 )
 from mlpjit.kernels.language import (
-    Function,
     InFloat64,
     absolute,
     copysign,
@@ -52,9 +45,11 @@ from mlpjit.kernels.language import (
     to_bits,
 )
 
-INFINITY, NAN = float("inf"), float("nan")
-LOG2E, SQRT_2 = 1.4426950408889634, 1.4142135623730951
-TWO_OVER_PI, INVERSE_SQRT_2PI = 0.6366197723675814, 0.3989422804014327
+INFINITY = float("inf")
+NAN = float("nan")
+LOG2E = 1.4426950408889634
+INVERSE_SQRT_2PI = 0.3989422804014327
+SQRT_2 = 1.4142135623730951
 
 
 @device
@@ -224,49 +219,6 @@ def erf(x):
 
 
 @device
-def _quarter_turn(x):
-    """Return (r, z, n): x = r + n pi/2, |r| at most pi/4, z = r^2; good to |x| about 1e5."""
-    shifted = fma(x, TWO_OVER_PI, ROUNDER)
-    n = isub(to_bits(shifted), to_bits(ROUNDER))
-    whole = shifted - ROUNDER
-    r = fma(whole, -QUARTER_1, x)
-    r = fma(whole, -QUARTER_2, r)
-    r = fma(whole, -QUARTER_3, r)
-    r = fma(whole, -QUARTER_4, r)
-    # Far outside nothing of x is left; what remains is a sine and a cosine between -1 and 1.
-    r = select(r > 1.0, real(1.0), r)
-    r = select(r < -1.0, real(-1.0), r)
-    return r, r * r, n
-
-
-@device
-def _sin_of_rest(r, z):
-    return fma(r * z, sin_tail(z), r)
-
-
-@device
-def _cos_of_rest(z):
-    return fma(z * z, cos_tail(z), fma(-0.5, z, 1.0))
-
-
-@device
-def sin(x):
-    """Sin x; NaN at +-inf."""
-    r, z, n = _quarter_turn(x)
-    y = select((n & 1) == 1, _cos_of_rest(z), _sin_of_rest(r, z))
-    y = select((n & 2) == 2, -y, y)
-    return select(x == 0.0, x, y)
-
-
-@device
-def cos(x):
-    """Cos x; NaN at +-inf."""
-    r, z, n = _quarter_turn(x)
-    y = select((n & 1) == 1, _sin_of_rest(r, z), _cos_of_rest(z))
-    return select(((n + 1) & 2) == 2, -y, y)
-
-
-@device
 def power(x, y):
     """x^y for x > 0 as e^(y log x): relative error about |y log x| ulp."""
     return exp(y * log(x))
@@ -295,7 +247,5 @@ def log1p_of_fraction(x):
     return log_near_one(select(upper, fma(0.5, x, -0.5), x), select(upper, real(1.0), real(0.0)))
 
 
-FUNCTIONS: dict[str, Function] = {f.__name__: f for f in (exp, log, log1p, tanh, sigmoid, erf, sin, cos)}
 # In float64 whatever the run's dtype: random numbers, rates.
 log_float64, power_float64 = InFloat64("log_float64", log), InFloat64("power_float64", power)
-sin_float64, cos_float64 = InFloat64("sin_float64", sin), InFloat64("cos_float64", cos)

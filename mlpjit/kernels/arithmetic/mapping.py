@@ -7,9 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from mlpjit.kernels.arithmetic.elementary import FUNCTIONS
+pass
+from mlpjit.kernels.arithmetic.elementary import erf, exp, log, log1p, sigmoid, tanh
+from mlpjit.kernels.arithmetic.trigonometric import cos, sin
 from mlpjit.kernels.compiler import jit
-from mlpjit.kernels.language import Int, Kernel, Reals, kernel, load, store
+from mlpjit.kernels.language import (
+    Function,
+    Int,
+    Kernel,
+    Reals,
+    kernel,
+    load,
+    store,
+)
+
+FUNCTIONS: dict[str, Function] = {f.__name__: f for f in (exp, log, log1p, tanh, sigmoid, erf, sin, cos)}
 
 
 @kernel

@@ -9,7 +9,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from mlpjit.kernels.arithmetic.elementary import cos_float64, log_float64, sin_float64
+from mlpjit.kernels.arithmetic.elementary import log_float64
+from mlpjit.kernels.arithmetic.trigonometric import cos_float64, sin_float64
 from mlpjit.kernels.language import (
     Float64,
     Float64s,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.arithmetic.elementary import cos_float64, power_float64
+from mlpjit.kernels.arithmetic.elementary import power_float64
+from mlpjit.kernels.arithmetic.trigonometric import cos_float64
 from mlpjit.kernels.language import device_float64, sqrt
 from mlpjit.kernels.rates import schedule
 

@@ -22,8 +22,7 @@ from oracles.llvm_loops import (
 
 from mlpjit import kernels
 from mlpjit.catalogue.registries import clippings, optimizers, wrappers
-from mlpjit.kernels.arithmetic.elementary import FUNCTIONS
-from mlpjit.kernels.arithmetic.mapping import map_loop
+from mlpjit.kernels.arithmetic.mapping import FUNCTIONS, map_loop
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.language import Int, Kernel, Real, Reals, kernel, load, store
 from mlpjit.kernels.network.activation_loops import LEARNED_LOOPS

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from mlpjit.bounds import above
-from mlpjit.kernels.arithmetic import elementary
+from mlpjit.kernels.arithmetic.trigonometric import cos, sin
 from mlpjit.kernels.language import absolute, device, fma, real, select
 from mlpjit.kernels.network.activation_rules import activation
-
-sin, cos = elementary.sin, elementary.cos
 
 INFINITY = float("inf")
 FAR = 1e6
