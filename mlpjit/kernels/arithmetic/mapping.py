@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-pass
 from mlpjit.kernels.arithmetic.elementary import erf, exp, log, log1p, sigmoid, tanh
 from mlpjit.kernels.arithmetic.trigonometric import cos, sin
 from mlpjit.kernels.compiler import jit
