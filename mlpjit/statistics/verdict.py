@@ -1,0 +1,127 @@
+"""The answer about a pair: better, worse, equal within a margin, or not enough evidence and how much would be.
+
+A sample is the paired differences of two competitors: over the seeds of one problem, or one per problem over problems
+(`units.over_problems`); never both. "better" and "worse" need Holm's corrected p over the named family at most alpha.
+"equal" needs both -margin and margin refuted by the same test (Schuirmann 1987), corrected over the same family; it
+goes first, since the margin is what does not matter. Effect, interval and raw p are the pair's alone: they do not
+change, to the bit, with who else takes part. The interval is not corrected: it excludes 0 where the raw p is at most
+alpha.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from .holm import family
+from .paired import Floats, PairedTest, Tally, checked, tally
+from .power import pairs_needed
+from .sequential import Answer
+from .signedrank import SignedRank
+from .signflip import SignFlip
+
+Test = Literal["signflip", "signedrank"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of one pair, positive effects in favour of the first.
+
+    `estimate`, `low` and `high` are in `unit`; `p` is raw, `corrected_p` Holm's over `family`; `more` is how many
+    further pairs would give an answer with power 0.8 if the effect is what it seems (None: no number worth naming, or
+    not asked).
+    """
+
+    answer: Answer
+    estimate: float
+    low: float
+    high: float
+    unit: str
+    pairs: int
+    tally: Tally
+    p: float
+    corrected_p: float
+    family: str
+    test: Test
+    alpha: float
+    margin: float | None
+    more: int | None
+
+    @property
+    def words(self) -> str:
+        """The answer in words, as "not enough evidence: about 14 more pairs"."""
+        if self.answer == "equal":
+            return f"equal within {self.margin:g} {self.unit}".rstrip()
+        if self.answer != "undecided":
+            return self.answer
+        return "not enough evidence" + (f": about {self.more} more pairs" if self.more else "")
+
+
+def verdicts(
+    differences: Mapping[str, npt.ArrayLike],
+    family_name: str,
+    unit: str,
+    alpha: float = 0.05,
+    margin: float | None = None,
+    test: Test = "signflip",
+) -> dict[str, Verdict]:
+    """Judge a family of pairs, each by its 1-D differences (positive: the first is better), at level alpha together.
+
+    `unit` names what differences are measured in, `margin` (in that unit) how much of it does not matter. Raises
+    ValueError for an unknown test, a margin not above 0, or differences that are none or NaN.
+    """
+    if margin is not None and not margin > 0:
+        raise ValueError(f"a margin is above 0, got {margin}")
+    tests = {name: _tested(test, checked(d)) for name, d in differences.items()}
+    p = family(family_name, {name: one.p() for name, one in tests.items()}).corrected
+    equal = dict.fromkeys(tests, 1.0)
+    if margin is not None:
+        equal = family(family_name, {name: equality_p(one, margin) for name, one in tests.items()}).corrected
+    found = {}
+    for name, one in tests.items():
+        d = checked(differences[name])
+        answer = _answer(one.estimate, p[name], equal[name], alpha)
+        more = more_pairs(d, one.estimate, alpha / len(tests), margin) if answer == "undecided" else None
+        low, high = one.interval(alpha)
+        found[name] = Verdict(
+            answer, one.estimate, low, high, unit, d.size, tally(d), one.p(), p[name], family_name, test, alpha, margin,
+            more,
+        )  # fmt: skip
+    return found
+
+
+def equality_p(test: PairedTest, margin: float) -> float:
+    """Return the p of "the effect is not within the margin": the larger of those at -margin and margin; 1 outside."""
+    return max(test.p(-margin), test.p(margin)) if abs(test.estimate) < margin else 1.0
+
+
+def more_pairs(differences: Floats, estimate: float, alpha: float, margin: float | None = None) -> int | None:
+    """Return about how many further pairs would refute 0, or all beyond the margin: the fewer; None: neither.
+
+    Taken at the estimate and spread seen so far, which are themselves uncertain: a plan, not a promise.
+    """
+    spread = float(np.std(differences, ddof=1)) if differences.size > 1 and np.isfinite(differences).all() else 0.0
+    if spread == 0:
+        return None
+    distances = [abs(estimate)] + ([margin - abs(estimate)] if margin is not None and abs(estimate) < margin else [])
+    needed = [n for n in (pairs_needed(distance / spread, alpha=alpha) for distance in distances) if n is not None]
+    return max(1, min(needed) - differences.size) if needed else None
+
+
+def _tested(test: Test, differences: Floats) -> PairedTest:
+    tests: dict[str, type[SignFlip] | type[SignedRank]] = {"signflip": SignFlip, "signedrank": SignedRank}
+    if test not in tests:
+        raise ValueError(f"unknown test {test!r}: choose of {', '.join(tests)}")
+    return tests[test](differences)
+
+
+def _answer(estimate: float, p: float, equal_p: float, alpha: float) -> Answer:
+    if equal_p <= alpha:
+        return "equal"
+    if p <= alpha and estimate != 0:
+        return "better" if estimate > 0 else "worse"
+    return "undecided"
