@@ -8,7 +8,7 @@ median (Hodges-Lehmann), are one thing. Only order matters: use it over problems
 larger than the rest, or where runs were lost.
 
 The null distribution is the exact one without ties, for any n. Zeros and ties are kept: an average at x counts for both
-sides, which can only make p larger. Without them p is `scipy.stats.wilcoxon`'s.
+sides, so p is at least that of ties broken by any noise. Without them p is `scipy.stats.wilcoxon`'s.
 Infinite differences have the highest ranks; the average of inf and -inf lies above any x as much as below it.
 """
 
@@ -53,7 +53,7 @@ class SignedRank:
     @property
     def smallest_p(self) -> float:
         """The smallest p that as many differences can reach: 2 / 2^n."""
-        return 2.0 / 2.0 ** checked(self.differences).size
+        return float(2.0 ** (1 - checked(self.differences).size))
 
     def p(self, at: float = 0.0) -> float:
         """Return the two-sided p of the hypothesis that the differences are symmetric about `at`."""

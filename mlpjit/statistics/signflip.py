@@ -90,7 +90,7 @@ def p_values(differences: npt.ArrayLike, seed: int = 0) -> Floats:
 
 def smallest_p(n: int) -> float:
     """Return the smallest p that n differences can reach: 2 / 2^n, above 16 not below 1 / 100,001."""
-    return 2.0 / 2.0**n if n <= EXACT else max(2.0 / 2.0**n, 1 / (DRAWS + 1))
+    return 2.0 ** (1 - n) if n <= EXACT else max(2.0 ** (1 - n), 1 / (DRAWS + 1))
 
 
 @lru_cache(maxsize=8)
