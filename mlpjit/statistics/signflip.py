@@ -37,7 +37,20 @@ from .paired import Floats, checked, mean
 EXACT = 16  # differences, up to which all patterns are taken
 DRAWS = 100_000
 TIE = 1e-12  # of the largest |difference|: a sum this small is 0
-Codes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Patterns:
+    """Patterns of signs: a bit of `codes` (patterns, bytes) for each that turns; `turned` (patterns,) counts them."""
+
+    codes: npt.NDArray[np.uint8]
+    turned: Floats
+    signs: int
+
+    @property
+    def whole(self) -> npt.NDArray[np.bool_]:
+        """Which patterns turn none or all: they change no distance."""
+        return (self.turned == 0) | (self.turned == self.signs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +96,9 @@ class SignFlip:
 def p_values(differences: npt.ArrayLike, seed: int = 0) -> Floats:
     """Return the two-sided p about 0 of each row of `differences` (samples, n), finite: the bits of `SignFlip`."""
     d = np.asarray(differences, dtype=np.float64)
-    codes = patterns(d.shape[1], seed)
-    rows = max(1, (1 << 20) // len(codes))  # what fits the caches
-    return np.concatenate([_shares(d[at : at + rows], codes) for at in range(0, len(d), rows)])
+    flips = patterns(d.shape[1], seed)
+    rows = max(1, (1 << 20) // len(flips.codes))  # what fits the caches
+    return np.concatenate([_shares(d[at : at + rows], flips) for at in range(0, len(d), rows)])
 
 
 def smallest_p(n: int) -> float:
@@ -94,44 +107,36 @@ def smallest_p(n: int) -> float:
 
 
 @lru_cache(maxsize=8)
-def patterns(n: int, seed: int = 0) -> Codes:
-    """Return patterns of n signs as bits, 1 where a sign turns: (patterns, bytes), the first turns none."""
-    size = -(-n // 8)
-    if n <= EXACT:  # the last sign never turns: half of all patterns, the others are their opposites
-        numbers = np.arange(1 << (n - 1), dtype="<u8")
-        return np.ascontiguousarray(numbers.view(np.uint8).reshape(-1, 8)[:, :size])
-    drawn = np.random.Generator(np.random.PCG64(seed)).integers(0, 256, (DRAWS + 1, size), dtype=np.uint8)
-    drawn[:, -1] &= np.uint8((1 << (n - 8 * (size - 1))) - 1)
-    drawn[0] = 0
-    return drawn
+def patterns(n: int, seed: int = 0) -> Patterns:
+    """Return the patterns of n signs that a test looks at; the first turns none."""
+    codes = _all_codes(n) if n <= EXACT else _drawn_codes(n, seed)
+    return Patterns(codes, subset_sums(np.ones(n), codes), n)
 
 
-def pattern_ends(d: Floats, codes: Codes) -> tuple[Floats, Floats]:
+def pattern_ends(d: Floats, flips: Patterns) -> tuple[Floats, Floats]:
     """Return both ends of each pattern's interval of shifts for differences d of shape (n,)."""
-    turned = subset_sums(np.ones_like(d), codes)
-    sum_turned, sum_kept = both_sums(d, codes)
+    sum_turned, sum_kept = both_sums(d, flips)
     with np.errstate(invalid="ignore", divide="ignore"):  # the pattern that turns none or all, replaced below
-        a, b = sum_turned / turned, sum_kept / (d.size - turned)
-    whole = (turned == 0) | (turned == d.size)
-    return np.where(whole, -np.inf, np.minimum(a, b)), np.where(whole, np.inf, np.maximum(a, b))
+        a, b = sum_turned / flips.turned, sum_kept / (d.size - flips.turned)
+    return np.where(flips.whole, -np.inf, np.minimum(a, b)), np.where(flips.whole, np.inf, np.maximum(a, b))
 
 
-def both_sums(d: Floats, codes: Codes) -> tuple[Floats, Floats]:
+def both_sums(d: Floats, flips: Patterns) -> tuple[Floats, Floats]:
     """Return the sums of the turned and of the kept differences, shape (..., patterns), infinities as limits."""
     infinite = np.isinf(d)
     finite = np.where(infinite, 0.0, d)
-    turned = subset_sums(finite, codes)
+    turned = subset_sums(finite, flips.codes)
     tie = TIE * np.abs(finite).max(axis=-1, keepdims=True)
     turned = _snapped(turned, tie)
     kept = _snapped(_snapped(finite.sum(axis=-1, keepdims=True), tie) - turned, tie)
     if not infinite.any():
         return turned, kept
     signs = np.where(infinite, np.sign(d), 0.0)
-    balance = subset_sums(signs, codes)
+    balance = subset_sums(signs, flips.codes)
     return _limit(balance, turned), _limit(signs.sum(axis=-1, keepdims=True) - balance, kept)
 
 
-def subset_sums(values: Floats, codes: Codes) -> Floats:
+def subset_sums(values: Floats, codes: npt.NDArray[np.uint8]) -> Floats:
     """Return the sum of the values whose bit is set, for values (..., n) and each pattern: shape (..., patterns).
 
     Eight values at a time by a table of their 256 sums: plain additions in a fixed order, so one sample has the
@@ -156,11 +161,24 @@ def most_within(alpha: float, patterns: int) -> int:
     return count - 1 if count / patterns > alpha else count
 
 
-def _shares(d: Floats, codes: Codes) -> Floats:
-    turned, kept = both_sums(d, codes)
-    whole = np.isin(subset_sums(np.ones(d.shape[-1]), codes), (0, d.shape[-1]))
+def _all_codes(n: int) -> npt.NDArray[np.uint8]:
+    """Half of all patterns, the last sign never turned: the others are their opposites."""
+    numbers = np.arange(1 << (n - 1), dtype="<u8")
+    return np.ascontiguousarray(numbers.view(np.uint8).reshape(-1, 8)[:, : -(-n // 8)])
+
+
+def _drawn_codes(n: int, seed: int) -> npt.NDArray[np.uint8]:
+    size = -(-n // 8)
+    drawn = np.random.Generator(np.random.PCG64(seed)).integers(0, 256, (DRAWS + 1, size), dtype=np.uint8)
+    drawn[:, -1] &= np.uint8((1 << (n - 8 * (size - 1))) - 1)
+    drawn[0] = 0
+    return drawn
+
+
+def _shares(d: Floats, flips: Patterns) -> Floats:
+    turned, kept = both_sums(d, flips)
     opposite = ((turned <= 0) & (kept >= 0)) | ((turned >= 0) & (kept <= 0))
-    return np.asarray((opposite | whole).mean(axis=-1))
+    return np.asarray((opposite | flips.whole).mean(axis=-1))
 
 
 def _snapped(sums: Floats, tie: Floats) -> Floats:

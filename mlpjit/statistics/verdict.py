@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from .signedrank import SignedRank
 from .signflip import SignFlip
 
 Test = Literal["signflip", "signedrank"]
+TESTS: dict[str, type[SignFlip] | type[SignedRank]] = {"signflip": SignFlip, "signedrank": SignedRank}
 
 
 @dataclass(frozen=True)
@@ -76,20 +77,17 @@ def verdicts(
     """
     if margin is not None and not margin > 0:
         raise ValueError(f"a margin is above 0, got {margin}")
-    tests = {name: _tested(test, checked(d)) for name, d in differences.items()}
-    p = family(family_name, {name: one.p() for name, one in tests.items()}).corrected
-    equal = dict.fromkeys(tests, 1.0)
-    if margin is not None:
-        equal = family(family_name, {name: equality_p(one, margin) for name, one in tests.items()}).corrected
+    measured = {name: _measured(test, checked(d), alpha, margin) for name, d in differences.items()}
+    p = family(family_name, {name: one.p for name, one in measured.items()}).corrected
+    equal = family(family_name, {name: one.equality_p for name, one in measured.items()}).corrected
     found = {}
-    for name, one in tests.items():
+    for name, one in measured.items():
         d = checked(differences[name])
         answer = _answer(one.estimate, p[name], equal[name], alpha)
-        more = more_pairs(d, one.estimate, alpha / len(tests), margin) if answer == "undecided" else None
-        low, high = one.interval(alpha)
+        more = more_pairs(d, one.estimate, alpha / len(measured), margin) if answer == "undecided" else None
         found[name] = Verdict(
-            answer, one.estimate, low, high, unit, d.size, tally(d), one.p(), p[name], family_name, test, alpha, margin,
-            more,
+            answer, one.estimate, one.low, one.high, unit, d.size, tally(d), one.p, p[name], family_name, test, alpha,
+            margin, more,
         )  # fmt: skip
     return found
 
@@ -112,11 +110,22 @@ def more_pairs(differences: Floats, estimate: float, alpha: float, margin: float
     return max(1, min(needed) - differences.size) if needed else None
 
 
-def _tested(test: Test, differences: Floats) -> PairedTest:
-    tests: dict[str, type[SignFlip] | type[SignedRank]] = {"signflip": SignFlip, "signedrank": SignedRank}
-    if test not in tests:
-        raise ValueError(f"unknown test {test!r}: choose of {', '.join(tests)}")
-    return tests[test](differences)
+class _Measured(NamedTuple):
+    """What a pair says alone; the test itself, with its 100,000 patterns, is let go."""
+
+    estimate: float
+    low: float
+    high: float
+    p: float
+    equality_p: float
+
+
+def _measured(test: Test, differences: Floats, alpha: float, margin: float | None) -> _Measured:
+    if test not in TESTS:
+        raise ValueError(f"unknown test {test!r}: choose of {', '.join(TESTS)}")
+    one = TESTS[test](differences)
+    equal = 1.0 if margin is None else equality_p(one, margin)
+    return _Measured(one.estimate, *one.interval(alpha), one.p(), equal)
 
 
 def _answer(estimate: float, p: float, equal_p: float, alpha: float) -> Answer:

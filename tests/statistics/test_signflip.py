@@ -105,10 +105,9 @@ def test_one_lost_run_leaves_nothing_to_claim_for_its_side():
 
 
 def test_ties_in_decimals_are_ties_though_their_bits_differ():
-    d = [0.1, 0.2, -0.3, 0.0]
-    assert sum(d) != 0
-    assert SignFlip(d).p() == 1.0
-    assert SignFlip([0.3, 0.1, 0.2]).p() == 0.25
+    assert 0.1 + 0.2 - 0.3 != 0
+    assert SignFlip([0.1, 0.2, -0.3, 1.0]).p() == enumerated_p([1.0, 2.0, -3.0, 10.0]) == 0.625
+    assert SignFlip([0.1, 0.2, -0.3, 0.0]).p() == 1.0
 
 
 @pytest.mark.parametrize("n", [1, 5, 16])
