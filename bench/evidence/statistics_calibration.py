@@ -2,9 +2,10 @@
 
     python bench/evidence/statistics_calibration.py
 
-2,000 comparisons each at n = 10 and 20 of differences of two runs drawn alike: claims at 5 % of the sign-flip test, the
-signed-rank test and, for comparison, the percentile bootstrap of the mean; 25 such comparisons under Holm; evidence looked at
-after each of 200 pairs, 10,000 times, and what it takes to find an effect; the planner's power beside simulation.
+2,000 comparisons each at n = 10 and 20 of differences of two runs drawn alike: claims at 5 % of the sign-flip test,
+the signed-rank test and, for comparison, the percentile bootstrap of the mean; 25 such comparisons under Holm;
+evidence looked at after each of 200 pairs, 10,000 times, and what it takes to find an effect; the planner's power
+beside simulation.
 """
 
 from __future__ import annotations
@@ -72,10 +73,8 @@ def evidence() -> None:
     for kind in DRAWN:
         above, below = sequential.refuted(nulls(kind, (STREAMS, LOOKS), 400), 0.05)
         print(f"evidence, {kind}: claims in {(above[:, -1] | below[:, -1]).mean():.1%} of streams of {LOOKS} pairs")
-    print(
-        "| effect | claimed within 200 | pairs taken, median | 90 % of streams | fixed plan, power 0.8 | of that power |"
-    )
-    print("|---:|---:|---:|---:|---:|---:|")
+    columns = ("effect", "claimed within 200", "pairs taken, median", "90 %", "fixed plan, power 0.8", "of that power")
+    print(f"| {' | '.join(columns)} |\n|{'---:|' * len(columns)}")
     for effect in (0.3, 0.5, 1.0, 2.0, 4.0):
         above, _ = sequential.refuted(source(500).normal(effect, 1.0, (2000, LOOKS)), 0.05)
         taken, reached = np.where(above[:, -1], above.argmax(axis=1) + 1, np.inf), above[:, -1].mean()
