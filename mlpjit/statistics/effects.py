@@ -22,6 +22,8 @@ import numpy.typing as npt
 from .paired import Floats
 from .signflip import SignFlip
 
+ROUNDING = 1e-12  # of the largest score
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -49,6 +51,7 @@ def contrasts(scores: npt.ArrayLike, factors: tuple[int, ...]) -> Floats:
     """Return every seed's effects of a set of factors: (levels of each, in the order of axes, seeds).
 
     For one factor main effects, for two their interactions, and so on: what the set explains beyond its subsets.
+    Rounding (less than 1e-12 of the largest score) is 0: a factor that changes nothing has no effect of 1e-17.
     Raises ValueError for scores that are not finite (name a score for lost runs first, as that of guessing), factors
     that are not there or the same twice.
     """
@@ -60,7 +63,7 @@ def contrasts(scores: npt.ArrayLike, factors: tuple[int, ...]) -> Floats:
     means = s.mean(axis=others)
     for axis in range(len(chosen)):
         means = means - means.mean(axis=axis, keepdims=True)
-    return np.asarray(means)
+    return np.where(np.abs(means) < ROUNDING * np.abs(s).max(), 0.0, means)
 
 
 def variance_shares(scores: npt.ArrayLike) -> dict[tuple[int, ...], float]:

@@ -41,6 +41,13 @@ def test_interval_and_p_are_the_sign_flip_tests_over_seeds():
     assert (found.p, found.low, found.high) == pytest.approx((test.p(), *test.interval(0.1)), abs=1e-10)
 
 
+def test_a_factor_that_changes_nothing_has_no_effect_at_all():
+    """Clipping that never bites leaves every bit as it was: means of equal numbers may still differ by rounding."""
+    same = np.repeat(GRID[:, :, :1], 7, axis=2)
+    assert [(e.estimate, e.low, e.high, e.p) for e in effects.main_effects(same, 2)] == [(0.0, 0.0, 0.0, 1.0)] * 7
+    assert {e.p for row in effects.interactions(same, 0, 2) for e in row} == {1.0}
+
+
 def test_shares_of_variance_sum_to_one():
     found = effects.variance_shares(GRID)
     assert sum(found.values()) == pytest.approx(1.0, abs=1e-10)

@@ -44,6 +44,7 @@ def test_every_golden_value_is_compared():
 
 
 @pytest.mark.peers
+@pytest.mark.filterwarnings("ignore")  # of the others' code
 def test_the_golden_values_can_be_had_again():
     for name in ("statsmodels", "scikit_posthocs", "rliable"):
         pytest.importorskip(name)
