@@ -25,6 +25,9 @@ class PairedTest(Protocol):
     def p(self, at: float = 0.0) -> float:
         """Return the two-sided p of the hypothesis that the differences are symmetric about `at`."""
 
+    def equality_p(self, margin: float) -> float:
+        """Return the p of "the effect is not within the margin": the larger of those at -margin and at margin."""
+
     def interval(self, alpha: float = 0.05) -> tuple[float, float]:
         """Return the interval of confidence 1 - alpha, -inf or inf where alpha cannot be reached."""
 
@@ -65,6 +68,11 @@ def mean(difference: npt.ArrayLike) -> float:
     infinite = np.isinf(d)
     balance = np.sign(d[infinite]).sum()
     return float(balance * np.inf) if balance else float(np.where(infinite, 0.0, d).sum() / d.size)
+
+
+def equality_p(test: PairedTest, margin: float) -> float:
+    """Return the larger p of a test at -margin and at margin (Schuirmann 1987), 1 where the estimate lies outside."""
+    return max(test.p(-margin), test.p(margin)) if abs(test.estimate) < margin else 1.0
 
 
 def checked(difference: npt.ArrayLike) -> Floats:

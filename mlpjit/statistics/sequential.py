@@ -53,6 +53,44 @@ class Decision:
     log_worse: float
 
 
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """All that has been seen so far as a test (`paired.PairedTest`), for families that are corrected at every look.
+
+    `differences` 1-D, in the order they came. p only falls as pairs come, so Holm's correction is valid at any look
+    too. Raises ValueError for no differences or NaN.
+    """
+
+    differences: npt.ArrayLike
+
+    @property
+    def estimate(self) -> float:
+        """The Hodges-Lehmann centre."""
+        return SignedRank(self.differences).estimate
+
+    @property
+    def smallest_p(self) -> float:
+        """The smallest p that as many differences can reach: all alike, every bet won."""
+        return Evidence(np.ones(checked(self.differences).size)).p()
+
+    def log_wealths(self, at: float) -> tuple[float, float]:
+        """Return the logarithm of the gambler's best wealth so far for the effect above `at`, and for it below."""
+        above, below = best_log_wealths(checked(self.differences), at)
+        return float(above[-1]), float(below[-1])
+
+    def p(self, at: float = 0.0) -> float:
+        """Return the two-sided p of the hypothesis that differences are symmetric about `at`, valid at any look."""
+        return _p(max(self.log_wealths(at)))
+
+    def equality_p(self, margin: float) -> float:
+        """Return the p of "the effect is not within the margin"."""
+        return _p(min(self.log_wealths(-margin)[0], self.log_wealths(margin)[1]))
+
+    def interval(self, alpha: float = 0.05) -> tuple[float, float]:
+        """Return the effects that no look has refuted: a confidence sequence, valid at all looks together."""
+        return interval(self.differences, alpha)
+
+
 def decide(differences: npt.ArrayLike, alpha: float = 0.05, margin: float | None = None) -> Decision:
     """Look at differences (1-D, in the order they came, positive is better) and stop at the first certain answer.
 
@@ -62,9 +100,9 @@ def decide(differences: npt.ArrayLike, alpha: float = 0.05, margin: float | None
     d = checked(differences)
     answer, pairs = first_answer(d, alpha, margin)
     seen = d[:pairs]
-    better, worse = (float(wealth[-1]) for wealth in best_log_wealths(seen))
-    p = min(1.0, 2 * math.exp(-max(better, worse)))
-    return Decision(answer, pairs, SignedRank(seen).estimate, *interval(seen, alpha), p, better, worse)
+    evidence = Evidence(seen)
+    better, worse = evidence.log_wealths(0.0)
+    return Decision(answer, pairs, evidence.estimate, *evidence.interval(alpha), evidence.p(), better, worse)
 
 
 def first_answer(d: Floats, alpha: float, margin: float | None = None) -> tuple[Answer, int]:
@@ -116,10 +154,15 @@ def spreads(d: Floats) -> Floats:
     return found
 
 
+def _p(log_wealth: float) -> float:
+    return min(1.0, 2 * math.exp(-log_wealth))
+
+
 def _distances(d: Floats, spread: Floats, at: float) -> Floats:
     """Distances from `at` in spreads, cut to the reach; signs where there is no spread."""
     known = np.isfinite(spread) & (spread > 0)
-    scaled = (d - at) / np.where(known, spread, 1.0)
+    with np.errstate(over="ignore"):  # beyond any reach
+        scaled = (d - at) / np.where(known, spread, 1.0)
     return np.where(known, np.clip(scaled, -REACH, REACH), np.sign(d - at))
 
 

@@ -20,7 +20,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from .paired import Floats, checked
+from .paired import Floats, checked, equality_p
 from .quantiles import median
 from .signflip import most_within
 
@@ -61,6 +61,10 @@ class SignedRank:
         above = self.walsh.size - np.searchsorted(self.walsh, at, side="left")
         smaller_sum = min(upto, above) // 2
         return float(min(1.0, 2 * _at_most(checked(self.differences).size)[smaller_sum]))
+
+    def equality_p(self, margin: float) -> float:
+        """Return the p of "the effect is not within the margin"."""
+        return equality_p(self, margin)
 
     def interval(self, alpha: float = 0.05) -> tuple[float, float]:
         """Return the interval of confidence 1 - alpha; infinite where alpha is below the smallest p."""

@@ -32,7 +32,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from .paired import Floats, checked, mean
+from .paired import Floats, checked, equality_p, mean
 
 EXACT = 16  # differences, up to which all patterns are taken
 DRAWS = 100_000
@@ -83,6 +83,10 @@ class SignFlip:
         """Return the two-sided p of the hypothesis that the differences are symmetric about `at`."""
         low, high = self.ends
         return float(((low <= at) & (at <= high)).mean())
+
+    def equality_p(self, margin: float) -> float:
+        """Return the p of "the effect is not within the margin"."""
+        return equality_p(self, margin)
 
     def interval(self, alpha: float = 0.05) -> tuple[float, float]:
         """Return all x with p(x) > alpha, ends included; infinite where alpha is below the smallest p."""

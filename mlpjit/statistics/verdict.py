@@ -10,6 +10,7 @@ alpha.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -18,14 +19,19 @@ import numpy as np
 import numpy.typing as npt
 
 from .holm import family
-from .paired import Floats, PairedTest, Tally, checked, tally
+from .paired import Floats, Tally, checked, tally
 from .power import pairs_needed
-from .sequential import Answer
+from .sequential import Answer, Evidence
 from .signedrank import SignedRank
 from .signflip import SignFlip
 
-Test = Literal["signflip", "signedrank"]
-TESTS: dict[str, type[SignFlip] | type[SignedRank]] = {"signflip": SignFlip, "signedrank": SignedRank}
+Test = Literal["signflip", "signedrank", "evidence"]
+TESTS: dict[str, type[SignFlip] | type[SignedRank] | type[Evidence]] = {
+    "signflip": SignFlip,
+    "signedrank": SignedRank,
+    "evidence": Evidence,
+}
+LOOKING = 1.25  # pairs that looking takes over a fixed plan of power 0.8 (docs/statistics.md)
 
 
 @dataclass(frozen=True)
@@ -83,8 +89,10 @@ def verdicts(
     found = {}
     for name, one in measured.items():
         d = checked(differences[name])
-        answer = _answer(one.estimate, p[name], equal[name], alpha)
-        more = more_pairs(d, one.estimate, alpha / len(measured), margin) if answer == "undecided" else None
+        answer = _answer(one, p[name], equal[name], alpha)
+        more = None
+        if answer == "undecided":
+            more = more_pairs(d, one.estimate, alpha / len(measured), margin, LOOKING if test == "evidence" else 1.0)
         found[name] = Verdict(
             answer, one.estimate, one.low, one.high, unit, d.size, tally(d), one.p, p[name], family_name, test, alpha,
             margin, more,
@@ -92,22 +100,20 @@ def verdicts(
     return found
 
 
-def equality_p(test: PairedTest, margin: float) -> float:
-    """Return the p of "the effect is not within the margin": the larger of those at -margin and margin; 1 outside."""
-    return max(test.p(-margin), test.p(margin)) if abs(test.estimate) < margin else 1.0
-
-
-def more_pairs(differences: Floats, estimate: float, alpha: float, margin: float | None = None) -> int | None:
+def more_pairs(
+    differences: Floats, estimate: float, alpha: float, margin: float | None = None, factor: float = 1.0
+) -> int | None:
     """Return about how many further pairs would refute 0, or all beyond the margin: the fewer; None: neither.
 
-    Taken at the estimate and spread seen so far, which are themselves uncertain: a plan, not a promise.
+    Taken at the estimate and spread seen so far, which are themselves uncertain: a plan, not a promise. `factor` is
+    how many pairs the test takes for one of the sign-flip test's.
     """
     spread = float(np.std(differences, ddof=1)) if differences.size > 1 and np.isfinite(differences).all() else 0.0
     if spread == 0:
         return None
     distances = [abs(estimate)] + ([margin - abs(estimate)] if margin is not None and abs(estimate) < margin else [])
     needed = [n for n in (pairs_needed(distance / spread, alpha=alpha) for distance in distances) if n is not None]
-    return max(1, min(needed) - differences.size) if needed else None
+    return max(1, math.ceil(factor * min(needed)) - differences.size) if needed else None
 
 
 class _Measured(NamedTuple):
@@ -124,13 +130,14 @@ def _measured(test: Test, differences: Floats, alpha: float, margin: float | Non
     if test not in TESTS:
         raise ValueError(f"unknown test {test!r}: choose of {', '.join(TESTS)}")
     one = TESTS[test](differences)
-    equal = 1.0 if margin is None else equality_p(one, margin)
+    equal = 1.0 if margin is None else one.equality_p(margin)
     return _Measured(one.estimate, *one.interval(alpha), one.p(), equal)
 
 
-def _answer(estimate: float, p: float, equal_p: float, alpha: float) -> Answer:
+def _answer(one: _Measured, p: float, equal_p: float, alpha: float) -> Answer:
+    """A p of at most alpha is an interval on one side of 0: that side is the answer's."""
     if equal_p <= alpha:
         return "equal"
-    if p <= alpha and estimate != 0:
-        return "better" if estimate > 0 else "worse"
-    return "undecided"
+    if p <= alpha and one.low > 0:
+        return "better"
+    return "worse" if p <= alpha and one.high < 0 else "undecided"

@@ -118,6 +118,11 @@ def test_a_lost_run_is_one_pair_of_evidence_not_ruin():
     assert sequential.decide([-INF] * 12).answer == "worse"
 
 
+def test_smallest_p_is_that_of_bets_all_won():
+    assert sequential.Evidence(np.arange(1.0, 8)).smallest_p == sequential.decide(np.ones(7), alpha=0.01).p < 0.06
+    assert sequential.Evidence([1.0]).smallest_p == 1.0
+
+
 def test_a_margin_is_above_zero():
     with pytest.raises(ValueError, match="a margin is above 0"):
         sequential.decide([1.0], margin=0.0)

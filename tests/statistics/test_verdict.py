@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from samples import source
 
-from mlpjit.statistics import verdict
+from mlpjit.statistics import sequential, verdict
 from mlpjit.statistics.paired import Tally
 from mlpjit.statistics.signflip import SignFlip
 
@@ -31,9 +31,11 @@ def judged(pairs, **options):
     return verdict.verdicts(pairs, "four against adam", "points", **options)
 
 
-@pytest.mark.parametrize("test", ["signflip", "signedrank"])
-def test_the_four_answers(test):
-    found = judged(PAIRS, margin=0.5, test=test)
+@pytest.mark.parametrize(("test", "n"), [("signflip", 12), ("signedrank", 12), ("evidence", 40)])
+def test_the_four_answers(test, n):
+    effects = {"better": (2.0, 1.0), "worse": (-2.0, 1.0), "equal": (0.0, 0.1), "undecided": (0.3, 1.0)}
+    pairs = {name: pair(*effects[name], n=n, seed=seed) for seed, name in enumerate(effects)}
+    found = judged(pairs, margin=0.5, test=test)
     assert {name: v.answer for name, v in found.items()} == {name: name for name in PAIRS}
     assert {(v.unit, v.family, v.test, v.margin) for v in found.values()} == {
         ("points", "four against adam", test, 0.5)
@@ -81,7 +83,7 @@ def test_correction_may_take_an_answer_away_but_not_its_interval():
     assert among.more >= 1
 
 
-@pytest.mark.parametrize("test", ["signflip", "signedrank"])
+@pytest.mark.parametrize("test", list(verdict.TESTS))
 @pytest.mark.parametrize("n", [12, 20])
 def test_more_competitors_leave_every_pair_as_it_was(test, n):
     pairs = {f"pair {i}": pair(0.3 * i, n=n, seed=i).round(2) for i in range(4)}
@@ -114,10 +116,30 @@ def test_a_lost_run_is_in_the_answer():
     assert judged({"only": [-math.inf] * 8})["only"].answer == "worse"
 
 
+@pytest.mark.parametrize("margin", [None, 0.3])
+@pytest.mark.parametrize("seed", range(6))
+def test_evidence_on_one_pair_alone_is_the_sequential_decision(margin, seed):
+    d = pair(0.25 * seed - 0.5, 0.5, n=60, seed=seed)
+    wanted = sequential.decide(d, margin=margin)
+    found = judged({"only": d[: wanted.pairs]}, margin=margin, test="evidence")["only"]
+    assert (found.answer, found.estimate, found.low, found.high, found.p) == (
+        (wanted.answer, wanted.estimate, wanted.low, wanted.high, wanted.p)
+    )
+    if wanted.pairs > 1:
+        assert judged({"only": d[: wanted.pairs - 1]}, margin=margin, test="evidence")["only"].answer == "undecided"
+
+
+def test_looking_takes_more_pairs_than_a_plan():
+    d = {"only": pair(0.5, n=10)}
+    plan, looking = judged(d)["only"], judged(d, test="evidence")["only"]
+    assert plan.answer == looking.answer == "undecided"
+    assert looking.more > plan.more
+
+
 def test_what_is_wrong_is_told():
     with pytest.raises(ValueError, match="a margin is above 0"):
         judged(PAIRS, margin=-1.0)
-    with pytest.raises(ValueError, match="unknown test 'sign': choose of signflip, signedrank"):
+    with pytest.raises(ValueError, match="unknown test 'sign': choose of signflip, signedrank, evidence"):
         judged(PAIRS, test="sign")
     with pytest.raises(ValueError, match="hold NaN"):
         judged({"only": [math.nan]})
