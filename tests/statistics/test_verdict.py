@@ -103,6 +103,12 @@ def test_more_pairs_decide_as_promised():
     assert 0.65 <= np.mean([a == "better" for a in answers]) <= 0.95
 
 
+def test_a_larger_family_asks_for_more_pairs():
+    d = pair(0.4)
+    among = judged({"one": d, **{f"null {i}": pair(0.0, seed=i) for i in range(8)}})["one"]
+    assert among.more > judged({"one": d})["one"].more
+
+
 def test_a_margin_asks_for_fewer_pairs():
     d = {"only": pair(0.02, 0.4)}
     assert judged(d, margin=0.2)["only"].more < 50 < judged(d)["only"].more
