@@ -166,6 +166,9 @@ FACTORS: dict[str, Part] = {
         "seed", "split_seed", "init_seed", "order_seed",
     )},
 }  # fmt: skip
+# A setting is what a run is but for its seeds; losses compare within one problem alone.
+SETTING = tuple(name for name in FACTORS if name not in SEED_FIELDS)
+PROBLEM = ("dataset", "loss")
 
 
 def canonical(values: Values) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Which setting is best: chosen on validation loss over tuning seeds, never on test data.
 
-A setting is everything that shapes a run except its seeds. Its value is the median final validation loss over
-the tuning seeds, where a run that diverged, failed or timed out counts as +inf and is never dropped.
-Pure Python: the sweep calls this between its two stages, before pandas is ever imported.
+A setting is everything that shapes a run except its seeds: `factors` names it, seeds left out. Its value is the median
+final validation loss over the tuning seeds, where a run that diverged, failed or timed out counts as +inf and is never
+dropped. Pure Python: the sweep calls this between its two stages, before pandas is ever imported.
 """
 
 from __future__ import annotations
@@ -13,13 +13,6 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-SEED_COLUMNS = ("seed", "split_seed", "init_seed", "order_seed")
-FACTORS = (
-    "dataset", "depth", "width", "hidden", "activation", "output_activation", "init", "normalization", "residual",
-    "dropout", "loss", "optimizer", "learning_rate", "schedule", "clip", "l1", "l2", "weight_decay", "batch_size",
-    "epochs", "dtype", "evaluate_every", "shuffle",
-)  # fmt: skip
-PROBLEM = ("dataset", "loss")
 TOLERANCE = 0.10  # the good range: medians within 10 % of the best's
 
 Row = Mapping[str, Any]
@@ -68,13 +61,16 @@ def validation_loss(row: Row) -> float:
     return float(loss)
 
 
-def settings(rows: Iterable[Row], seed_columns: Sequence[str] = SEED_COLUMNS) -> list[Setting]:
-    """Group tuning rows (stage "tune" or none given) into settings, best first; ties break by `_rank`."""
+def settings(rows: Iterable[Row], factors: Sequence[str]) -> list[Setting]:
+    """Group tuning rows (stage "tune" or none given) into settings, best first; ties break by `_rank`.
+
+    A factor that a row has not is no part of its setting.
+    """
     groups: dict[tuple[Any, ...], tuple[dict[str, Any], list[float], list[int]]] = {}
     for position, row in enumerate(rows):
         if row.get("stage", "tune") != "tune":
             continue
-        names = [name for name in FACTORS if name in row and name not in seed_columns]
+        names = [name for name in factors if name in row]
         key = tuple(_hashable(row[name]) for name in names)
         if key not in groups:
             groups[key] = ({name: row[name] for name in names}, [], [])
@@ -84,29 +80,27 @@ def settings(rows: Iterable[Row], seed_columns: Sequence[str] = SEED_COLUMNS) ->
     return sorted(found, key=_rank)
 
 
-def best_per(
-    rows: Iterable[Row], per: str = "optimizer", seed_columns: Sequence[str] = SEED_COLUMNS
-) -> dict[Any, Setting]:
+def best_per(rows: Iterable[Row], per: str, factors: Sequence[str], problem: Sequence[str] = ()) -> dict[Any, Setting]:
     """Return the best setting for each value of the column `per`, in a stable order of those values.
 
-    Losses of two datasets or loss functions do not compare: where a study has several, each has its own best,
-    labelled "adam on digits".
+    Losses of two problems, by the columns of `problem`, do not compare: where there are several, each has its own
+    best, labelled "adam on digits".
     """
-    found = settings(rows, seed_columns)
-    several = [name for name in PROBLEM if name != per and len({s.factors.get(name) for s in found}) > 1]
+    found = settings(rows, factors)
+    several = [name for name in problem if name != per and len({s.factors.get(name) for s in found}) > 1]
     best: dict[Any, Setting] = {}
     for setting in found:
         label = _hashable(setting.factors.get(per))
-        problem = " and ".join(str(setting.factors.get(name)) for name in several)
-        best.setdefault(f"{label} on {problem}" if several else label, setting)
+        named = " and ".join(str(setting.factors.get(name)) for name in several)
+        best.setdefault(f"{label} on {named}" if several else label, setting)
     return dict(sorted(best.items(), key=lambda item: order_key(item[0])))
 
 
 def best_settings(
-    rows: Iterable[Row], per: str = "optimizer", seed_columns: Sequence[str] = SEED_COLUMNS
+    rows: Iterable[Row], per: str, factors: Sequence[str], problem: Sequence[str] = ()
 ) -> dict[Any, dict[str, Any]]:
-    """Return, for each value of `per`, the factors of its best setting (seeds excluded)."""
-    return {label: setting.factors for label, setting in best_per(rows, per, seed_columns).items()}
+    """Return, for each value of `per`, the factors of its best setting."""
+    return {label: setting.factors for label, setting in best_per(rows, per, factors, problem).items()}
 
 
 def rate_range(medians: Mapping[float, float], tolerance: float = TOLERANCE) -> RateRange:
@@ -133,8 +127,8 @@ def best_rates(found: Iterable[Setting]) -> dict[tuple[tuple[str, Any], ...], Ra
 
 
 def combination(factors: Row) -> tuple[tuple[str, Any], ...]:
-    """Return the factors without learning rate and seeds as a hashable key."""
-    return tuple((name, _hashable(factors[name])) for name in FACTORS if name in factors and name != "learning_rate")
+    """Return a setting's factors without its learning rate as a hashable key."""
+    return tuple((name, _hashable(value)) for name, value in factors.items() if name != "learning_rate")
 
 
 def order_key(value: Any) -> tuple[int, float, str]:

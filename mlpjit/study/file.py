@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlpjit.config.combinations import RULES
-from mlpjit.config.fields import FACTORS, SEED_FIELDS, SHAPE_FIELDS
+from mlpjit.config.fields import SEED_FIELDS, SETTING, SHAPE_FIELDS
 from mlpjit.config.run_config import (
     DEFAULT_DEPTH,
     DEFAULT_WIDTH,
@@ -162,11 +162,10 @@ def read_final(table: Mapping[str, Any], blocks: tuple[Block, ...], mistakes: Mi
     if final is None:
         return None
     per, seeds = final.get("per", "optimizer"), final.get("seeds")
-    columns = [name for name in FACTORS if name not in SEED_FIELDS]
     if not isinstance(per, str):
         mistakes.add("[final], per", f"got {per!r}, need the name of one column, as 'optimizer'")
-    elif per not in columns:
-        mistakes.add("[final], per", f"unknown column {per!r}{suggestion(per, columns)}")
+    elif per not in SETTING:
+        mistakes.add("[final], per", f"unknown column {per!r}{suggestion(per, SETTING)}")
     if not isinstance(seeds, list) or not seeds:
         got = f"got {seeds!r}" if "seeds" in final else "not given"
         mistakes.add("[final], seeds", f"{got}, need a list of fresh seeds, as [100, 101, 102]")

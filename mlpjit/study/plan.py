@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlpjit.config.fields import FACTORS, KERNEL_FIELDS, SEED_FIELDS, SHAPE_FIELDS, dataset_info
+from mlpjit.config.fields import FACTORS, KERNEL_FIELDS, PROBLEM, SEED_FIELDS, SETTING, SHAPE_FIELDS, dataset_info
 from mlpjit.config.identity import digest
 from mlpjit.config.run_config import RunConfig
 from mlpjit.study.blocks import Block
@@ -141,7 +141,7 @@ def final_runs(runs: Runs, known: Known, per: str, seeds: Sequence[int]) -> List
     """Return the best setting of each value of `per`, chosen on the tuning runs, on fresh seeds."""
     from mlpjit.statistics.selection import best_per
 
-    names = [name for name in FACTORS if name == per or (name not in SEED_FIELDS and runs.varies(name))]
+    names = [name for name in SETTING if name == per or runs.varies(name)]
     columns = {name: runs.column(name) for name in names}
     found = [known.get(run_id, ("missing", None, None)) for run_id in runs.run_ids]
     losses = [math.inf if state != "done" or loss is None else loss for state, _, loss in found]
@@ -151,7 +151,7 @@ def final_runs(runs: Runs, known: Known, per: str, seeds: Sequence[int]) -> List
         {**row, "state": found[index][0], "final_validation_loss": found[index][2]}
         for row, index in zip(rows, chosen, strict=True)
     ]
-    members = [chosen[setting.members[0]] for setting in best_per(rows, per).values()]
+    members = [chosen[setting.members[0]] for setting in best_per(rows, per, SETTING, PROBLEM).values()]
     return ListedRuns([runs.with_seed(index, seed) for index in members for seed in seeds])
 
 

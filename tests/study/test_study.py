@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlpjit.catalogue.registries import REGISTRIES
-from mlpjit.config.fields import FACTORS
+from mlpjit.config.fields import FACTORS, SETTING
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
 from mlpjit.statistics import selection
@@ -167,7 +167,7 @@ def test_the_quick_choice_of_final_settings_is_that_of_selection() -> None:
             {**runs.config(i).factors(), "state": str(s), "final_validation_loss": float(x)}
             for i, (s, x) in enumerate(zip(state, losses, strict=True))
         ]
-        best = selection.best_settings(rows, "optimizer")
+        best = selection.best_settings(rows, "optimizer", SETTING)
         final = final_runs(runs, known, "optimizer", [100])
         found = [final.config(index).factors() for index in range(len(final))]
         assert len(found) == 2

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from mlpjit.config.fields import PROBLEM, SETTING
 from mlpjit.statistics import selection
-from mlpjit.statistics.selection import FACTORS, PROBLEM, SEED_COLUMNS, RateRange, Setting, order_key
+from mlpjit.statistics.selection import RateRange, Setting, order_key
 
 # What a study compares when it does not say so: the first of these that varies.
 COMPARED = ("optimizer", "activation", "init", "normalization", "residual", "schedule", "clip")
@@ -85,7 +86,7 @@ class Results:
     @cached_property
     def varying(self) -> tuple[str, ...]:
         """The factors that take more than one value among the tuning runs, seeds apart."""
-        present = [name for name in FACTORS if name in self.tuning]
+        present = [name for name in SETTING if name in self.tuning]
         return tuple(name for name in present if self.tuning[name].nunique(dropna=False) > 1)
 
     def others(self, shown: Iterable[str]) -> list[str]:
@@ -97,7 +98,7 @@ class Results:
     def label(self) -> str:
         """The column that the study compares, most often "optimizer"."""
         per = (self.study.get("final") or {}).get("per")
-        if per in FACTORS and per in self.runs:
+        if per in SETTING and per in self.runs:
             return str(per)
         return next((name for name in COMPARED if name in self.varying), "optimizer")
 
@@ -119,7 +120,7 @@ class Results:
             _plain(self.tuning[name].tolist()) if name == "width" else self.tuning[name].tolist() for name in columns
         ]
         rows = (dict(zip(columns, values, strict=True)) for values in zip(*lists, strict=True))
-        return selection.settings(rows, SEED_COLUMNS)
+        return selection.settings(rows, SETTING)
 
     @cached_property
     def best(self) -> dict[Any, Setting]:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from conftest import SyntheticStore, make_run, store_of
 
+from mlpjit.config.fields import SETTING
 from mlpjit.report.figures import (
     dead_units,
     depth_rate,
@@ -107,11 +108,11 @@ def test_each_initialization_and_activation_at_its_own_best_rate() -> None:
 @pytest.mark.parametrize(
     ("varied", "figure", "chosen"),
     [({"normalization": ["none", "batch"], "clip": ["none", "value"]}, init_activation,
-      ", each at its own best normalization and clipping"),
+      ", each at its own best clipping and normalization"),
      ({"learning_rate": [0.1, 1.0], "optimizer": ["sgd", "adam"]}, init_activation,
       ", each at its own best learning rate"),
      ({"normalization": ["none", "batch"], "batch_size": ["8", "64"], "l2": [0.0, 0.1]}, rescue,
-      ", each at its own best L2 penalty and batch size"),
+      ", each at its own best batch size and L2 penalty"),
      ({"depth": [1, 4]}, init_activation, "")],
 )  # fmt: skip
 def test_a_figure_names_what_was_chosen(varied: dict[str, list[Any]], figure: Any, chosen: str) -> None:
@@ -275,7 +276,7 @@ def test_what_belongs_to_the_whole_study_shows_once() -> None:
 
 def test_results_choose_what_selection_chooses(store: SyntheticStore) -> None:
     for results in Results.read(store).sections():
-        chosen = selection.best_settings(results.tuning.to_dict("records"), per=results.label)
+        chosen = selection.best_settings(results.tuning.to_dict("records"), results.label, SETTING)
         assert list(results.best) == list(chosen)
         assert all(setting.factors.items() <= chosen[label].items() for label, setting in results.best.items())
 
