@@ -63,14 +63,14 @@ def _as_tuple(value: Any) -> Any:
 
 
 Plain = BeforeValidator(plain)
-Count = Annotated[int, Field(ge=1), Plain]
-Whole = Annotated[int, Field(ge=0), Plain]
+Count = Annotated[int, Field(ge=1, lt=2**63), Plain]  # kernels and stores count in 64 bits
+Whole = Annotated[int, Field(ge=0, lt=2**63), Plain]
 Seed = Annotated[int, Field(ge=0, lt=2**63), Plain]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), Plain]
 Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), Plain]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), Plain]
-COUNT, WHOLE = "a whole number from 1 up", "a whole number from 0 up"
-SEED = "a whole number from 0 up to 2^63 - 1"
+COUNT = "a whole number from 1 up to 2^63 - 1"
+WHOLE = SEED = "a whole number from 0 up to 2^63 - 1"
 SEED_OR_NONE = f"{SEED}, or nothing to use `seed`"
 POSITIVE, NOT_NEGATIVE = "a positive number", "a number from 0 up"
 SHARE = "a number from 0 up and below 1"
