@@ -76,15 +76,14 @@ def _stores(results: Path) -> dict[str, Any]:
 
 
 def _store(path: Path) -> str:
-    import sqlite3
+    from mlpjit.errors import StoreError
+    from mlpjit.store import Store
 
     try:
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
-            verdict = database.execute("PRAGMA quick_check").fetchone()[0]
-            runs = database.execute("SELECT count(*) FROM runs").fetchone()[0]
-    except sqlite3.Error as error:
-        return f"cannot be read: {error}"
-    return f"{runs} runs, {'sound' if verdict == 'ok' else verdict}"
+        with Store.open(path, readonly=True) as store:
+            return f"{len(store.known())} runs, {store.check() or 'sound'}"
+    except StoreError as error:
+        return f"cannot be read: {str(error).removeprefix(f'{path}: ')}"
 
 
 def _warnings(found: dict[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from mlpjit.store.database import Session, Store, StoredRun
+from mlpjit.store.database import FILE_NAME, Store
+from mlpjit.store.rows import RowError, Session, StoredRun
 
-__all__ = ["Session", "Store", "StoredRun"]
+__all__ = ["FILE_NAME", "RowError", "Session", "Store", "StoredRun"]

@@ -1,32 +1,40 @@
 """Curves as compact arrays: one row per evaluation, so that many runs join into one array without a loop.
 
-A run's curve is (evaluations, 5) float64; its layer curve (evaluations, layers, 7) float32: diagnostics are read
-off figures, losses are compared bit for bit.
+A run's curve is (evaluations, curves) float64; its layer curve (evaluations, layers, layer curves) float32: diagnostics
+are read off figures, losses are compared bit for bit. The store keeps beside them what their columns are called.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from mlpjit.kernels.tables import DIAGNOSTICS as LAYER_CURVES
+from mlpjit.registry import suggestion
+
 CURVES = ("epoch", "step", "train_loss", "validation_loss", "validation_score")
-LAYER_CURVES = (
-    "gradient_norm", "activation_mean", "activation_std", "dead_fraction", "saturated_fraction", "weight_norm",
-    "update_ratio",
-)  # fmt: skip
+WRITTEN_LAYOUT = (CURVES, LAYER_CURVES)
 
 
 def encode(history: Mapping[str, npt.ArrayLike]) -> tuple[int, bytes, bytes]:
-    """Return (layers, curve, layer curve) of a run's history. A key that is missing is stored as NaN."""
+    """Return (layers, curve, layer curve) of a run's history. A record that is missing is stored as NaN.
+
+    Raises ValueError for a record that is not known, or has not the shape of the rest.
+    """
+    for name in history:
+        if name not in (*CURVES, *LAYER_CURVES):
+            raise ValueError(f"unknown record {name!r}{suggestion(name, (*CURVES, *LAYER_CURVES))}")
     evaluations = len(np.atleast_1d(np.asarray(history.get("epoch", ()))))
     curve = np.full((evaluations, len(CURVES)), np.nan, dtype="<f8")
     for column, name in enumerate(CURVES):
         if name in history:
             curve[:, column] = history[name]
     present = {name: np.asarray(history[name]) for name in LAYER_CURVES if name in history}
+    if flat := [name for name, array in present.items() if array.ndim != 2]:
+        raise ValueError(f"record {flat[0]!r} is of layers: need an array (evaluations, layers)")
     layers = max((array.shape[1] for array in present.values()), default=0)
     deep = np.full((evaluations, layers, len(LAYER_CURVES)), np.nan, dtype="<f4")
     with np.errstate(over="ignore"):  # beyond float32 is infinite for a figure
@@ -36,17 +44,26 @@ def encode(history: Mapping[str, npt.ArrayLike]) -> tuple[int, bytes, bytes]:
     return layers, curve.tobytes(), deep.tobytes()
 
 
-def decode_curves(blobs: Iterable[bytes]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
-    """Return all rows (rows, 5) of many curves, and how many rows each has."""
-    blobs = list(blobs)
-    rows = np.frombuffer(b"".join(blobs), dtype="<f8").reshape(-1, len(CURVES))
-    size = 8 * len(CURVES)
-    return rows, np.array([len(blob) // size for blob in blobs], dtype=np.intp)
+def decode(
+    blobs: Sequence[bytes], held: Sequence[Sequence[str]], wanted: Sequence[str], dtype: str
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:
+    """Return all rows (rows, wanted) of many curves, NaN where one lacks a name, and how many rows each has.
 
-
-def decode_layers(blobs: Iterable[bytes]) -> npt.NDArray[np.float32]:
-    """Return all rows (evaluations x layers of every run in order, 7) of many layer curves."""
-    return np.frombuffer(b"".join(blobs), dtype="<f4").reshape(-1, len(LAYER_CURVES))
+    `held` names the columns of each.
+    """
+    kinds = {names: number for number, names in enumerate(dict.fromkeys(map(tuple, held)))}
+    kind = np.array([kinds[tuple(names)] for names in held], np.intp)
+    size = np.dtype(dtype).itemsize
+    lengths = np.array([len(blob) // (size * len(names)) for blob, names in zip(blobs, held, strict=True)], np.intp)
+    rows = np.full((int(lengths.sum()), len(wanted)), np.nan, dtype)
+    for names, number in kinds.items():
+        joined = b"".join(blob for blob, of in zip(blobs, kind, strict=True) if of == number)
+        part = np.frombuffer(joined, dtype).reshape(-1, len(names))
+        here = slice(None) if len(kinds) == 1 else np.repeat(kind == number, lengths)
+        for column, name in enumerate(wanted):
+            if name in names:
+                rows[here, column] = part[:, names.index(name)]
+    return rows, lengths
 
 
 def columns(rows: npt.NDArray[Any], names: Iterable[str]) -> dict[str, npt.NDArray[Any]]:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from mlpjit.errors import StoreError
 from mlpjit.store import reading
-from mlpjit.store.arrays import decode_curves
-from mlpjit.store.schema import HOST, READ, TIMING_COLUMNS, WRITTEN, connect, explained
-from mlpjit.store.writing import Write, Writer, WriterLock
+from mlpjit.store.opening import NoStoreError, connect_to_read, explained, put_away
+from mlpjit.store.rows import Session, StoredRun
+from mlpjit.store.schema import HOST, READ, TIMING_COLUMNS, WRITTEN
+from mlpjit.store.writing import Writer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,37 +24,19 @@ if TYPE_CHECKING:
 
 FILE_NAME = "store.sqlite"
 INSERT_RUN = f"INSERT OR REPLACE INTO runs ({', '.join(WRITTEN)}) VALUES ({', '.join('?' * len(WRITTEN))})"
-INSERT_CURVES = "INSERT OR REPLACE INTO curves (run_id, layers, curve, layer_curve) VALUES (?, ?, ?, ?)"
-
-
-@dataclass(frozen=True)
-class StoredRun:
-    """One row of `runs` by column name, and the run's encoded curves (layers, curve, layer curve)."""
-
-    values: Mapping[str, Any]
-    curves: tuple[int, bytes, bytes] = (0, b"", b"")
-
-
-@dataclass(frozen=True)
-class Session:
-    """One invocation that ran something: where, and everything that is good to know about it."""
-
-    host: Mapping[str, Any]
-    started_at: str
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+INSERT_CURVES = "INSERT OR REPLACE INTO curves (run_id, layers, curve, layer_curve, layout) VALUES (?, ?, ?, ?, ?)"
 
 
 class Store:
-    """A study's results. Open it with `Store.open`; it is a context manager."""
+    """A study's results. Open it with `Store.open` or `Store.find`; it is a context manager."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, writer: Writer | None, lock: WriterLock | None):
+    def __init__(self, path: Path, connection: sqlite3.Connection, writer: Writer | None = None) -> None:
         self.path = path
         self._connection = connection
         self._writer = writer
-        self._lock = lock
 
     @classmethod
-    def open(cls, path: Path | str, readonly: bool = False) -> Store:
+    def open(cls, path: Path | str, readonly: bool = False) -> Self:
         """Open `store.sqlite`, or the one in a folder. Only one process at a time may open it for writing.
 
         Raises StoreError where there is none (readonly), it is no store, it is damaged, too new, or in use.
@@ -63,29 +44,27 @@ class Store:
         path = Path(path)
         path = path / FILE_NAME if path.is_dir() or path.suffix != ".sqlite" else path
         if readonly:
-            return cls(path, connect(path, readonly=True), None, None)
-        return cls._open_for_writing(path)
-
-    @classmethod
-    def _open_for_writing(cls, path: Path) -> Store:
+            return cls(path, connect_to_read(path))
+        writer = Writer(path)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"{path.parent}: cannot make this folder: {error.strerror}") from error
-        lock = WriterLock(path.with_suffix(".lock"))
-        lock.acquire()
-        try:
-            writer = Writer(path)
-            store = cls(path, connect(path, readonly=True), writer, lock)
-            if store._meta("store") is None:
-                writer.put(_name_store)
-                writer.flush()
-            return store
+            return cls(path, connect_to_read(path), writer)
         except BaseException:
-            lock.release()
+            writer.close()
             raise
 
-    def __enter__(self) -> Store:
+    @classmethod
+    def find(cls, path: Path | str) -> Self | None:
+        """Open a store for reading; None where there is none yet. Raises StoreError as `open` does."""
+        try:
+            return cls.open(path, readonly=True)
+        except NoStoreError:
+            return None
+
+    def start_writing(self) -> None:
+        """Let a store that was opened for reading be written from now on. Raises StoreError as `open` does."""
+        self._writer = self._writer or Writer(self.path)
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -94,21 +73,20 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Commit what is queued and close. Raises StoreError when something could not be written."""
+        """Commit what is queued, close, and leave one file. Raises StoreError when something could not be written."""
         self._connection.close()
         try:
             if self._writer:
                 self._writer.close()
         finally:
-            if self._lock:
-                self._lock.release()
+            put_away(self.path)
 
     # Writing
 
-    def _put(self, write: Write) -> None:
+    def _writing(self) -> Writer:
         if self._writer is None:
             raise StoreError(f"{self.path}: opened for reading only")
-        self._writer.put(write)
+        return self._writer
 
     def flush(self) -> None:
         """Wait until everything that was put is committed."""
@@ -116,21 +94,26 @@ class Store:
             self._writer.flush()
 
     def put(self, run: StoredRun) -> None:
-        """Queue a finished run; a run stored before under the same id is replaced."""
-        row = [run.values.get(name) for name in WRITTEN]
-        curves = (run.values["run_id"], *run.curves)
+        """Queue a finished run; a run stored before under the same id is replaced. Any thread may call this.
+
+        Raises RowError, and queues nothing, for a run that cannot be stored.
+        """
+        writer, row = self._writing(), run.row()
+        curves = (run.values["run_id"], *run.curves(), writer.layout)
 
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(INSERT_RUN, row)
             connection.execute(INSERT_CURVES, curves)
 
-        self._put(write)
+        writer.put(write)
 
     def put_timing(self, key: str, values: Mapping[str, Any], measured_at: str, session: int) -> None:
         """Queue one measured step time."""
         row = (key, *(values.get(name) for name in TIMING_COLUMNS), measured_at, session)
         marks = ", ".join("?" * len(row))
-        self._put(lambda connection: connection.execute(f"INSERT OR REPLACE INTO timing VALUES ({marks})", row))
+        self._writing().put(
+            lambda connection: connection.execute(f"INSERT OR REPLACE INTO timing VALUES ({marks})", row)
+        )
 
     def start_session(self, session: Session) -> int:
         """Store where runs are about to be made; return the number that their rows refer to."""
@@ -139,14 +122,14 @@ class Store:
         values += [session.started_at, json.dumps(session.provenance, sort_keys=True)]
         query = f"INSERT INTO sessions ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
         number: list[int] = []
-        self._put(lambda connection: number.append(connection.execute(query, values).lastrowid or 0))
+        self._writing().put(lambda connection: number.append(connection.execute(query, values).lastrowid or 0))
         self.flush()
         return number[0]
 
     def end_session(self, number: int, compile_seconds: float, wall_seconds: float) -> None:
         """Add what a session spent on compilation and in all."""
         query = "UPDATE sessions SET compile_seconds = ?, wall_seconds = ? WHERE id = ?"
-        self._put(lambda connection: connection.execute(query, (compile_seconds, wall_seconds, number)))
+        self._writing().put(lambda connection: connection.execute(query, (compile_seconds, wall_seconds, number)))
 
     def save_plan(
         self, study: Mapping[str, Any], stages: Sequence[tuple[str, Sequence[str]]], timing: Sequence[str] = ()
@@ -165,7 +148,7 @@ class Store:
             connection.executemany("INSERT INTO timing_plan (key) VALUES (?)", [(key,) for key in timing])
             connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", [("study", text), ("plan", digest)])
 
-        self._put(write)
+        self._writing().put(write)
         self.flush()
 
     # Reading
@@ -218,15 +201,22 @@ class Store:
             return reading.frame(self._connection)
 
     def curves(self, run_ids: Iterable[str]) -> pd.DataFrame:
-        """Return learning curves: run_id, epoch, step, train_loss, validation_loss, validation_score."""
+        """Return learning curves: run_id, then `curve_names()`."""
         with explained(self.path):
             return reading.curves(self._connection, list(run_ids))
 
-    def curve_arrays(self, run_ids: Sequence[str]) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
-        """Yield (run_id, curve): one row an evaluation, columns as in `arrays.CURVES`."""
+    def curve_names(self) -> tuple[str, ...]:
+        """Return the columns of curves: epoch, step, train_loss, validation_loss, validation_score first."""
         with explained(self.path):
-            for run_id, _, curve, _ in reading.curve_blobs(self._connection, run_ids, "NULL"):
-                yield run_id, decode_curves([curve])[0]
+            return reading.curve_names(self._connection)
+
+    def curve_arrays(self, run_ids: Sequence[str]) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
+        """Yield (run_id, curve): one row an evaluation, columns as in `curve_names()`."""
+        with explained(self.path):
+            for names, rows, lengths in reading.curve_arrays(self._connection, run_ids):
+                ends = lengths.cumsum()
+                for run_id, end, length in zip(names, ends, lengths, strict=True):
+                    yield run_id, rows[end - length : end]
 
     def layers(
         self, run_ids: Iterable[str], names: Iterable[str] | None = None, epoch: int | None = None
@@ -260,9 +250,3 @@ def plan_digest(study: str, plan: Sequence[tuple[str, str]], timing: Sequence[st
     """Return one hash over a study and what it plans."""
     text = "\n".join([study, *(f"{stage} {run_id}" for stage, run_id in plan), *timing])
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _name_store(connection: sqlite3.Connection) -> None:
-    """Give a new store its own name, so that versions of two stores never compare equal."""
-    connection.execute("INSERT OR IGNORE INTO meta VALUES ('changes', '0')")
-    connection.execute("INSERT OR IGNORE INTO meta VALUES ('store', ?)", (secrets.token_hex(8),))

@@ -5,13 +5,24 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from mlpjit.registry import suggestion
 from mlpjit.store import arrays
-from mlpjit.store.schema import FLAGS, HOST, NUMBERS, READ, TIMING_COLUMNS, WHOLE_NUMBERS
+from mlpjit.store.schema import (
+    FLAGS,
+    HOST,
+    NUMBERS,
+    READ,
+    TIMING_COLUMNS,
+    WHOLE_NUMBERS,
+    Layout,
+    layouts,
+    version_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,60 +84,100 @@ def frame(connection: sqlite3.Connection) -> pd.DataFrame:
     return pd.DataFrame(data)
 
 
-def curve_blobs(
-    connection: sqlite3.Connection, run_ids: Sequence[str], column: str
-) -> Iterator[tuple[str, int, bytes, bytes]]:
-    """Yield (run_id, layers, curve, the column `curve` or `layer_curve`) in the order of `run_ids`."""
+class CurveRow(NamedTuple):
+    """The curves of one run: `blob` is its curve or its layer curve, and `layout` says what both hold."""
+
+    run_id: str
+    layers: int
+    curve: bytes
+    blob: bytes
+    layout: Layout
+
+
+def curve_rows(connection: sqlite3.Connection, run_ids: Sequence[str], column: str) -> Iterator[CurveRow]:
+    """Yield the rows of those runs in their order, with the column `curve` or `layer_curve`."""
+    known = layouts(connection)
+    layout = "layout" if version_of(connection) > 1 else "1"
     for start in range(0, len(run_ids), IDS):
         wanted = list(run_ids[start : start + IDS])
         marks = ",".join("?" * len(wanted))
         found = connection.execute(
-            f"SELECT run_id, layers, curve, {column} FROM curves WHERE run_id IN ({marks})", wanted
+            f"SELECT run_id, layers, curve, {column}, {layout} FROM curves WHERE run_id IN ({marks})", wanted
         )
-        blobs = {row[0]: row for row in found}
-        yield from (blobs[run_id] for run_id in wanted if run_id in blobs)
+        rows = {name: CurveRow(name, layers, curve, blob, known[at]) for name, layers, curve, blob, at in found}
+        yield from (rows[run_id] for run_id in wanted if run_id in rows)
+
+
+def curve_names(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Return what curves are made of: what is written now, then what only older or newer rows hold."""
+    return tuple(dict.fromkeys([*arrays.CURVES, *(name for held, _ in layouts(connection).values() for name in held)]))
+
+
+def layer_names(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Return what layer curves are made of, as `curve_names` does."""
+    held = [name for _, names in layouts(connection).values() for name in names]
+    return tuple(dict.fromkeys([*arrays.LAYER_CURVES, *held]))
+
+
+def curve_arrays(
+    connection: sqlite3.Connection, run_ids: Sequence[str]
+) -> Iterator[tuple[list[str], npt.NDArray[np.float64], npt.NDArray[np.intp]]]:
+    """Yield for some runs at a time their ids, all rows of their curves, and how many each has."""
+    names = curve_names(connection)
+    for start in range(0, len(run_ids), IDS):
+        found = list(curve_rows(connection, run_ids[start : start + IDS], "NULL"))
+        values, lengths = arrays.decode([row.curve for row in found], [row.layout[0] for row in found], names, "<f8")
+        yield [row.run_id for row in found], values, lengths
 
 
 def curves(connection: sqlite3.Connection, run_ids: Sequence[str]) -> pd.DataFrame:
     """Return the learning curves of those runs: run_id, epoch, step, train_loss, validation_loss, ..."""
     import pandas as pd
 
-    found = [(run_id, curve) for run_id, _, curve, _ in curve_blobs(connection, run_ids, "NULL")]
-    values, lengths = arrays.decode_curves(curve for _, curve in found)
-    names = np.array([run_id for run_id, _ in found], dtype=object)
-    return pd.DataFrame({"run_id": np.repeat(names, lengths), **arrays.columns(values, arrays.CURVES)})
+    names = curve_names(connection)
+    parts = list(curve_arrays(connection, run_ids)) or [([], np.empty((0, len(names))), np.empty(0, np.intp))]
+    ids = np.array([run_id for part in parts for run_id in part[0]], dtype=object)
+    values, lengths = (np.concatenate([part[at] for part in parts]) for at in (1, 2))
+    return pd.DataFrame({"run_id": np.repeat(ids, lengths), **arrays.columns(values, names)})
 
 
 def layers(
     connection: sqlite3.Connection, run_ids: Sequence[str], names: Iterable[str] | None, epoch: int | None
 ) -> pd.DataFrame:
-    """Return diagnostics by layer: run_id, epoch, layer (1..L), then `names`; of one epoch, or of all."""
+    """Return diagnostics by layer: run_id, epoch, layer (1..L), then `names`; of one epoch, or of all.
+
+    Runs that lack a name have NaN there. Raises ValueError for a name that neither the store nor mlpjit knows.
+    """
     import pandas as pd
 
-    wanted = tuple(names or arrays.LAYER_CURVES)
+    known = layer_names(connection)
+    wanted = tuple(names or known)
+    for name in wanted:
+        if name not in known:
+            raise ValueError(f"unknown record {name!r}{suggestion(name, known)}")
     starts = range(0, max(len(run_ids), 1), IDS)
     parts = [_layers(connection, run_ids[start : start + IDS], wanted, epoch) for start in starts]
     return pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
 
 def _layers(
-    connection: sqlite3.Connection, run_ids: Sequence[str], names: Iterable[str], epoch: int | None
+    connection: sqlite3.Connection, run_ids: Sequence[str], names: Sequence[str], epoch: int | None
 ) -> dict[str, npt.NDArray[Any]]:
     """Decode some runs at once: a row's run, evaluation and layer follow from its place."""
-    found = list(curve_blobs(connection, run_ids, "layer_curve"))
-    curve, evaluations = arrays.decode_curves(blob for _, _, blob, _ in found)
-    values = arrays.decode_layers(blob for _, _, _, blob in found)
-    depths = np.array([depth for _, depth, _, _ in found], dtype=np.int64)
+    found = list(curve_rows(connection, run_ids, "layer_curve"))
+    held = [row.layout for row in found]
+    curve, evaluations = arrays.decode([row.curve for row in found], [names for names, _ in held], ["epoch"], "<f8")
+    values, _ = arrays.decode([row.blob for row in found], [names for _, names in held], names, "<f4")
+    depths = np.array([row.layers for row in found], dtype=np.int64)
     sizes = evaluations * depths
     run = np.repeat(np.arange(len(found)), sizes)
     place = np.arange(len(run)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     row = np.repeat(np.cumsum(evaluations) - evaluations, sizes) + place // depths[run]
     epochs = curve[row, 0].astype(np.int64)
     chosen = slice(None) if epoch is None else epochs == epoch
-    run_id = np.array([name for name, _, _, _ in found], dtype=object)
-    columns = arrays.columns(values[chosen], arrays.LAYER_CURVES)
+    run_id = np.array([row.run_id for row in found], dtype=object)
     keys = {"run_id": run_id[run[chosen]], "epoch": epochs[chosen], "layer": (place % depths[run])[chosen] + 1}
-    return keys | {name: columns[name] for name in names}
+    return keys | arrays.columns(values[chosen], names)
 
 
 def timing(connection: sqlite3.Connection) -> pd.DataFrame:

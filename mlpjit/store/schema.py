@@ -1,18 +1,25 @@
-"""The tables of a store, how its file is opened, and its errors in one clear line."""
+"""The tables of a store: as they are now, as they were, and from the one to the other."""
 
 from __future__ import annotations
 
+import json
+import secrets
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
 from mlpjit.config.fields import FACTORS
-from mlpjit.errors import StoreError
 
 APPLICATION_ID = 0x6D6C706A  # "mlpj": tells a store from any other SQLite file
-SCHEMA_VERSION = 1
-BUSY_SECONDS = 30.0
+FIRST_VERSION, SCHEMA_VERSION = 1, 2
+Layout = tuple[Sequence[str], Sequence[str]]  # the names of what a row of `curve` and of `layer_curve` holds
+# Version 1 did not keep them: they were these, always.
+FIRST_LAYOUT: Layout = (
+    ("epoch", "step", "train_loss", "validation_loss", "validation_score"),
+    (
+        "gradient_norm", "activation_mean", "activation_std", "dead_fraction", "saturated_fraction", "weight_norm",
+        "update_ratio",
+    ),
+)  # fmt: skip
 
 METRICS = (
     "final_train_loss", "final_validation_loss", "final_validation_score", "best_validation_loss", "best_epoch",
@@ -51,103 +58,65 @@ def _columns() -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
+LAYOUTS = "CREATE TABLE layouts (id INTEGER PRIMARY KEY, curve TEXT NOT NULL, layer_curve TEXT NOT NULL);"
 TABLES = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE sessions (id INTEGER PRIMARY KEY, {", ".join(HOST)}, started_at, compile_seconds REAL, wall_seconds REAL,
     provenance TEXT NOT NULL);
 CREATE TABLE runs (run_id TEXT PRIMARY KEY, {_columns()});
-CREATE TABLE curves (run_id TEXT PRIMARY KEY, layers INTEGER NOT NULL, curve BLOB NOT NULL, layer_curve BLOB NOT NULL);
+{LAYOUTS}
+CREATE TABLE curves (run_id TEXT PRIMARY KEY, layers INTEGER NOT NULL, curve BLOB NOT NULL, layer_curve BLOB NOT NULL,
+    layout INTEGER NOT NULL);
 CREATE TABLE plan (position INTEGER PRIMARY KEY, stage TEXT NOT NULL, run_id TEXT NOT NULL);
 CREATE TABLE timing (key TEXT PRIMARY KEY, {", ".join(TIMING_COLUMNS)}, measured_at, session);
 CREATE TABLE timing_plan (position INTEGER PRIMARY KEY, key TEXT NOT NULL);
 """
 
 
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into StoreError with one line that says what to do."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StoreError(f"{path}: {_explanation(path, str(error))}") from error
-
-
-def _explanation(path: Path, text: str) -> str:
-    known = {
-        "full": "the disk is full: free some space, then run the same command again",
-        "not a database": "this file is not a mlpjit store",
-        "malformed": "the store is damaged (disk image is malformed): restore a copy, or delete it and run again",
-        "no such": f"the store is damaged ({text}): restore a copy, or delete it and run again",
-        "readonly": "the store cannot be written: file or folder is read-only",
-        "locked": "another process is writing to this store: wait until it ends, or choose another --out",
-        "unable to open": f"cannot open: does {path.parent} exist, and may it be written?",
-        "disk I/O": "the disk reports an error (disk I/O error)",
-    }
-    return next((line for sign, line in known.items() if sign in text), text)
-
-
-def connect(path: Path, readonly: bool = False) -> sqlite3.Connection:
-    """Open a store; one that does not exist is created unless `readonly`. Raises StoreError."""
-    if not path.exists() and readonly:
-        raise StoreError(f"{path}: there is no store here: mlpjit run STUDY makes one")
-    with explained(path):
-        connection = _open_readonly(path) if readonly else _open(path)
-        try:
-            _check_version(connection, path, readonly)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA user_version")  # reads the header: not-a-database is found before anything is written
-    return connection
-
-
-def _open_readonly(path: Path) -> sqlite3.Connection:
-    """A folder without write permission has no room for the log's index; without a log none is needed."""
-    address = path.absolute().as_uri() + "?mode=ro"
-    try:
-        connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
-        connection.execute("SELECT name FROM sqlite_master LIMIT 1").fetchall()
-        return connection
-    except sqlite3.OperationalError:
-        if path.with_name(path.name + "-wal").exists():
-            raise
-        return sqlite3.connect(address + "&immutable=1", uri=True, check_same_thread=False)
-
-
-def _check_version(connection: sqlite3.Connection, path: Path, readonly: bool) -> None:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if application == 0 and tables == 0 and not readonly:
-        _create(connection)
-        return
-    if application != APPLICATION_ID:
-        raise StoreError(f"{path}: this SQLite file is not a mlpjit store")
-    if version > SCHEMA_VERSION:
-        raise StoreError(
-            f"{path}: written by a newer mlpjit (schema {version}, this one reads {SCHEMA_VERSION}): update mlpjit"
-        )
-    if version < SCHEMA_VERSION:
-        raise StoreError(
-            f"{path}: written by an older mlpjit (schema {version}, this one reads {SCHEMA_VERSION}): "
-            "choose another --out, or delete it and run again"
-        )
-    if not readonly:
-        _set_durable(connection)
-
-
-def _set_durable(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")  # what was committed survives a power cut
-
-
-def _create(connection: sqlite3.Connection) -> None:
-    """Make the tables in one transaction: a store is whole or it is empty."""
-    _set_durable(connection)
+def create(connection: sqlite3.Connection) -> None:
+    """Make the tables in one transaction."""
     script = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
-    connection.executescript(f"BEGIN IMMEDIATE; {script} {TABLES} COMMIT;")
+    connection.executescript(f"BEGIN IMMEDIATE; {script} {TABLES} {_names()} COMMIT;")
+
+
+def _names() -> str:
+    """Number a store's changes, and give it a name of its own: versions of two stores never compare equal."""
+    return f"INSERT OR IGNORE INTO meta VALUES ('changes', '0'), ('store', '{secrets.token_hex(8)}');"
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """Return the version of the tables."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def take_over(connection: sqlite3.Connection) -> None:
+    """Bring the tables of an older version to this one, in one transaction. Only version 1 is older."""
+    if version_of(connection) == SCHEMA_VERSION:
+        return
+    connection.executescript(
+        f"BEGIN IMMEDIATE; {LAYOUTS} ALTER TABLE curves ADD COLUMN layout INTEGER NOT NULL DEFAULT 1;"
+        f"INSERT INTO layouts VALUES (1, {', '.join(_listed(names) for names in FIRST_LAYOUT)});"
+        f"PRAGMA user_version = {SCHEMA_VERSION}; {_names()} COMMIT;"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"'{json.dumps(list(names))}'"
+
+
+def layouts(connection: sqlite3.Connection) -> dict[int, Layout]:
+    """Return by their numbers the names of what rows of curves hold."""
+    if version_of(connection) == 1:
+        return {1: FIRST_LAYOUT}
+    rows = connection.execute("SELECT id, curve, layer_curve FROM layouts ORDER BY id")
+    return {number: (json.loads(curve), json.loads(layers)) for number, curve, layers in rows}
+
+
+def layout_number(connection: sqlite3.Connection, layout: Layout) -> int:
+    """Return the number of a layout, a new one unless the store knows it; for who writes."""
+    row = [json.dumps(list(names)) for names in layout]
+    for number, known in layouts(connection).items():
+        if [json.dumps(list(names)) for names in known] == row:
+            return number
+    return connection.execute("INSERT INTO layouts (curve, layer_curve) VALUES (?, ?)", row).lastrowid or 0

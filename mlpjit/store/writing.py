@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import sqlite3
 import threading
@@ -10,47 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlpjit.errors import StoreError
-from mlpjit.store.schema import connect, explained
+from mlpjit.store.arrays import WRITTEN_LAYOUT
+from mlpjit.store.lock import WriterLock
+from mlpjit.store.opening import connect_to_write, explained, fold
+from mlpjit.store.schema import layout_number
 
 Write = Callable[[sqlite3.Connection], object]
 LINGER_SECONDS = 0.05  # a disk's flush costs milliseconds: runs that end close together share one
-
-
-class WriterLock:
-    """An advisory lock on `store.lock`, freed by the system when its process ends in whatever way."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._descriptor: int | None = None
-
-    def acquire(self) -> None:
-        """Take the lock; StoreError names the process that holds it."""
-        try:
-            import fcntl
-        except ImportError:  # no flock on Windows: SQLite's own lock still keeps the file whole
-            return
-        try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise StoreError(f"{self.path}: cannot write here: {error.strerror}") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.read(descriptor, 32).decode(errors="replace").strip()
-            os.close(descriptor)
-            raise StoreError(
-                f"{self.path.parent}: process {holder or 'unknown'} is running this study: wait until it ends, "
-                "or choose another --out"
-            ) from error
-        os.truncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        self._descriptor = descriptor
-
-    def release(self) -> None:
-        """Free the lock."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
 
 
 class Writer:
@@ -60,7 +25,16 @@ class Writer:
         self.path = path
         self.error: StoreError | None = None
         self._queue: queue.SimpleQueue[Write | threading.Event | None] = queue.SimpleQueue()
-        self._connection = connect(path)
+        self._lock = WriterLock(path)
+        _make_folder(path.parent)
+        self._lock.acquire()
+        try:
+            self._connection = connect_to_write(path)
+            with explained(path):
+                self.layout = layout_number(self._connection, WRITTEN_LAYOUT)
+        except BaseException:
+            self._lock.release()
+            raise
         self._thread = threading.Thread(target=self._work, name="store writer", daemon=True)
         self._thread.start()
 
@@ -78,9 +52,10 @@ class Writer:
         self._raise()
 
     def close(self) -> None:
-        """Commit what is queued and end the thread. The log is folded into the file."""
+        """Commit what is queued, end the thread and free the lock. The log is folded into the file."""
         self._queue.put(None)
         self._thread.join()
+        self._lock.release()
         self._raise()
 
     def _raise(self) -> None:
@@ -94,6 +69,8 @@ class Writer:
                     pass
         except StoreError as error:
             self.error = error
+        except Exception as error:  # of ours: what was queued is lost, which nobody may overlook
+            self.error = StoreError(f"{self.path}: cannot be written: {type(error).__name__}: {error}")
         finally:
             self._finish()
 
@@ -101,6 +78,7 @@ class Writer:
         try:
             if self._connection.in_transaction:
                 self._connection.rollback()
+            fold(self._connection)
             self._connection.close()
         except sqlite3.Error:
             pass  # the error that led here is the one to report
@@ -130,3 +108,10 @@ class Writer:
             if isinstance(item, threading.Event):
                 item.set()
         return None not in items
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot make this folder: {error.strerror}") from error

@@ -7,13 +7,13 @@ from typing import Any
 
 from mlpjit.config.identity import source_hash
 from mlpjit.store import StoredRun
-from mlpjit.store.arrays import encode
-from mlpjit.store.schema import COUNTS, METRICS, TIMINGS
+from mlpjit.store.rows import storable
+from mlpjit.store.schema import COUNTS, METRICS, TIMINGS, WRITTEN
 from mlpjit.study.pool import Ended
 
 
 def stored_run(ended: Ended, run_id: str, session: int) -> StoredRun:
-    """Return the row and the curves of an ended run. One without a result keeps its error and nothing else."""
+    """Return the row and the history of an ended run. One without a result keeps its error and nothing else."""
     config = ended.task.config
     values = {
         "run_id": run_id, **config.factors(), "session": session, "timeout": config.timeout,
@@ -22,14 +22,20 @@ def stored_run(ended: Ended, run_id: str, session: int) -> StoredRun:
         "started_at": ended.started_at, "finished_at": ended.finished_at,
     }  # fmt: skip
     if ended.error is not None:
-        return StoredRun({**values, "state": "failed", "error": ended.error})
+        return failed(StoredRun(values), ended.error)
     if ended.timed_out:
         return StoredRun({**values, "state": "timed_out", "error": f"timed out after {config.timeout:g} s"})
     result = ended.result
-    numbers = {name: _number(result.metrics.get(name)) for name in METRICS}
-    numbers |= {name: _number(result.counts.get(name)) for name in COUNTS}
-    numbers |= {name: _number(result.timings.get(name)) for name in TIMINGS}
-    return StoredRun({**values, **numbers, "state": result.status}, encode(result.history))
+    counts = {name: result.counts.get(name) for name in COUNTS}
+    numbers = {name: _number(value) for name, value in {**result.metrics, **counts, **result.timings}.items()}
+    return StoredRun({**values, **numbers, "state": result.status}, result.history)
+
+
+def failed(run: StoredRun, error: str) -> StoredRun:
+    """Return the row of a run without a result: what is known of it, as far as a store can hold that, and why."""
+    names = [name for name in WRITTEN if name not in (*METRICS, *COUNTS, *TIMINGS)]
+    kept = {name: run.values[name] for name in names if name in run.values and storable(run.values[name])}
+    return StoredRun({**kept, "state": "failed", "error": error.encode(errors="backslashreplace").decode()})
 
 
 def _number(value: Any) -> Any:

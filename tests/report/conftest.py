@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlpjit.store.arrays import LAYER_CURVES
+
 RATES = {
     "sgd": [0.01, 0.0316, 0.1, 0.316, 1.0],
     "momentum": [0.001, 0.00316, 0.01, 0.0316, 0.1],
@@ -19,8 +21,6 @@ RATES = {
     "adam": [1e-4, 3.16e-4, 1e-3, 3.16e-3, 1e-2],
 }
 ACTIVATIONS = ["sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu"]
-LAYER_RECORDS = ["gradient_norm", "activation_mean", "activation_std", "dead_fraction", "saturated_fraction",
-                 "weight_norm", "update_ratio"]  # fmt: skip
 
 
 @dataclass
@@ -88,7 +88,7 @@ def _layers(row: dict[str, Any], epoch: int | None) -> pd.DataFrame:
         0.1 if row["normalization"] == "batch" else 1.0
     )
     columns: dict[str, Any] = {"run_id": row["run_id"], "epoch": np.repeat(epochs, count), "layer": layer}
-    for name in LAYER_RECORDS:
+    for name in LAYER_CURVES:
         columns[name] = 0.5 * decay ** (layer if name == "activation_std" else count - layer)
     if row["activation"] == "sigmoid" and row["init"] == "normal(std=0.05)":
         columns["gradient_norm"] = np.where(layer < 3, 0.0, columns["gradient_norm"])

@@ -16,9 +16,9 @@ from fakes import fake_result
 
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import StoreError
-from mlpjit.store import Session, Store, StoredRun
+from mlpjit.store import RowError, Session, Store, StoredRun
 from mlpjit.store.arrays import CURVES, LAYER_CURVES
-from mlpjit.store.schema import SCHEMA_VERSION
+from mlpjit.store.schema import FIRST_VERSION, SCHEMA_VERSION
 from mlpjit.store.writing import Writer
 from mlpjit.study.pool import Ended, Task
 from mlpjit.study.stored_row import stored_run
@@ -129,7 +129,7 @@ def newer(path: Path) -> None:
 
 def older(path: Path) -> None:
     with sqlite3.connect(path) as connection:
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION - 1}")
+        connection.execute(f"PRAGMA user_version = {FIRST_VERSION - 1}")
     connection.close()
 
 
@@ -149,7 +149,7 @@ def foreign(path: Path) -> None:
 BROKEN = {
     "the store is damaged": damaged,
     f"newer mlpjit \\(schema {SCHEMA_VERSION + 1}": newer,
-    f"older mlpjit \\(schema {SCHEMA_VERSION - 1}": older,
+    f"older mlpjit \\(schema {FIRST_VERSION - 1}": older,
     "the store is damaged \\(no such table: plan": without_a_table,
     "this SQLite file is not a mlpjit store": foreign,
     "this file is not a mlpjit store": lambda path: path.write_text("a text, not a database" * 100),
@@ -159,8 +159,6 @@ BROKEN = {
 
 @pytest.mark.parametrize("message", BROKEN)
 def test_what_cannot_be_read_is_said_in_one_line(path: Path, message: str) -> None:
-    for extra in path.parent.glob("store.sqlite-*"):
-        extra.unlink()
     BROKEN[message](path)
     with pytest.raises(StoreError, match=message) as raised:
         read_all(path)
@@ -176,7 +174,7 @@ def read_all(path: Path) -> None:
 def test_a_full_disk_is_said_and_what_was_committed_stays(path: Path) -> None:
     store = Store.open(path)
     store._writer._connection.execute("PRAGMA max_page_count = 1")  # type: ignore[union-attr]
-    store.put(StoredRun({"run_id": "large", "state": "done"}, (1, bytes(10**6), b"")))
+    store.put(StoredRun({"run_id": "large", "state": "done"}, {"epoch": np.arange(10**5)}))
     with pytest.raises(StoreError, match="the disk is full"):
         store.flush()
     with pytest.raises(StoreError, match="the disk is full"):
@@ -194,8 +192,6 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 
 
 def test_reading_needs_no_permission_to_write(path: Path) -> None:
-    for extra in path.parent.glob("store.sqlite-*"):
-        extra.unlink()
     path.chmod(0o444)
     path.parent.chmod(0o555)
     try:
@@ -244,7 +240,7 @@ from pathlib import Path
 from mlpjit.store import Store, StoredRun
 store = Store.open(Path(sys.argv[1]))
 for number in range(10**9):
-    store.put(StoredRun({"run_id": f"{number:09}", "state": "done"}, (1, bytes(400), bytes(100))))
+    store.put(StoredRun({"run_id": f"{number:09}", "state": "done"}, {"epoch": range(50)}))
     if number % 20 == 19:
         store.flush()
         print(number, flush=True)
@@ -270,3 +266,39 @@ def test_the_writer_reports_a_failed_write_to_every_later_call(tmp_path: Path) -
         writer.flush()
     with pytest.raises(StoreError, match="no such table: nowhere"):
         writer.close()
+
+
+def test_an_error_of_any_kind_in_the_writer_is_an_error_of_the_store(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "store.sqlite")
+    writer.put(lambda connection: connection.execute("INSERT INTO meta VALUES ('x', ?)", (2**63,)))
+    with pytest.raises(StoreError, match="cannot be written: OverflowError"):
+        writer.flush()
+    with pytest.raises(StoreError, match="cannot be written: OverflowError"):
+        writer.put(lambda connection: None)
+    with pytest.raises(StoreError, match="cannot be written: OverflowError"):
+        writer.close()
+
+
+REFUSED = [
+    (StoredRun({"run_id": "x", "batch_size": 10**19}), "batch_size: 10000000000000000000 cannot be stored"),
+    (StoredRun({"run_id": "x", "steps": np.int64(3)}), "steps: .*3.* cannot be stored"),
+    (StoredRun({"run_id": "x", "error": "\udcff"}), r"error: '.udcff' cannot be stored"),
+    (StoredRun({"run_id": "x", "lerning_rate": 1.0}), "unknown column 'lerning_rate': did you mean 'learning_rate'"),
+    (
+        StoredRun({"run_id": "x"}, {"gradient_nom": [[1.0]]}),
+        "unknown record 'gradient_nom': did you mean",
+    ),
+    (StoredRun({"run_id": "x"}, {"epoch": [0, 1], "step": [0, 1, 2]}), "history: could not broadcast"),
+    (StoredRun({"run_id": "x"}, {"epoch": [0, 1], "weight_norm": [1.0, 2.0]}), "record 'weight_norm' is of layers"),
+]
+
+
+@pytest.mark.parametrize(("run", "message"), REFUSED)
+def test_a_row_that_cannot_be_stored_is_refused_alone(tmp_path: Path, run: StoredRun, message: str) -> None:
+    with Store.open(tmp_path) as store:
+        store.put(StoredRun({"run_id": "before"}))
+        with pytest.raises(RowError, match=message):
+            store.put(run)
+        store.put(StoredRun({"run_id": "after"}))
+        store.flush()
+        assert set(store.known()) == {"before", "after"}
