@@ -1,4 +1,4 @@
-"""Tables for other programs: `runs.csv` and `curves.csv` beside the store, or Parquet.
+"""Tables for other programs: `runs.csv`, `curves.csv` and, if wanted, `layers.csv` beside the store, or Parquet.
 
 Rows stand in the order of the plan and floats are written by repr, so that two exports of one study are equal
 byte for byte in every column that is not wall-clock time (`_seconds`), a date (`_at`) or the machine (`host_`).
@@ -14,23 +14,25 @@ from pathlib import Path
 from typing import Any
 
 from mlpjit.errors import MlpjitError, StoreError, writing
-from mlpjit.store import Store, arrays
+from mlpjit.store import Store
 from mlpjit.store.schema import FLAGS, READ
 
-CURVE_COLUMNS = ("run_id", *arrays.CURVES)
 RUNS_AT_ONCE = 1000
 
 
-def export(directory: Path, parquet: bool = False) -> list[Path]:
-    """Write the tables of the study in `directory` and return their paths.
+def export(directory: Path, parquet: bool = False, layers: bool = False) -> list[Path]:
+    """Write the tables of the study in `directory` and return their paths; `layers` asks for the largest too.
 
     Raises StoreError where there is no store or no room, MlpjitError where Parquet is asked for without pyarrow.
     """
     with Store.open(directory, readonly=True) as store:
         if parquet:
-            return _write_parquet(store, directory)
-        runs = _write_csv(directory / "runs.csv", READ, (_runs_row(row) for row in store.rows()))
-        return [runs, _write_csv(directory / "curves.csv", CURVE_COLUMNS, _curve_rows(store))]
+            return _write_parquet(store, directory, layers)
+        return [
+            _write_csv(directory / "runs.csv", READ, (_runs_row(row) for row in store.rows())),
+            _write_csv(directory / "curves.csv", ("run_id", *store.curve_names()), _curve_rows(store)),
+            *([_write_csv(directory / "layers.csv", _layer_columns(store), _layer_rows(store))] if layers else []),
+        ]
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
@@ -61,14 +63,30 @@ def _text(name: str, value: Any) -> Any:
 
 
 def _curve_rows(store: Store) -> Iterator[list[Any]]:
-    run_ids = [row[0] for row in store.rows(("run_id",))]
+    for run_id, rows in store.curve_arrays(_run_ids(store)):
+        for epoch, step, *losses in rows.tolist():
+            yield [run_id, int(epoch), int(step), *(repr(loss) for loss in losses)]
+
+
+def _run_ids(store: Store) -> list[str]:
+    return [row[0] for row in store.rows(("run_id",))]
+
+
+def _layer_columns(store: Store) -> list[str]:
+    return list(store.layers([]))
+
+
+def _layer_rows(store: Store) -> Iterator[list[Any]]:
+    """Float32 as the shortest text that is that number again."""
+    run_ids = _run_ids(store)
     for start in range(0, len(run_ids), RUNS_AT_ONCE):
-        for run_id, rows in store.curve_arrays(run_ids[start : start + RUNS_AT_ONCE]):
-            for epoch, step, *losses in rows.tolist():
-                yield [run_id, int(epoch), int(step), *(repr(loss) for loss in losses)]
+        frame = store.layers(run_ids[start : start + RUNS_AT_ONCE])
+        keys, records = frame.iloc[:, :3].to_numpy().tolist(), frame.iloc[:, 3:].to_numpy()
+        for key, values in zip(keys, records, strict=True):
+            yield [*key, *map(str, values)]
 
 
-def _write_parquet(store: Store, directory: Path) -> list[Path]:
+def _write_parquet(store: Store, directory: Path, layers: bool) -> list[Path]:
     try:
         import pyarrow  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: F401
     except ImportError:
@@ -79,4 +97,7 @@ def _write_parquet(store: Store, directory: Path) -> list[Path]:
     with writing(directory):
         runs.to_parquet(paths[0], index=False)
         store.curves(runs["run_id"].tolist()).to_parquet(paths[1], index=False)
+        if layers:
+            paths.append(directory / "layers.parquet")
+            store.layers(runs["run_id"].tolist()).to_parquet(paths[2], index=False)
     return paths

@@ -6,12 +6,14 @@ import csv
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fakes import TABLE, Fake, fake_result
 
 from mlpjit.config.fields import FACTORS
 from mlpjit.errors import MlpjitError, StoreError
 from mlpjit.report.export import export
+from mlpjit.store.arrays import LAYER_CURVES
 from mlpjit.store.schema import COUNTS, HASHES, HOST, METRICS, READ
 from mlpjit.study.study import Study
 
@@ -53,9 +55,23 @@ def test_curves_have_one_row_an_evaluation(directory: Path) -> None:
     assert mine == fake_result(config).history["validation_loss"].tolist()
 
 
+def test_layers_have_one_row_an_evaluation_and_layer(directory: Path) -> None:
+    *_, layers = export(directory, layers=True)
+    rows = table(layers)
+    assert list(rows[0]) == ["run_id", "epoch", "layer", *LAYER_CURVES]
+    config = Study.from_table(TABLE).runs.config(0)
+    mine = [row for row in rows if row["run_id"] == config.run_id]
+    assert [(int(row["epoch"]), int(row["layer"])) for row in mine] == [
+        (epoch, layer) for epoch in range(4) for layer in (1, 2)
+    ]
+    for name in LAYER_CURVES:
+        made = fake_result(config).history[name].astype(np.float32).ravel()
+        assert [np.float32(row[name]) for row in mine] == made.tolist()
+
+
 def test_exporting_twice_gives_the_same_bytes(directory: Path) -> None:
-    first = [path.read_bytes() for path in export(directory)]
-    assert [path.read_bytes() for path in export(directory)] == first
+    first = [path.read_bytes() for path in export(directory, layers=True)]
+    assert [path.read_bytes() for path in export(directory, layers=True)] == first
 
 
 def test_parquet_without_pyarrow_is_one_clear_line(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
