@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from mlpjit.study.study import Study
-    from mlpjit.study.sweep import Summary
+    from mlpjit.study.sweep import Found, Summary
 
 
 def run(
@@ -28,10 +28,10 @@ def run(
 
     loaded = Study.load(study)
     directory = loaded.directory(out)
-    _tell_what_is_there(loaded, directory)
+    tell = functools.partial(_tell_what_is_there, loaded.name, directory)
     try:
         with display() as show:
-            summary = sweep(loaded, directory, threads, show)
+            summary = sweep(loaded, directory, threads, show, announce=tell)
     except Interrupted as interrupted:
         raise Interrupted(f"{interrupted}\nresume with: {loaded.command(directory)}") from None
     finish(summary, directory, no_report, as_json)
@@ -43,26 +43,20 @@ def finish(summary: Summary, directory: Path, no_report: bool, as_json: bool) ->
     answer = [] if no_report else _answer(directory)
     print(_json(summary, directory, answer) if as_json else _text(directory, answer, no_report))
     if summary.failed:
-        _tell_failures(directory)
+        _tell_failures(summary)
         raise typer.Exit(1)
 
 
-def _tell_what_is_there(study: Study, directory: Path) -> None:
+def _tell_what_is_there(name: str, directory: Path, found: Found) -> None:
     """Say that a folder held another study, whose runs stay, or runs of which the plan needs none."""
     from mlpjit.cli.tables import counted
-    from mlpjit.store import Store
-    from mlpjit.store.database import FILE_NAME
 
-    if not (directory / FILE_NAME).exists():
-        return
-    with Store.open(directory, readonly=True) as store:
-        before, known = store.study().get("name", study.name), store.known()
-    if before != study.name:
-        told = f"its runs stay stored; figures, page and tables will show {study.name!r}"
-        print(f"{directory} holds the study {before!r}: {told}", file=sys.stderr)
-    elif known and not any(run_id in known for run_id in study.runs.run_ids):
+    if found.study not in ("", name):
+        told = f"its runs stay stored; figures, page and tables will show {name!r}"
+        print(f"{directory} holds the study {found.study!r}: {told}", file=sys.stderr)
+    elif found.runs and not found.planned:
         told = "their settings, or the version that made them, were others; they stay stored"
-        print(f"{directory} holds {counted(len(known), 'run')}, none of them of this plan: {told}", file=sys.stderr)
+        print(f"{directory} holds {counted(found.runs, 'run')}, none of them of this plan: {told}", file=sys.stderr)
 
 
 def headline(summary: Summary) -> str:
@@ -136,15 +130,9 @@ def _range(row: dict[str, Any]) -> str:
     return ", ".join(f"{rate:g}" for rate in sorted(rates)) or "-"
 
 
-def _tell_failures(directory: Path) -> None:
+def _tell_failures(summary: Summary) -> None:
     """Name the kinds of failures on standard error."""
     from mlpjit.cli.tables import counted
-    from mlpjit.store import Store
 
-    errors: dict[str, int] = {}
-    with Store.open(directory, readonly=True) as store:
-        for state, error in store.rows(("state", "error")):
-            if state in ("failed", "timed_out"):
-                errors[error] = errors.get(error, 0) + 1
-    for error, count in sorted(errors.items(), key=lambda item: -item[1])[:5]:
+    for error, count in sorted(summary.errors.items(), key=lambda item: -item[1])[:5]:
         print(f"error: {counted(count, 'run')} failed: {error}", file=sys.stderr)

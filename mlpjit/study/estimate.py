@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mlpjit.study.plan import Known, Runs
+from mlpjit.store import FILE_NAME, Store
+from mlpjit.study.plan import Known, Runs, work
 from mlpjit.study.study import Study
-from mlpjit.study.sweep import FILE_NAME, work
 from mlpjit.training.cost import estimated_bytes, estimated_cost
 from mlpjit.training.shape import total_steps
 
@@ -64,11 +64,10 @@ def estimate(study: Study, directory: Path, threads: int) -> Estimate:
 
 
 def _stored(directory: Path) -> tuple[Known, set[str], dict[str, float]]:
-    from mlpjit.store import Store
-
-    if not (directory / FILE_NAME).exists():
+    store = Store.find(directory / FILE_NAME)
+    if store is None:
         return {}, set(), {}
-    with Store.open(directory, readonly=True) as store:
+    with store:
         return store.known(), store.timing_keys(), dict(store.speeds())
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -209,3 +211,70 @@ def step_timings(runs: Runs, repeats: int, widths: Sequence[int]) -> list[StepTi
 def _reshaped(config: RunConfig, hidden: Sequence[int]) -> RunConfig:
     values = {name: config.__dict__[name] for name in RunConfig.model_fields}
     return RunConfig.trusted({**values, "hidden": hidden, "epochs": min(config.epochs, TIMED_EPOCHS)}, config.data)
+
+
+class Planned(Protocol):
+    """What planning and sweeping ask of a study."""
+
+    @property
+    def runs(self) -> Runs:
+        """The distinct tuning runs."""
+
+    @property
+    def final(self) -> Mapping[str, Any] | None:
+        """What the final runs are: {per, seeds}."""
+
+    @property
+    def timing(self) -> Mapping[str, Any] | None:
+        """What step times to measure: {repeats, width}."""
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the study as plain data."""
+
+    def command(self, directory: Path) -> str:
+        """Return the shell command that runs it into `directory`."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A study measured against a store. `final` is None while tuning runs are missing or none are asked for."""
+
+    tuning: Runs
+    final: ListedRuns | None
+    missing_tuning: list[int]
+    missing_final: list[int]
+    missing_timings: list[StepTiming]
+    timings: list[StepTiming]
+
+    @property
+    def stages(self) -> list[tuple[str, Sequence[str]]]:
+        """The plan as the store keeps it."""
+        return [("tune", self.tuning.run_ids), ("final", self.final.run_ids if self.final else [])]
+
+    @property
+    def timing_keys(self) -> list[str]:
+        """The names of the step times."""
+        return [timing.key for timing in self.timings]
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether the store holds everything."""
+        return not (self.missing_tuning or self.missing_final or self.missing_timings)
+
+    def states(self, known: Known) -> dict[str, int]:
+        """Count the runs of all stages by their state; what is not stored is "missing"."""
+        found = (known.get(run_id, ("missing",))[0] for _, run_ids in self.stages for run_id in run_ids)
+        return dict(Counter(found))
+
+
+def work(study: Planned, known: Known, timed: set[str]) -> Work:
+    """Compare a study with what a store holds. A failed tuning run counts as made: it is tried once a call."""
+    tuning = study.runs
+    todo = missing(tuning, known)
+    tried = all(tuning.run_ids[index] in known for index in todo)
+    final = None
+    if study.final and tried:
+        final = final_runs(tuning, known, study.final["per"], study.final["seeds"])
+    timings = step_timings(tuning, study.timing["repeats"], study.timing["width"]) if study.timing else []
+    missing_final = missing(final, known) if final else []
+    return Work(tuning, final, todo, missing_final, [t for t in timings if t.key not in timed], timings)

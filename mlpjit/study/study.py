@@ -16,6 +16,7 @@ from mlpjit.registry import suggestion
 from mlpjit.study.blocks import Block
 from mlpjit.study.file import Mistakes, read_blocks, read_final, read_head, read_timing
 from mlpjit.study.plan import Runs
+from mlpjit.study.sweep import Summary, sweep
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,8 +121,6 @@ class Study:
 
         Raises StoreError, and Interrupted (a KeyboardInterrupt) after everything finished has been stored.
         """
-        from mlpjit.study.sweep import sweep
-
         summary = sweep(self, self.directory(out), threads, progress, runner)
         return StudyResults(self.directory(out), summary)
 
@@ -131,7 +130,7 @@ class StudyResults:
     """The results of a study on disk."""
 
     directory: Path
-    summary: Any = None
+    summary: Summary | None = None
 
     def store(self) -> Store:
         """Open the store for reading."""

@@ -3,117 +3,71 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from mlpjit.store import Session, Store, StoredRun
-from mlpjit.store.database import FILE_NAME
-from mlpjit.study.plan import COMPILE_FIELDS, Known, ListedRuns, Runs, StepTiming, final_runs, missing, step_timings
+from mlpjit.store import FILE_NAME, RowError, Session, Store
+from mlpjit.study.plan import COMPILE_FIELDS, Planned, Runs, StepTiming, Work, work
 from mlpjit.study.pool import Ended, Runner, Task, ThreadPool, compiled_runner, now, thread_count
 from mlpjit.study.progress import Snapshot, Tracker
 from mlpjit.study.signals import Interrupted, StopSignals
-from mlpjit.study.stored_row import stored_run
+from mlpjit.study.stored_row import failed, stored_run
 
-if TYPE_CHECKING:
-    from mlpjit.study.study import Study
+LOST = "is not in the store, though it was made"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a store held before a sweep: the name of its study, its runs, and how many tuning runs of this plan."""
+
+    study: str
+    runs: int
+    planned: int
 
 
 @dataclass
 class Summary:
-    """What a call of `sweep` did. Counts of `state` are over all runs of the study, made now or before."""
+    """What a call of `sweep` did. Counts of `state` are over all runs of the study, made now or before.
+
+    `errors` counts the runs without a result by what ended them.
+    """
 
     total: int = 0
     ran: int = 0
     states: dict[str, int] = field(default_factory=dict)
+    errors: dict[str, int] = field(default_factory=dict)
     timings: int = 0
     compile_seconds: float = 0.0
     wall_seconds: float = 0.0
 
     @property
     def failed(self) -> int:
-        """Runs without a result: failed or timed out."""
-        return self.states.get("failed", 0) + self.states.get("timed_out", 0)
-
-
-@dataclass(frozen=True)
-class Work:
-    """A study measured against a store. `final` is None while tuning runs are missing or none are asked for."""
-
-    tuning: Runs
-    final: ListedRuns | None
-    missing_tuning: list[int]
-    missing_final: list[int]
-    missing_timings: list[StepTiming]
-    timings: list[StepTiming]
-
-    @property
-    def stages(self) -> list[tuple[str, Sequence[str]]]:
-        """The plan as the store keeps it."""
-        return [("tune", self.tuning.run_ids), ("final", self.final.run_ids if self.final else [])]
-
-    @property
-    def timing_keys(self) -> list[str]:
-        """The names of the step times."""
-        return [timing.key for timing in self.timings]
-
-    @property
-    def nothing_to_do(self) -> bool:
-        """Whether the store holds everything."""
-        return not (self.missing_tuning or self.missing_final or self.missing_timings)
-
-
-def work(study: Study, known: Known, timed: set[str]) -> Work:
-    """Compare a study with what a store holds. A failed tuning run counts as made: it is tried once a call."""
-    tuning = study.runs
-    todo = missing(tuning, known)
-    tried = all(tuning.run_ids[index] in known for index in todo)
-    final = None
-    if study.final and tried:
-        final = final_runs(tuning, known, study.final["per"], study.final["seeds"])
-    timings = step_timings(tuning, study.timing["repeats"], study.timing["width"]) if study.timing else []
-    missing_final = missing(final, known) if final else []
-    return Work(tuning, final, todo, missing_final, [t for t in timings if t.key not in timed], timings)
+        """Runs without a result: failed, timed out, or lost."""
+        return sum(self.states.get(state, 0) for state in ("failed", "timed_out", "missing"))
 
 
 def sweep(
-    study: Study,
+    study: Planned,
     directory: Path,
     threads: int | None = None,
     progress: Callable[[Snapshot], None] | None = None,
     runner: Runner | None = None,
+    announce: Callable[[Found], None] | None = None,
 ) -> Summary:
-    """Make every run of a study that the store in `directory` lacks. See `Study.run`."""
-    began, count = time.monotonic(), thread_count(threads)
-    if (found := _complete(study, directory)) is not None:
-        found.wall_seconds = time.monotonic() - began
-        return found
-    with StopSignals() as signals, Store.open(directory / FILE_NAME) as store:
-        return Sweep(study, store, count, progress, runner or compiled_runner(), signals).run()
+    """Make every run of a study that the store in `directory` lacks. See `Study.run`.
 
-
-def _complete(study: Study, directory: Path) -> Summary | None:
-    """Return the summary of a study that needs nothing, without opening its store for writing."""
-    if not (directory / FILE_NAME).exists():
-        return None
-    with Store.open(directory, readonly=True) as store:
-        known = store.known()
-        todo = work(study, known, store.timing_keys())
-        if not todo.nothing_to_do or not store.has_plan(study.canonical(), todo.stages, todo.timing_keys):
-            return None
-        return Summary(states=_states(todo, known), total=sum(len(ids) for _, ids in todo.stages))
-
-
-def _states(done: Work, known: Known) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for _, run_ids in done.stages:
-        for run_id in run_ids:
-            state = known[run_id][0] if run_id in known else "missing"
-            counts[state] = counts.get(state, 0) + 1
-    return counts
+    `announce` is told what the store holds before anything is run. Where it holds everything, it is not written.
+    """
+    count = thread_count(threads)
+    path = directory / FILE_NAME
+    with StopSignals() as signals, Store.find(path) or Store.open(path) as store:
+        return Sweep(study, store, count, progress, runner, signals).run(announce)
 
 
 class Sweep:
@@ -121,58 +75,93 @@ class Sweep:
 
     def __init__(
         self,
-        study: Study,
+        study: Planned,
         store: Store,
         threads: int,
         progress: Callable[[Snapshot], None] | None,
-        runner: Runner,
+        runner: Runner | None,
         signals: StopSignals,
     ) -> None:
         self.study, self.store, self.threads = study, store, threads
-        self.progress, self.runner, self.signals = progress, runner, signals
+        self.progress, self.signals, self._runner = progress, signals, runner
         self.summary = Summary()
         self.began = time.monotonic()
 
-    def run(self) -> Summary:
+    @cached_property
+    def runner(self) -> Runner:
+        """What makes the runs: compiled kernels, loaded when there is something to run, unless it was given."""
+        return self._runner or compiled_runner()
+
+    def run(self, announce: Callable[[Found], None] | None = None) -> Summary:
         """Run all stages. Raises Interrupted once everything finished is stored."""
+        with self.signals.at_once():
+            version = self.store.content_version()
+            todo = self._planned(announce)
+        if not todo.nothing_to_do or not self._is_saved(todo):
+            self.store.start_writing()
+            if self.store.content_version() != version:  # another process wrote, and has ended since
+                todo = self._planned()
+            todo = self._session(todo)
+        return self._finished(todo)
+
+    def _planned(self, announce: Callable[[Found], None] | None = None) -> Work:
+        """Compare the study with the store: at the start, and where a stage has changed it."""
+        self.known = self.store.known()
+        if announce:
+            planned = sum(run_id in self.known for run_id in self.study.runs.run_ids)
+            announce(Found(self.store.study().get("name", ""), len(self.known), planned))
+        return work(self.study, self.known, self.store.timing_keys())
+
+    def _is_saved(self, todo: Work) -> bool:
+        return self.store.has_plan(self.study.canonical(), todo.stages, todo.timing_keys)
+
+    def _save(self, todo: Work) -> None:
+        self.store.save_plan(self.study.canonical(), todo.stages, todo.timing_keys)
+
+    def _session(self, todo: Work) -> Work:
+        """Make what is missing, and leave in the store who did that; return what was planned in the end."""
         from mlpjit.host import host, package_versions
 
-        todo = self._work()
-        self.store.save_plan(self.study.canonical(), todo.stages, todo.timing_keys)
+        self._save(todo)
         command = self.study.command(self.store.path.parent)
         session = Session(host(self.threads), now(), {"versions": package_versions(), "command": command})
         self.session = self.store.start_session(session)
         try:
-            self._stages(todo)
+            todo = self._stages(todo)
         except Interrupted:
             self.signals.event.set()
-        self.summary.wall_seconds = time.monotonic() - self.began
-        self.store.end_session(self.session, self.summary.compile_seconds, self.summary.wall_seconds)
+        seconds = time.monotonic() - self.began
+        self.store.end_session(self.session, self.summary.compile_seconds, seconds)
         self.store.flush()
         if self.signals.event.is_set():
             raise Interrupted(f"interrupted; {self.summary.ran} runs were stored. The same command again resumes.")
-        return self._finished()
+        self.known = self.store.known()
+        return todo
 
-    def _work(self) -> Work:
-        return work(self.study, self.store.known(), self.store.timing_keys())
-
-    def _finished(self) -> Summary:
-        known, done = self.store.known(), self._work()
-        self.summary.states = _states(done, known)
-        self.summary.total = sum(len(ids) for _, ids in done.stages)
+    def _finished(self, done: Work) -> Summary:
+        """Complete the summary from what the store holds now."""
+        self.summary.states = done.states(self.known)
+        self.summary.total = sum(self.summary.states.values())
+        if self.summary.failed:
+            rows = self.store.rows(("state", "error"))
+            errors = Counter(error for state, error in rows if state in ("failed", "timed_out"))
+            errors[LOST] = self.summary.states.get("missing", 0)
+            self.summary.errors = dict(+errors)
+        self.summary.wall_seconds = time.monotonic() - self.began
         return self.summary
 
-    def _stages(self, todo: Work) -> None:
-        self._make("tune", todo.tuning, todo.missing_tuning)
-        if self.signals.event.is_set():
-            return
-        self.store.flush()
-        todo = self._work()
-        self.store.save_plan(self.study.canonical(), todo.stages, todo.timing_keys)
+    def _stages(self, todo: Work) -> Work:
+        if todo.missing_tuning:
+            self._make("tune", todo.tuning, todo.missing_tuning)
+            if self.signals.event.is_set():
+                return todo
+            todo = self._planned()
+            self._save(todo)
         if todo.final:
             self._make("final", todo.final, todo.missing_final)
         if not self.signals.event.is_set():
             self._measure(todo.missing_timings)
+        return todo
 
     def _make(self, stage: str, runs: Runs, todo: list[int]) -> None:
         """Compile what these runs need, then make them, the longest first."""
@@ -185,14 +174,12 @@ class Sweep:
         tracker.started = time.monotonic()
         order = sorted(todo, key=lambda index: (-costs[index], index))
         tasks = (Task(index, runs.config(index), float(costs[index])) for index in order)
-        pool = ThreadPool(self.runner, self.threads, lambda ended: (ended, self._row(runs, ended)))
-        for ended, row in pool.run(tasks, self.signals.event, tracker.tick):
-            self.store.put(row)
+        pool = ThreadPool(self.runner, self.threads, lambda ended: (ended.task, self._keep(runs, ended)))
+        for task, values in pool.run(tasks, self.signals.event, tracker.tick):
             self.summary.ran += 1
-            values = row.values
             loss = values.get("final_validation_loss")
-            label = f"{values['optimizer']}, rate {values['learning_rate']:g}"
-            tracker.add(values["state"], ended.task.cost, loss, label)
+            label = "" if loss is None else f"{values['optimizer']}, rate {values['learning_rate']:g}"
+            tracker.add(values["state"], task.cost, loss, label)
         self.store.flush()
         tracker.tick(force=True)
 
@@ -206,8 +193,15 @@ class Sweep:
             seconds = self.runner.prepare(runs.representatives(COMPILE_FIELDS, todo))
         self.summary.compile_seconds += seconds
 
-    def _row(self, runs: Runs, ended: Ended) -> StoredRun:
-        return stored_run(ended, runs.run_ids[ended.task.index], self.session)
+    def _keep(self, runs: Runs, ended: Ended) -> Mapping[str, Any]:
+        """Store a run that ended, and return its row; one that no store can hold is stored as failed."""
+        run = stored_run(ended, runs.run_ids[ended.task.index], self.session)
+        try:
+            self.store.put(run)
+        except RowError as error:
+            run = failed(run, f"{type(error).__name__}: {error}")
+            self.store.put(run)
+        return run.values
 
     def _measure(self, timings: Sequence[StepTiming]) -> None:
         """Measure step times, one at a time and with nothing beside them."""

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 from mlpjit.config.run_config import check_value
 from mlpjit.errors import ConfigError
 from mlpjit.extending.files import OptimizerFile
+from mlpjit.store import FILE_NAME, Store
 from mlpjit.study.blocks import Block
+from mlpjit.study.plan import Known, work
 from mlpjit.study.study import Study
+from mlpjit.study.sweep import Summary, sweep
 from mlpjit.study.workers import working
 
 if TYPE_CHECKING:
     from mlpjit.study.progress import Snapshot
-    from mlpjit.study.sweep import Summary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +50,6 @@ class Trial(Study):
         Raises ConfigError where an optimizer fails its checks, StoreError, and Interrupted after everything finished
         has been stored.
         """
-        from mlpjit.study.sweep import sweep
-
         with working([(str(self.file.path.resolve()), self.file.digest)]) as workers:
             workers.check(self.file.names, self.dtypes())
             if missing_runs(self.base, directory):
@@ -99,14 +99,10 @@ def _tried(block: Block, name: str, rates: tuple[float, ...]) -> Block:
 
 def missing_runs(study: Study, directory: Path) -> int:
     """Return how many runs of a study, final ones included, the store in a folder lacks; all where there is none."""
-    from mlpjit.store import Store
-    from mlpjit.store.database import FILE_NAME
-    from mlpjit.study.sweep import work
-
-    if not (directory / FILE_NAME).exists():
-        return len(study.runs)
-    with Store.open(directory, readonly=True) as store:
-        known = store.known()
+    known: Known = {}
+    if store := Store.find(directory / FILE_NAME):
+        with store:
+            known = store.known()
     todo = work(study, known, set())
     lacking = [study.runs.run_ids[index] for index in todo.missing_tuning]
     return sum(run_id not in known for run_id in lacking) + len(todo.missing_final)

@@ -19,6 +19,7 @@ from mlpjit.catalogue.registries import REGISTRIES
 from mlpjit.cli import app
 from mlpjit.cli.listing import KINDS
 from mlpjit.cli.tables import dump, seconds, table
+from mlpjit.store import Store, opening
 from mlpjit.study import pool
 from mlpjit.study.study import Study
 
@@ -85,6 +86,48 @@ def test_stored_runs_that_serve_no_more_are_told(study: Path, tmp_path: Path, fa
     study.write_text(TOML.replace("epochs = 1", "epochs = 2"))
     assert not any("none of them of this plan" in text for text in said)
     assert "holds 4 runs, none of them of this plan: their settings, or the version" in mlpjit(*arguments).stderr
+
+
+def test_a_run_leaves_one_file_of_a_store(study: Path, tmp_path: Path, fake: Fake) -> None:
+    for _ in range(2):
+        mlpjit("run", str(study), "--out", str(tmp_path / "out"))
+        assert [path.name for path in (tmp_path / "out").glob("store*")] == ["store.sqlite"]
+
+
+def test_the_store_is_opened_once_to_run_and_once_to_report(
+    study: Path, tmp_path: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, real = [], opening._connect
+    monkeypatch.setattr(opening, "_connect", lambda path, mode: opened.append(mode) or real(path, mode))
+    for ways in (["rw", "ro", "ro"], ["ro", "ro"]):  # the second finds all of it
+        assert mlpjit("run", str(study), "--out", str(tmp_path / "out")).exit_code == 0
+        assert opened == ways
+        opened.clear()
+
+
+def test_lost_runs_end_with_1(study: Path, tmp_path: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Store, "put", lambda *_: None)
+    result = mlpjit("run", str(study), "--out", str(tmp_path / "out"), "--no-report")
+    assert result.exit_code == 1
+    assert "error: 4 runs failed: is not in the store, though it was made" in result.stderr
+
+
+def test_an_error_in_the_thread_that_writes_ends_with_3(
+    study: Path, tmp_path: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlpjit.store.rows.MOST", 2**80)
+    monkeypatch.setattr("fakes.total_steps", lambda config: 2**70)
+    result = mlpjit("run", str(study), "--out", str(tmp_path / "out"), "--no-report")
+    assert result.exit_code == 3
+    assert "store.sqlite: cannot be written: OverflowError" in result.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["store.sqlite"]
+
+
+def test_a_number_beyond_64_bits_is_refused_before_a_run(tmp_path: Path, fake: Fake) -> None:
+    (tmp_path / "vast.toml").write_text(f"batch_size = {10**19}\n[sweep]\nseed = {list(range(120))}")
+    result = mlpjit("run", str(tmp_path / "vast.toml"), "--out", str(tmp_path / "out"))
+    assert (result.exit_code, fake.made) == (2, [])
+    assert "batch_size: got 10000000000000000000, need a whole number from 1 up to 2^63 - 1" in result.stderr
 
 
 def test_one_run_is_one_run(tmp_path: Path, fake: Fake) -> None:

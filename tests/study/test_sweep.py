@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import TABLE, Fake
+from fakes import TABLE, Fake, FakeControl, FakeResult
 
+from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError, StoreError
 from mlpjit.report.export import export
-from mlpjit.store import Store
+from mlpjit.store import Store, opening
+from mlpjit.study import sweep
+from mlpjit.study.plan import work
 from mlpjit.study.progress import Snapshot
 from mlpjit.study.signals import Interrupted
 from mlpjit.study.study import Study
@@ -136,6 +139,7 @@ def test_a_signal_stops_the_sweep_and_loses_nothing(tmp_path: Path, number: sign
     with pytest.raises(Interrupted, match="The same command again resumes"):
         small().run(tmp_path, threads=2, runner=fake.runner())
     killer.join()
+    assert [path.name for path in tmp_path.iterdir()] == ["store.sqlite"]
     with Store.open(tmp_path, readonly=True) as store:
         known = store.known()
     assert set(known) == {config.run_id for config in fake.made}
@@ -159,7 +163,7 @@ CHILD = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from fakes import TABLE, Fake
+from fakes import TABLE, Fake, FakeControl, FakeResult
 from mlpjit.study.study import Study
 Study.from_table(TABLE).run(Path(sys.argv[1]), threads=2, runner=Fake(seconds=0.05).runner())
 """
@@ -180,6 +184,7 @@ def test_a_sweep_killed_at_any_moment_resumes_to_the_same_tables(tmp_path: Path,
     fake = Fake()
     small().run(killed, threads=2, runner=fake.runner())
     assert len(fake.made) == TUNING + FINAL - held
+    assert [path.name for path in killed.iterdir()] == ["store.sqlite"]
     small().run(tmp_path / "whole", threads=1, runner=Fake().runner())
     assert deterministic(killed) == deterministic(tmp_path / "whole")
 
@@ -219,6 +224,78 @@ def test_an_error_of_the_store_ends_the_sweep(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(Store, "put", broken)
     with pytest.raises(StoreError, match="the disk is full"):
         small().run(tmp_path, threads=2, runner=Fake(seconds=0.01).runner())
+
+
+class Odd(Fake):
+    """Runs of seed 1 end with what no store can hold."""
+
+    def __init__(self, **odd: Any) -> None:
+        super().__init__()
+        self.odd = odd
+
+    def execute(self, config: RunConfig, control: FakeControl) -> FakeResult:
+        result = super().execute(config, control)
+        return replace(result, **self.odd) if config.seed == 1 else result
+
+
+ODD = [({"counts": {"steps": 10**19}}, "RowError: steps: 10000000000000000000 cannot be stored"),
+       ({"metrics": {"sharpnes": 1.0}}, "RowError: unknown column 'sharpnes'"),
+       ({"history": {"epoch": [0], "my_record": [1.0]}}, "RowError: history: unknown record 'my_record'")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("odd", "error"), ODD)
+def test_a_run_that_cannot_be_stored_fails_alone(tmp_path: Path, odd: dict[str, Any], error: str) -> None:
+    study = Study.from_table({"width": 4, "epochs": 1, "sweep": {"seed": list(range(120))}})
+    summary = study.run(tmp_path, threads=2, runner=Odd(**odd).runner()).summary
+    assert summary
+    assert (summary.states, summary.failed) == ({"done": 119, "failed": 1}, 1)
+    (told,) = summary.errors
+    assert told.startswith(error)
+    with Store.open(tmp_path, readonly=True) as store:
+        rows = {seed: (state, kept) for seed, state, kept in store.rows(("seed", "state", "error"))}
+    assert rows[1] == ("failed", told)
+    assert study.run(tmp_path, threads=2, runner=Fake().runner()).summary.states == {"done": 120}  # type: ignore[union-attr]
+
+
+def test_runs_that_were_lost_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Store.put
+    monkeypatch.setattr(Store, "put", lambda store, run: run.values["seed"] and real(store, run))
+    study = Study.from_table({"width": 4, "epochs": 1, "sweep": {"seed": [0, 1, 2]}})
+    summary = study.run(tmp_path, threads=2, runner=Fake().runner()).summary
+    assert summary
+    assert (summary.states, summary.failed) == ({"done": 2, "missing": 1}, 1)
+    assert summary.errors == {"is not in the store, though it was made": 1}
+
+
+def test_the_store_is_opened_once_and_the_plan_made_once_a_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, planned, real = [], [], opening._connect
+    monkeypatch.setattr(opening, "_connect", lambda path, mode: opened.append(mode) or real(path, mode))
+    monkeypatch.setattr(sweep, "work", lambda *given: planned.append(given) or work(*given))
+    for ways, stages in ((["rw", "ro"], 2), (["ro"], 1)):
+        small().run(tmp_path, threads=2, runner=Fake().runner())
+        assert (opened, len(planned)) == (ways, stages)
+        opened.clear()
+        planned.clear()
+
+
+def test_a_store_that_another_has_filled_meanwhile_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between our look at the store and our lock on it."""
+    small(final=None).run(tmp_path, threads=2, runner=Fake().runner())
+    real, fake = Store.start_writing, Fake()
+
+    def late(store: Store) -> None:
+        monkeypatch.setattr(Store, "start_writing", real)
+        small().run(tmp_path, threads=2, runner=Fake().runner())
+        real(store)
+
+    monkeypatch.setattr(Store, "start_writing", late)
+    summary = small().run(tmp_path, threads=2, runner=fake.runner()).summary
+    assert summary
+    assert (fake.made, summary.total) == ([], TUNING + FINAL)
 
 
 def moons(path: Path, shift: float = 0.0) -> None:
