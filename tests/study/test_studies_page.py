@@ -1,4 +1,4 @@
-"""docs/studies.md names every key with its default."""
+"""docs/studies.md names every key with its default, and everything that is stored."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from mlpjit.config.fields import FACTORS
 from mlpjit.config.run_config import FIELDS, RunConfig
+from mlpjit.store.arrays import CURVES, LAYER_CURVES
+from mlpjit.store.schema import READ
 from mlpjit.study.file import FINAL_KEYS, HEAD_KEYS, TIMING_KEYS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "studies.md").read_text(encoding="utf-8")
 ROWS = {
     key: cells[1].strip()
-    for line in PAGE.partition("## The keys of a run")[2].splitlines()
+    for line in PAGE.partition("## The keys of a run")[2].partition("## What is stored")[0].splitlines()
     if line.startswith("| `")
     for cells in [line.strip("|").split("|")]
     for key in re.findall(r"`(\w+)`", cells[0])
@@ -33,3 +36,8 @@ def test_the_default_is_the_one_told(key):
     told = f"{default}" if isinstance(default, int | float) and not isinstance(default, bool) else told
     told = "`[64]`" if key == "hidden" else "by the task" if key == "loss" else told
     assert ROWS[key] == ("`seed`" if key.endswith("_seed") else told)
+
+
+def test_everything_stored_is_named():
+    told = set(re.findall(r"`(\w+)`", PAGE.partition("## What is stored")[2]))
+    assert {*(name for name in READ if name not in FACTORS), *CURVES, *LAYER_CURVES} <= told
