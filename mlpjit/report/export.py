@@ -29,13 +29,13 @@ def export(directory: Path, parquet: bool = False, layers: bool = False) -> list
         if parquet:
             return _write_parquet(store, directory, layers)
         return [
-            _write_csv(directory / "runs.csv", READ, (_runs_row(row) for row in store.rows())),
-            _write_csv(directory / "curves.csv", ("run_id", *store.curve_names()), _curve_rows(store)),
-            *([_write_csv(directory / "layers.csv", _layer_columns(store), _layer_rows(store))] if layers else []),
+            write_csv(directory / "runs.csv", READ, (_runs_row(row) for row in store.rows())),
+            write_csv(directory / "curves.csv", ("run_id", *store.curve_names()), _curve_rows(store)),
+            *([write_csv(directory / "layers.csv", _layer_columns(store), _layer_rows(store))] if layers else []),
         ]
 
 
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
     """Write beside the file, then rename: a reader never sees half a table."""
     partial = path.with_suffix(".partial")
     try:
@@ -53,13 +53,14 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]
 
 
 def _runs_row(row: Sequence[Any]) -> list[Any]:
-    return [_text(name, value) for name, value in zip(READ, row, strict=True)]
+    return [as_text(name, value) for name, value in zip(READ, row, strict=True)]
 
 
-def _text(name: str, value: Any) -> Any:
+def as_text(name: str, value: Any) -> str:
+    """Return a value as tables hold it: floats by repr, flags as true and false, nothing as nothing."""
     if name in FLAGS:
         return "true" if value else "false"
-    return repr(value) if isinstance(value, float) else value
+    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
 
 
 def _curve_rows(store: Store) -> Iterator[list[Any]]:

@@ -15,7 +15,7 @@ from mlpjit.store import reading
 from mlpjit.store.opening import NoStoreError, connect_to_read, explained, put_away
 from mlpjit.store.rows import Session, StoredRun
 from mlpjit.store.schema import HOST, READ, TIMING_COLUMNS, WRITTEN
-from mlpjit.store.writing import Writer
+from mlpjit.store.writing import Write, Writer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -151,7 +151,17 @@ class Store:
         self._writing().put(write)
         self.flush()
 
+    def write(self, write: Write) -> None:
+        """Have the writer do something in a transaction of its own, and wait until it is committed."""
+        self._writing().put(write)
+        self.flush()
+
     # Reading
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection that reads."""
+        return self._connection
 
     def _meta(self, key: str) -> str | None:
         with explained(self.path):
