@@ -35,11 +35,12 @@ def suggestion(got: str, allowed: Iterable[str]) -> str:
 class Registry(Generic[Record]):
     """The records of one kind in the order of their registration.
 
-    Looking up an unknown name raises ConfigError with the nearest known one.
+    Looking up an unknown name raises ConfigError with the nearest known one. With `family`, the package whose files
+    register what is built in, these are there before anything is looked up.
     """
 
-    def __init__(self, kind: str, records: Iterable[Record] = ()) -> None:
-        self.kind = kind
+    def __init__(self, kind: str, records: Iterable[Record] = (), family: str = "") -> None:
+        self.kind, self.family = kind, family
         self._records: dict[str, Record] = {}
         for record in records:
             self.register(record)
@@ -57,23 +58,29 @@ class Registry(Generic[Record]):
         for forget in forgetting:
             forget()
 
+    def _known(self) -> dict[str, Record]:
+        if self.family:
+            importlib.import_module(self.family)
+        return self._records
+
     def __getitem__(self, name: str) -> Record:
-        if name not in self._records:
-            raise ConfigError(f"unknown {self.kind} {name!r}{suggestion(str(name), self._records)}")
-        return self._records[name]
+        known = self._known()
+        if name not in known:
+            raise ConfigError(f"unknown {self.kind} {name!r}{suggestion(str(name), known)}")
+        return known[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._records
+        return name in self._known()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._records)
+        return iter(self._known())
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._known())
 
     def records(self) -> list[Any]:
         """Return every record, in order of registration."""
-        return list(self._records.values())
+        return list(self._known().values())
 
 
 def load_family(package: str, folder: Iterable[str]) -> None:

@@ -44,15 +44,40 @@ def imported_modules(tree: ast.AST) -> set[str]:
     return found
 
 
+def is_face(path: Path) -> bool:
+    """Whether a file only hands on what others define: an `__init__` of a docstring, imports and `__all__`."""
+    body = tree_of(path).body
+    rest = [node for node in body if not isinstance(node, ast.ImportFrom) and not _is_docstring(node)]
+    return path.name == "__init__.py" and [ast.unparse(node).partition(" = ")[0] for node in rest] == ["__all__"]
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+@cache
+def handed_on(parts: Parts) -> dict[str, str]:
+    """The names that a face hands on, and where each comes from; nothing for other files."""
+    path = PACKAGE.joinpath(*parts).with_suffix(".py")
+    if not is_face(path):
+        return {}
+    imports = [node for node in tree_of(path).body if isinstance(node, ast.ImportFrom) and node.module != "__future__"]
+    return {alias.asname or alias.name: f"{node.module}.{alias.name}" for node in imports for alias in node.names}
+
+
 def file_of(name: str) -> Parts | None:
-    """The file of the package that `module` or `module.name` stands in; None for what is not ours."""
+    """The file of the package that `module` or `module.name` stands in; None for what is not ours.
+
+    A name that comes through a face stands in the file that the face has it from.
+    """
     parts = tuple(name.split("."))
     if parts[0] != "mlpjit":
         return None
     for end in range(len(parts), 0, -1):
         for found in (parts[1:end], (*parts[1:end], "__init__")):
             if found in KNOWN:
-                return found
+                source = handed_on(found).get(parts[end]) if end < len(parts) else None
+                return file_of(source) if source else found
     return None
 
 

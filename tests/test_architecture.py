@@ -6,10 +6,11 @@ import ast
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
-from structure import FILES, PACKAGE, Parts, arrows, circle, folders, imported_modules, tree_of
+from structure import FILES, PACKAGE, Parts, arrows, circle, folders, handed_on, imported_modules, is_face, tree_of
 
 IDS = [str(path.relative_to(PACKAGE)) for path in FILES]
 CONTRIBUTING = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -65,6 +66,18 @@ def test_inside_a_room_nothing_imports_in_circles(folder):
 @pytest.mark.parametrize(("folder", "most"), MOST_FILES.items(), ids=["the package", "kernels"])
 def test_what_lies_loose_is_little(folder, most):
     assert len(list(PACKAGE.joinpath(*folder).glob("*.py"))) <= most
+
+
+FACES = ["extending"]
+
+
+@pytest.mark.parametrize("room", FACES)
+def test_a_face_holds_imports_alone(room):
+    """So that what is imported through it counts as imported from where it is defined, and from no room below."""
+    path = PACKAGE / room / "__init__.py"
+    assert is_face(path)
+    names = import_module(f"mlpjit.{room}").__all__
+    assert sorted(names) == sorted(handed_on((room, "__init__")))
 
 
 @pytest.mark.parametrize("path", FILES, ids=IDS)

@@ -64,7 +64,7 @@ def _read(path: Path) -> str:
 
 def _compiled(path: Path, text: str) -> CodeType:
     try:
-        return compile(text, str(path), "exec")
+        return compile(text, str(path), "exec", dont_inherit=True)
     except SyntaxError as error:
         line = f", line {error.lineno}: {quoted(path, error.lineno)}" if error.lineno else ""
         raise ConfigError(f"{path.name}{line}: {error.msg}") from None

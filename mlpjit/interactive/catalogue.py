@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlpjit.catalogue import registries
 from mlpjit.errors import ConfigError
+from mlpjit.interactive.optimizer import Optimizer, Wrapper
 from mlpjit.kernels.entries import Stage
 
-if TYPE_CHECKING:
-    pass
-from mlpjit.interactive.optimizer import Optimizer, Wrapper
+KINDS = ("elementwise", "layerwise", "joint", "whole")
 
 
 class _Catalogue:
@@ -38,13 +37,13 @@ class Optimizers(_Catalogue):
         """Register a function as an optimizer and return it: `register(signum, state=("mu",), momentum=0.9)`, or with
         options alone as a decorator. What a function must be, and the options, stand at `mlpjit.extending`.
 
-        kind: "elementwise" or "layerwise". Raises ConfigError with the line that is wrong, and where a built-in
-        optimizer has the name; another of your own is replaced. It then runs in this process.
+        kind: "elementwise", "layerwise", "joint" or "whole". Raises ConfigError with the line that is wrong, and where
+        a built-in optimizer has the name; another of your own is replaced. It then runs in this process.
         """
-        from mlpjit.extending import declare as extending
+        from mlpjit import extending
 
-        if kind not in ("elementwise", "layerwise"):
-            raise ConfigError(f"kind: got {kind!r}, need 'elementwise' or 'layerwise'")
+        if kind not in KINDS:
+            raise ConfigError(f"kind: got {kind!r}, need {', '.join(map(repr, KINDS))}")
         declare = getattr(extending, kind)(**options)
 
         def register(given: Callable[..., Any]) -> Optimizer:

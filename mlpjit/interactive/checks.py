@@ -18,11 +18,11 @@ import numpy as np
 
 from mlpjit.catalogue.registries import optimizers
 from mlpjit.errors import ConfigError
-from mlpjit.extending.declare import plain_scalars
 from mlpjit.kernels.compiler import cache, inspection, jit
 from mlpjit.kernels.compiler.inspection import Finding
 from mlpjit.kernels.entries import Stage
-from mlpjit.kernels.stages.named_arguments import FULL, inner, kinds
+from mlpjit.kernels.stages.declare import plain_scalars
+from mlpjit.kernels.stages.named_arguments import inner, kinds
 
 MOST_STATES = 8
 STEPS = 3
@@ -79,12 +79,8 @@ def _findings(record: Stage, dtypes: Sequence[str]) -> Iterator[Finding]:
     if record.kind == "elementwise":
         yield from _elementwise(record, dtypes)
     elif record.kind in ("layerwise", "joint"):
-        rule, named = inner(record.function), inner(record.function) is not record.function
-        if not named:
-            yield from _arguments(rule, FULL, "")
         for dtype in dtypes:
-            full = [*["int64"] * 5, *[f"*{dtype}"] * 5, "*float64", "float64", "float64"]
-            yield from _compiled(record, dtype, kinds(rule, dtype, record.state) if named else full)
+            yield from _compiled(record, dtype, kinds(inner(record.function), dtype, record.state))
     for dtype in dtypes:
         yield from _steps(record, dtype)
 
@@ -165,7 +161,16 @@ def _first_bad_step(record: Stage, dtype: str, zeros: bool) -> int | None:
     for step in range(1, STEPS + 1):
         grads = random.uniform(-0.1, 0.1, count).astype(dtype)
         grads[::3] *= not zeros
-        params, state = optimizer.update(params, grads, state, learning_rate=1e-3, loss=1.0)
+        params, state = optimizer.update(params, grads, state, learning_rate=1e-3, loss=1.0, **_answers(grads))
         if not all(np.isfinite(array).all() for array in (params, *state.values.values())):
             return step
     return None
+
+
+def _answers(grads: np.ndarray) -> dict[str, Any]:
+    """Return what a rule may ask for beside a gradient: the same again, a Hessian of 1, inputs and deltas of 1."""
+    pairs = [(np.ones((1, shape[0])), np.ones((1, shape[1]))) for shape in SHAPES if len(shape) == 2]
+    return {
+        "gradient": lambda params: (1.0, grads), "curvature": lambda params, vector: vector,
+        "factors": lambda params: (grads, pairs),
+    }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -97,3 +98,10 @@ class Stage(Rule):
         An optimizer whose reported point is worked out with it needs the same one throughout.
         """
         return None if self.point else next((name for name in ("momentum", "b1") if name in self.defaults), None)
+
+    def source_hash(self) -> str:
+        """Return the hash of this entry's code and options, which the source of a function does not show."""
+        options = [
+            value for name, value in vars(self).items() if name not in Rule.__annotations__ and not callable(value)
+        ]
+        return f"{super().source_hash()} {hashlib.sha256(repr(options).encode()).hexdigest()}"

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 Function = Callable[..., Any]
 
 # Annotations of kernel parameters. A pointer is an address plus an element type; kernels never own memory.
 Int = int  # int64
 Real = float  # the dtype of the run: float32 or float64
-Float64 = float  # always double: rates, sums that would underflow in float32
+Float64 = Annotated[float, "double"]  # always double: rates, sums that would underflow in float32
 type_names = ("Int", "Real", "Float64", "Reals", "Ints", "Float64s", "Bytes", "None")
 Reals = Any  # pointer to numbers of the run's dtype
 Ints = Any  # pointer to int64

@@ -18,7 +18,7 @@ from mlpjit.kernels.syntax import taken_apart
 
 PACKAGE = Path(__file__).parents[1]
 # What decides the bits of a run.
-HASHED = ("kernels", "catalogue", "training", "registry.py")
+HASHED = ("kernels", "catalogue", "training", "registry.py", "extending/__init__.py")
 LEFT_OUT = ("kernels/timing",)  # only measures
 # How far a statement's hash looks along what it refers to: two functions of one name may differ in what they call.
 DEPTH = 4
@@ -142,8 +142,7 @@ class Code:
 
 def home(function: Callable[..., Any]) -> tuple[str, str] | None:
     """Return the file below the package, and the name, that a function is defined under; None for a user's own."""
-    while hasattr(function, "__wrapped__"):
-        function = function.__wrapped__
+    function = getattr(function, "rule", function)  # one with the full signature was made for it (`named_arguments`)
     path = Path(function.__code__.co_filename)
     inside = path.is_relative_to(PACKAGE)
     return (path.relative_to(PACKAGE).as_posix(), function.__qualname__.partition(".")[0]) if inside else None

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlpjit.catalogue.datasets import split
-from mlpjit.catalogue.registries import optimizers
+from mlpjit.catalogue.registries import clippings, optimizers, wrappers
 from mlpjit.catalogue.specs import asks_curvature, samples_labels
 from mlpjit.config.fields import momentum_scheduled
 from mlpjit.errors import ConfigError
-from mlpjit.extending.declare import is_own
 from mlpjit.kernels.compiler import cache, jit
 from mlpjit.kernels.run.training import train as train_kernel
+from mlpjit.kernels.stages.declare import is_own
 from mlpjit.registry import forgetting
 from mlpjit.training import linking, shape
 from mlpjit.training.first_parameters import initial_params
@@ -151,7 +151,8 @@ def _compile_beside(missing: list[Need]) -> None:
 
 def _own(need: Need) -> bool:
     """Say whether a rule is the user's own, which the second process would look for in vain."""
-    return need[0] == "optimizer" and is_own(optimizers[need[1]])
+    registries = {"optimizer": optimizers, "wrapper": wrappers, "clipping": clippings}
+    return need[0] in registries and is_own(registries[need[0]][need[1]])
 
 
 def main(rules: str) -> None:

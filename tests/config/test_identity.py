@@ -101,7 +101,7 @@ def test_an_edit_of_whatever_a_run_executes_or_compiles_makes_it_another_run(wat
 
 def test_without_one_of_the_folders_edits_would_go_unseen(watched):
     """What the test above would say if a folder were left out of the hash."""
-    for folder in sources.HASHED:
+    for folder in ("kernels", "catalogue", "training", "registry.py"):
         assert any(path.startswith(folder) for files in watched for path in files)
 
 
@@ -139,6 +139,17 @@ def test_another_function_of_the_same_name_makes_another_run():
     other = text.replace("arithmetic.trigonometric import cos", "arithmetic.other import cos")
     added = {"kernels/arithmetic/other.py": TEXTS["kernels/arithmetic/trigonometric.py"].replace("0.63", "0.64")}
     assert run_id(WATCHED[0], {path: other, **added}) != run_id(WATCHED[0], added)
+
+
+def test_what_the_face_of_extending_leads_to_counts():
+    """Entries import what they are written with through it."""
+    face = "extending/__init__.py"
+    other = TEXTS[face].replace(
+        "scalars import larger, one_minus_power, sign",
+        "scalars import larger, sign\nfrom mlpjit.kernels.arithmetic.scalars import larger as one_minus_power",
+    )
+    assert other != TEXTS[face]
+    assert run_id(WATCHED[0], {face: other}) != run_id(WATCHED[0])
 
 
 ENTRY = '''

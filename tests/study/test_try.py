@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -139,14 +140,14 @@ assert not problems(["soft_sign", "my_adam", "matrix_momentum"], ["float32"])
 
 
 CRASHES = """
-from mlpjit.extending import layerwise, load, offset, real, store
+from mlpjit.extending import layerwise, load, real, store
 
-@layerwise(state=())
-def crashing(step, rows, columns, kind, count, params, grads, state, extra, scratch, settings, learning_rate, loss):
+@layerwise
+def crashing(rows, columns, params, grads, learning_rate):
     if learning_rate > 0.5:
         store(params, 1 << 50, real(0.0))
     for i in range(rows * columns):
-        store(params, i, load(params, i) - real(learning_rate) * load(grads, i))
+        store(params, i, load(params, i) - learning_rate * load(grads, i))
 """
 
 
@@ -201,7 +202,7 @@ def test_a_file_that_is_missing_is_told(tmp_path: Path) -> None:
     assert (result.exit_code, "nothing.py: there is no such file" in result.stderr) == (2, True)
 
 
-HEAD = "from mlpjit.extending import elementwise, fma, layerwise, load, select, sqrt, store\n"
+HEAD = "from mlpjit.extending import Float64, elementwise, fma, layerwise, load, select, sqrt, store\n"
 MOMENTUM = (
     HEAD
     + """
@@ -211,7 +212,6 @@ def mine(g, mu, learning_rate, momentum):
     return learning_rate * mu, mu
 """
 )
-TENSOR = "step, rows, columns, kind, count, params, grads, state, extra, scratch, settings, learning_rate, loss"
 # What is changed in a rule that is right, and the line that tells.
 MISTAKES = {
     "arguments": (("g, mu, learning_rate, momentum", "g, learning_rate, momentum"),
@@ -251,7 +251,9 @@ def test_a_mistake_gets_one_line_that_quotes_it(name: str, tmp_path: Path) -> No
 
 def test_double_in_a_layers_loop_is_told(tmp_path: Path) -> None:
     body = "    for i in range(count):\n        store(params, i, load(params, i) - learning_rate * load(grads, i))\n"
-    file = files.load(written(tmp_path, f"{HEAD}@layerwise\ndef mine({TENSOR}):\n{body}"))
+    file = files.load(
+        written(tmp_path, f"{HEAD}@layerwise\ndef mine(count, params, grads, learning_rate: Float64):\n{body}")
+    )
     (problem,) = dry_run.problems(file.names, ["float32"])
     assert "mine.py, line 5: `store(params, i, " in problem
     assert problem.endswith("convert with real(...)")
@@ -299,13 +301,10 @@ def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
     assert fresh_kernels(tmp_path / "mine.py") == []
 
 
-def test_built_in_optimizers_pass() -> None:
-    """One of each kind."""
-    assert [
-        dry_run.told(f)
-        for n in ("adam", "sgd", "lars", "momo")
-        for f in dry_run._findings(registries.optimizers[n], ["float32"])
-    ] == []
+@pytest.mark.parametrize("name", registries.optimizers)
+def test_built_in_optimizers_pass(name: str) -> None:
+    """They are written in what users write, and pass the same checks."""
+    assert [dry_run.told(finding) for finding in dry_run._findings(registries.optimizers[name], ["float32"])] == []
 
 
 def test_mistakes_end_before_anything_runs(tiny: Path, tmp_path: Path) -> None:
@@ -416,3 +415,71 @@ def test_its_mistakes_get_one_line_too(change: tuple[str, str], tmp_path: Path) 
     except ConfigError as error:
         problem = str(error)
     assert problem.startswith(f"mine.py, {LAYER_MISTAKES[change]}")
+
+
+DOUBLES = """
+from mlpjit.extending import Float64, float64, joint, real, store
+
+
+def lost(x):
+    return real((x - float64(real(x))) * 1e9)
+
+
+@joint(state=("seen",), plain=0.1, wide=0.1)
+def mine(seen, loss, learning_rate: Float64, plain, wide: Float64):
+    store(seen, 0, lost(loss))
+    store(seen, 1, lost(learning_rate))
+    store(seen, 2, lost(plain))
+    store(seen, 3, lost(wide))
+"""
+
+
+@pytest.mark.parametrize("first", ["", "from __future__ import annotations\n"])
+def test_an_argument_may_be_double(tmp_path: Path, first: str) -> None:
+    """Annotated Float64 it has all its digits, without it those of the run's dtype."""
+    files.load(written(tmp_path, first + DOUBLES))
+    optimizer, zeros = mj.optimizers["mine"], np.zeros(4, "float32")
+    _, state = optimizer.update(zeros, zeros, optimizer.init(zeros), learning_rate=0.1, loss=0.1)
+    assert (state.values["seen"] != 0).tolist() == [False, True, False, True]
+
+
+WHOLE = """
+from __future__ import annotations
+from mlpjit.extending import DONE, Float64, Float64s, Int, Ints, Real, Reals, fma, kernel, load, real, store, whole
+
+
+def pulled(rate, g, theta):
+    return fma(-rate, g, FACTOR * theta)
+
+
+@kernel
+def average(count: Int, rate: Real, grads: Reals, params: Reals) -> None:
+    for i in range(count):
+        store(params, i, pulled(rate, load(grads, i), load(params, i)))
+
+
+@whole
+def mine(
+    phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
+    settings: Float64s, learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
+) -> Int:
+    average(count, real(learning_rate), grads, params)
+    return DONE
+"""
+
+
+def test_a_whole_rule_with_a_kernel_of_its_own(tmp_path: Path) -> None:
+    """The kernel has the name of one of the package's, and what it calls may change alone: neither is mixed up."""
+    params, found = np.ones(3, "float32"), []
+    for factor in ("1.0", "0.5"):
+        file = files.load(written(tmp_path, WHOLE.replace("FACTOR", factor)))
+        assert dry_run.problems(file.names, ["float32"]) == []
+        optimizer = mj.optimizers["mine"]
+        found.append(optimizer.update(params, params, optimizer.init(params), learning_rate=0.25)[0][0])
+    assert found == [0.75, 0.25]
+
+
+def test_a_whole_rule_needs_the_types_of_its_arguments(tmp_path: Path) -> None:
+    without = WHOLE.replace("from __future__ import annotations\n", "").replace("@kernel\n", "")
+    with pytest.raises(ConfigError, match=r"`@whole`: mine: its arguments are not annotated as those of `call_stage`"):
+        files.load(written(tmp_path, without.replace("FACTOR", "1.0")))

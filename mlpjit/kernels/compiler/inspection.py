@@ -53,12 +53,13 @@ def _type(name: str) -> Any:
 def promotions(function: FunctionType, dtype: str, everywhere: bool) -> list[Finding]:
     """Return where a compiled function, or one of its module that it calls, turns float32 into double by arithmetic.
 
-    In loops only, unless `everywhere`: a number for each tensor may well be computed in double.
+    In loops only, unless `everywhere`: a number for each tensor may well be computed in double. A function without a
+    loop that the rule calls may stand in one.
     """
     found = []
     for each in _reached(function, []):
         for made in jit._device(each, dtype).overloads.values():
-            found += _promotions(each, made.type_annotation, everywhere or each is not function)
+            found += _promotions(each, made.type_annotation, everywhere, each is function)
     return sorted(set(found), key=lambda finding: (finding.line, "1.0" not in finding.problem))  # the cause first
 
 
@@ -73,9 +74,10 @@ def _reached(function: FunctionType, seen: list[FunctionType]) -> list[FunctionT
     return seen
 
 
-def _promotions(function: FunctionType, typed: Any, everywhere: bool) -> list[Finding]:
-    cfg = compute_cfg_from_blocks(typed.blocks)
-    inside = {label for loop in cfg.loops().values() for label in loop.body}
+def _promotions(function: FunctionType, typed: Any, everywhere: bool, outermost: bool) -> list[Finding]:
+    loops = compute_cfg_from_blocks(typed.blocks).loops().values()
+    inside = {label for loop in loops for label in loop.body}
+    everywhere = everywhere or not (loops or outermost)
     found = []
     for label, block in typed.blocks.items():
         for statement in block.body if everywhere or label in inside else ():

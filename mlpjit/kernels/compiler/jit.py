@@ -29,7 +29,7 @@ from numba.extending import intrinsic
 from mlpjit.kernels.compiler import blocks, buffers, chains, simd, state_arrays, sums, tiles  # noqa: F401  (they register)
 from mlpjit.kernels.compiler import cache as disk
 from mlpjit.kernels.compiler.columns import Columns
-from mlpjit.kernels.functions import referenced_names
+from mlpjit.kernels.functions import function_hash, referenced_names
 from mlpjit.kernels.language import ByDtype, DtypeConstant, InFloat64, Kernel, Pointer, Primitive
 from mlpjit.kernels.sources import Code, bytes_hash, digest, texts
 
@@ -88,8 +88,14 @@ def _call_through(address: Any, record: Kernel | Pointer, dtype: str) -> Callabl
     return generate
 
 
+def _unique(record: Kernel) -> str:
+    """Return a kernel's name, with a hash of its code where it is a user's: it may have any name, and change alone."""
+    ours = record.function.__module__.startswith("mlpjit.")
+    return record.name if ours else f"{record.name}_{function_hash(record.function)[:16]}"
+
+
 def _symbol(record: Kernel, dtype: str) -> str:
-    return f"mlpjit_{record.name}_{dtype}"
+    return f"mlpjit_{_unique(record)}_{dtype}"
 
 
 def _call_by_symbol(record: Kernel, dtype: str) -> Callable[..., Any]:
@@ -272,7 +278,7 @@ def _folder(record: Kernel, dtype: str, extra: dict[str, Any], key: str) -> Path
     """Return a kernel's place: its name, and where names are filled in a hash of the key and of the plain ones."""
     plain = [f"{name}={value!r}" for name, value in sorted(extra.items()) if isinstance(value, int | float | str)]
     filled = hashlib.sha256("\n".join([key, *plain]).encode()).hexdigest()[:24] if key or plain else ""
-    return cache_folder() / "-".join(filter(None, (record.name, dtype, filled)))
+    return cache_folder() / "-".join(filter(None, (_unique(record), dtype, filled)))
 
 
 def _load(record: Kernel, dtype: str, extra: dict[str, Any] | None, key: str) -> Compiled:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.language import fma
-from mlpjit.kernels.stages.declare import elementwise
+from mlpjit.extending import elementwise, fma
 
 
-def sgd_scalars(step, learning_rate):
-    """The rate as it is."""
-    return (learning_rate,)
-
-
-@elementwise(sgd_scalars, "theta -= eta g", "Robbins & Monro 1951")
-def sgd(g, rate):
+@elementwise(formula="theta -= eta g", citation="Robbins & Monro 1951")
+def sgd(g, learning_rate):
     """Gradient descent: on one sample, a mini-batch or the whole set."""
-    return rate * g
+    return learning_rate * g
 
 
 def momentum_scalars(step, learning_rate, momentum, dampening, ema, rate_inside):
@@ -26,8 +20,8 @@ def momentum_scalars(step, learning_rate, momentum, dampening, ema, rate_inside)
 
 
 @elementwise(
-    momentum_scalars, "u = b u + g; theta -= eta u", "Polyak 1964", state=("velocity",), momentum=0.9, dampening=0.0,
-    ema=False, rate_inside=False,
+    scalars=momentum_scalars, formula="u = b u + g; theta -= eta u", citation="Polyak 1964", state=("velocity",),
+    momentum=0.9, dampening=0.0, ema=False, rate_inside=False,
 )  # fmt: skip
 def momentum(g, velocity, rate, b, weight):
     """Heavy-ball momentum.
@@ -48,8 +42,8 @@ def nesterov_scalars(step, learning_rate, momentum, ema, rate_inside):
 
 
 @elementwise(
-    nesterov_scalars, "u = b u + g; theta -= eta (g + b u)", "Nesterov 1983; Sutskever et al. 2013",
-    state=("velocity",), momentum=0.9, ema=False, rate_inside=False,
+    scalars=nesterov_scalars, formula="u = b u + g; theta -= eta (g + b u)",
+    citation="Nesterov 1983; Sutskever et al. 2013", state=("velocity",), momentum=0.9, ema=False, rate_inside=False,
 )  # fmt: skip
 def nesterov(g, velocity, rate, b, weight):
     """Nesterov's momentum in the form that evaluates the gradient at the parameters.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.language import (
+from mlpjit.extending import (
     ByDtype,
     device,
+    elementwise,
     float32,
     float64,
     fma,
@@ -17,7 +18,6 @@ from mlpjit.kernels.language import (
     sqrt,
     to_bits,
 )
-from mlpjit.kernels.stages.declare import elementwise
 
 
 def adagrad_scalars(step, learning_rate, eps, eps_root, initial_accumulator):
@@ -26,8 +26,8 @@ def adagrad_scalars(step, learning_rate, eps, eps_root, initial_accumulator):
 
 
 @elementwise(
-    adagrad_scalars, "s += g^2; theta -= eta g / (sqrt(s + eps_root) + eps)",
-    "Duchi, Hazan & Singer 2011, JMLR 12, figure 1 (diagonal)", state=("sum",),
+    scalars=adagrad_scalars, formula="s += g^2; theta -= eta g / (sqrt(s + eps_root) + eps)",
+    citation="Duchi, Hazan & Singer 2011, JMLR 12, figure 1 (diagonal)", state=("sum",),
     initial={"sum": "initial_accumulator"}, eps=1e-10, eps_root=0.0, initial_accumulator=0.0,
 )  # fmt: skip
 def adagrad(g, sum, rate, eps, eps_root):
@@ -42,8 +42,9 @@ def adadelta_scalars(step, learning_rate, rho, eps):
 
 
 @elementwise(
-    adadelta_scalars, "v = rho v + (1 - rho) g^2; d = sqrt(u + eps) / sqrt(v + eps) g; u = rho u + (1 - rho) d^2; "
-    "theta -= eta d", "Zeiler 2012, arXiv:1212.5701, algorithm 1", state=("nu", "delta"), rho=0.95, eps=1e-6,
+    scalars=adadelta_scalars,
+    formula="v = rho v + (1 - rho) g^2; d = sqrt(u + eps) / sqrt(v + eps) g; u = rho u + (1 - rho) d^2; "
+    "theta -= eta d", citation="Zeiler 2012, arXiv:1212.5701, algorithm 1", state=("nu", "delta"), rho=0.95, eps=1e-6,
 )  # fmt: skip
 def adadelta(g, nu, delta, rate, rho, rest, eps):
     """Steps in the parameters' own units; the paper has no rate: eta = 1."""
@@ -58,8 +59,8 @@ def rmsprop_scalars(step, learning_rate, rho, eps, eps_root):
 
 
 @elementwise(
-    rmsprop_scalars, "v = rho v + (1 - rho) g^2; theta -= eta g / (sqrt(v + eps_root) + eps)",
-    "Hinton 2012, lecture 6e", state=("nu",), rho=0.9, eps=0.0, eps_root=1e-16,
+    scalars=rmsprop_scalars, formula="v = rho v + (1 - rho) g^2; theta -= eta g / (sqrt(v + eps_root) + eps)",
+    citation="Hinton 2012, lecture 6e", state=("nu",), rho=0.9, eps=0.0, eps_root=1e-16,
 )  # fmt: skip
 def rmsprop(g, nu, rate, rho, rest, eps, eps_root):
     """Gradients over their running root mean square; epsilon stands under the root (eps_root)."""
@@ -74,9 +75,10 @@ def centered_rmsprop_scalars(step, learning_rate, rho, momentum, eps, eps_root, 
 
 
 @elementwise(
-    centered_rmsprop_scalars, "v, m = EMA(g^2), EMA(g); u = b u + eta g / (sqrt(v - m^2 + eps_root) + eps); theta -= u",
-    "Graves 2013, arXiv:1308.0850, eq. 38-45", state=("nu", "mean", "velocity"), rho=0.95, momentum=0.9, eps=0.0,
-    eps_root=1e-4, centered=True, rate_inside=True,
+    scalars=centered_rmsprop_scalars,
+    formula="v, m = EMA(g^2), EMA(g); u = b u + eta g / (sqrt(v - m^2 + eps_root) + eps); theta -= u",
+    citation="Graves 2013, arXiv:1308.0850, eq. 38-45", state=("nu", "mean", "velocity"), rho=0.95, momentum=0.9,
+    eps=0.0, eps_root=1e-4, centered=True, rate_inside=True,
 )  # fmt: skip
 def centered_rmsprop(g, nu, mean, velocity, outside, inside, rho, rest, b, minus, eps, eps_root):
     """RMSProp over the running standard deviation, with momentum; centered=False leaves the mean in.
@@ -138,10 +140,10 @@ def madgrad_scalars(step, learning_rate, momentum, eps, eps_in_rate):
 
 
 @elementwise(
-    madgrad_scalars, "l = eta sqrt(k); s += l g; v += l g^2; z = theta_0 - s / (v^(1/3) + eps); "
-    "theta = b theta + (1 - b) z", "Defazio & Jelassi 2021, arXiv:2101.11075, algorithm 1",
-    state=("sum", "sum_squares", "start"), uses_params=True, initial={"start": "params"}, interleave=2,
-    momentum=0.9, eps=1e-6, eps_in_rate=False,
+    scalars=madgrad_scalars, formula="l = eta sqrt(k); s += l g; v += l g^2; z = theta_0 - s / (v^(1/3) + eps); "
+    "theta = b theta + (1 - b) z", citation="Defazio & Jelassi 2021, arXiv:2101.11075, algorithm 1",
+    state=("sum", "sum_squares", "start"), uses_params=True, initial={"start": "params"}, interleave=2, momentum=0.9,
+    eps=1e-6, eps_in_rate=False,
 )  # fmt: skip
 def madgrad(g, theta, sum, squares, start, rate, weight, eps):
     """Dual averaging with a cube root. eps_in_rate adds eps to eta, as the authors' code and optax do."""

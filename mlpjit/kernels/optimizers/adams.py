@@ -6,10 +6,7 @@ divides by sqrt(nu + eps_root) + eps.
 
 from __future__ import annotations
 
-from mlpjit.kernels.arithmetic.elementary import exp
-from mlpjit.kernels.arithmetic.scalars import larger, one_minus_power
-from mlpjit.kernels.language import absolute, device_float64, fma, sqrt
-from mlpjit.kernels.stages.declare import elementwise
+from mlpjit.extending import absolute, device_float64, elementwise, exp, fma, larger, one_minus_power, sqrt
 
 LOG_FADING = -0.040821994520255166  # log 0.96; a power compiles for half a second
 MOMENTS = "m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; "
@@ -22,9 +19,9 @@ def adam_scalars(step, learning_rate, b1, b2, eps, eps_root):
 
 
 @elementwise(
-    adam_scalars, MOMENTS + "theta -= eta m^ / (sqrt(v^ + eps_root) + eps)",
-    "Kingma & Ba 2015, arXiv:1412.6980, algorithm 1", state=("mu", "nu"),
-    b1=0.9, b2=0.999, eps=0.0, eps_root=1e-16,
+    scalars=adam_scalars, formula=MOMENTS + "theta -= eta m^ / (sqrt(v^ + eps_root) + eps)",
+    citation="Kingma & Ba 2015, arXiv:1412.6980, algorithm 1", state=("mu", "nu"), b1=0.9, b2=0.999, eps=0.0,
+    eps_root=1e-16,
 )  # fmt: skip
 def adam(g, mu, nu, rate, b1, rest1, b2, rest2, correction, eps, eps_root):
     """Adam with both bias corrections; epsilon stands under the root (eps_root); the paper has eps = 1e-8 outside."""
@@ -41,9 +38,9 @@ def adamw_scalars(step, learning_rate, b1, b2, eps, eps_root, weight_decay):
 
 
 @elementwise(
-    adamw_scalars, MOMENTS + "theta -= eta (m^ / (sqrt(v^ + eps_root) + eps) + lambda theta)",
-    "Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 2", state=("mu", "nu"), decays=True,
-    b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0, weight_decay=0.01,
+    scalars=adamw_scalars, formula=MOMENTS + "theta -= eta (m^ / (sqrt(v^ + eps_root) + eps) + lambda theta)",
+    citation="Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 2", state=("mu", "nu"), decays=True, b1=0.9,
+    b2=0.999, eps=1e-8, eps_root=0.0, weight_decay=0.01,
 )  # fmt: skip
 def adamw(g, mu, nu, rate, b1, rest1, b2, rest2, correction, eps, eps_root, decay):
     """Adam with decoupled weight decay, which is multiplied by the rate as in torch and optax.
@@ -68,9 +65,9 @@ def amsgrad_scalars(step, learning_rate, b1, b2, eps, eps_root, corrected, maxim
 
 
 @elementwise(
-    amsgrad_scalars, MOMENTS + "w = max(w, v); theta -= eta m / (sqrt(w + eps_root) + eps)",
-    "Reddi, Kale & Kumar 2018, arXiv:1904.09237, algorithm 2", state=("mu", "nu", "nu_max"),
-    b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0, corrected=False, maximum_of_corrected=False,
+    scalars=amsgrad_scalars, formula=MOMENTS + "w = max(w, v); theta -= eta m / (sqrt(w + eps_root) + eps)",
+    citation="Reddi, Kale & Kumar 2018, arXiv:1904.09237, algorithm 2", state=("mu", "nu", "nu_max"), b1=0.9, b2=0.999,
+    eps=1e-8, eps_root=0.0, corrected=False, maximum_of_corrected=False,
 )  # fmt: skip
 def amsgrad(g, mu, nu, nu_max, rate, b1, rest1, b2, rest2, inside, outside, eps, eps_root):
     """Adam with the largest second moment so far, uncorrected as in the paper (which has no eps).
@@ -90,8 +87,8 @@ def adamax_scalars(step, learning_rate, b1, b2, eps):
 
 
 @elementwise(
-    adamax_scalars, "m = b1 m + (1 - b1) g; u = max(b2 u, |g| + eps); theta -= eta m^ / u",
-    "Kingma & Ba 2015, arXiv:1412.6980, algorithm 2", state=("mu", "norm"), b1=0.9, b2=0.999, eps=1e-8,
+    scalars=adamax_scalars, formula="m = b1 m + (1 - b1) g; u = max(b2 u, |g| + eps); theta -= eta m^ / u",
+    citation="Kingma & Ba 2015, arXiv:1412.6980, algorithm 2", state=("mu", "norm"), b1=0.9, b2=0.999, eps=1e-8,
 )  # fmt: skip
 def adamax(g, mu, norm, rate, b1, rest1, b2, eps):
     """Adam with the infinity norm. The paper has no eps; it stands where torch and optax have it."""
@@ -130,9 +127,9 @@ def nadam_scalars(step, learning_rate, b1, b2, eps, eps_root, scheduled, momentu
 
 
 @elementwise(
-    nadam_scalars, MOMENTS + "theta -= eta (b1 m / (1 - b1^(t+1)) + (1 - b1) g / (1 - b1^t)) / "
-    "(sqrt(v^ + eps_root) + eps)", "Dozat 2016, ICLR workshop, algorithm 2", state=("mu", "nu"),
-    b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0, scheduled=False, momentum_decay=0.004,
+    scalars=nadam_scalars, formula=MOMENTS + "theta -= eta (b1 m / (1 - b1^(t+1)) + (1 - b1) g / (1 - b1^t)) / "
+    "(sqrt(v^ + eps_root) + eps)", citation="Dozat 2016, ICLR workshop, algorithm 2", state=("mu", "nu"), b1=0.9,
+    b2=0.999, eps=1e-8, eps_root=0.0, scheduled=False, momentum_decay=0.004,
 )  # fmt: skip
 def nadam(g, mu, nu, of_g, of_mu, b1, rest1, b2, rest2, correction, eps, eps_root):
     """Adam with Nesterov's momentum; the paper's further factor b2 on v^ is left out, as in every code.
@@ -160,9 +157,10 @@ def radam_scalars(step, learning_rate, b1, b2, eps, eps_root, threshold, eps_unc
 
 
 @elementwise(
-    radam_scalars, MOMENTS + "theta -= eta r_t m^ / (sqrt(v^ + eps_root) + eps) if rho_t > 4 else eta m^",
-    "Liu et al. 2020, arXiv:1908.03265, algorithm 2", state=("mu", "nu"), b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0,
-    threshold=4.0, eps_uncorrected=False,
+    scalars=radam_scalars,
+    formula=MOMENTS + "theta -= eta r_t m^ / (sqrt(v^ + eps_root) + eps) if rho_t > 4 else eta m^",
+    citation="Liu et al. 2020, arXiv:1908.03265, algorithm 2", state=("mu", "nu"), b1=0.9, b2=0.999, eps=1e-8,
+    eps_root=0.0, threshold=4.0, eps_uncorrected=False,
 )  # fmt: skip
 def radam(g, mu, nu, rate, b1, rest1, b2, rest2, correction, eps, eps_root):
     """Adam whose rate is rectified for the variance of v, and momentum alone while that has too few samples.

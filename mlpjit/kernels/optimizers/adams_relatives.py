@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.arithmetic.elementary import exp, log
-from mlpjit.kernels.arithmetic.scalars import larger, one_minus_power, sign
-from mlpjit.kernels.language import device, device_float64, float64, fma, select, sqrt
+from mlpjit.extending import (
+    device,
+    device_float64,
+    elementwise,
+    exp,
+    float64,
+    fma,
+    larger,
+    log,
+    one_minus_power,
+    select,
+    sign,
+    sqrt,
+)
 from mlpjit.kernels.optimizers.adams import MOMENTS
-from mlpjit.kernels.stages.declare import elementwise
 
 NO_LIMIT = float("inf")
 
@@ -18,9 +28,9 @@ def adabelief_scalars(step, learning_rate, b1, b2, eps, eps_root):
 
 
 @elementwise(
-    adabelief_scalars, "m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) (g - m)^2 + eps_root; "
-    "theta -= eta m^ / (sqrt(v^) + eps)", "Zhuang et al. 2020, arXiv:2010.07468, algorithm 2", state=("mu", "nu"),
-    b1=0.9, b2=0.999, eps=1e-16, eps_root=1e-16,
+    scalars=adabelief_scalars, formula="m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) (g - m)^2 + eps_root; "
+    "theta -= eta m^ / (sqrt(v^) + eps)", citation="Zhuang et al. 2020, arXiv:2010.07468, algorithm 2",
+    state=("mu", "nu"), b1=0.9, b2=0.999, eps=1e-16, eps_root=1e-16,
 )  # fmt: skip
 def adabelief(g, mu, nu, rate, b1, rest1, b2, rest2, correction, eps, eps_root):
     """Steps over how far the gradient is from its average. Epsilons as in the authors' code and optax."""
@@ -39,9 +49,11 @@ def yogi_scalars(step, learning_rate, b1, b2, eps, eps_root, corrected, initial_
 
 
 @elementwise(
-    yogi_scalars, "m = b1 m + (1 - b1) g; v -= (1 - b2) sign(v - g^2) g^2; theta -= eta m / (sqrt(v + eps_root) + eps)",
-    "Zaheer et al. 2018, NeurIPS, algorithm 2", state=("mu", "nu"), initial={"mu": "initial_mu", "nu": "initial_nu"},
-    b1=0.9, b2=0.999, eps=1e-3, eps_root=0.0, corrected=False, initial_nu=0.0, initial_mu=0.0,
+    scalars=yogi_scalars,
+    formula="m = b1 m + (1 - b1) g; v -= (1 - b2) sign(v - g^2) g^2; theta -= eta m / (sqrt(v + eps_root) + eps)",
+    citation="Zaheer et al. 2018, NeurIPS, algorithm 2", state=("mu", "nu"),
+    initial={"mu": "initial_mu", "nu": "initial_nu"}, b1=0.9, b2=0.999, eps=1e-3, eps_root=0.0, corrected=False,
+    initial_nu=0.0, initial_mu=0.0,
 )  # fmt: skip
 def yogi(g, mu, nu, rate, b1, rest1, minus, correction, eps, eps_root):
     """Adam whose second moment moves by an amount that does not depend on itself.
@@ -71,9 +83,9 @@ def _within(x, low, high):
 
 
 @elementwise(
-    adabound_scalars, MOMENTS + "theta -= clip(eta / (sqrt(v) + eps), low_t, high_t) m",
-    "Luo et al. 2019, arXiv:1902.09843, algorithm 2", state=("mu", "nu"),
-    b1=0.9, b2=0.999, eps=1e-8, final_rate=0.1, gamma=1e-3, corrected=False,
+    scalars=adabound_scalars, formula=MOMENTS + "theta -= clip(eta / (sqrt(v) + eps), low_t, high_t) m",
+    citation="Luo et al. 2019, arXiv:1902.09843, algorithm 2", state=("mu", "nu"), b1=0.9, b2=0.999, eps=1e-8,
+    final_rate=0.1, gamma=1e-3, corrected=False,
 )  # fmt: skip
 def adabound(g, mu, nu, rate, b1, rest1, b2, rest2, eps, low, high):
     """Adam whose steps per entry are clipped into an interval that closes on SGD's final_rate.
@@ -87,9 +99,9 @@ def adabound(g, mu, nu, rate, b1, rest1, b2, rest2, eps, low, high):
 
 
 @elementwise(
-    adabound_scalars, MOMENTS + "w = max(w, v); theta -= clip(eta / (sqrt(w) + eps), low_t, high_t) m",
-    "Luo et al. 2019, arXiv:1902.09843, algorithm 3", state=("mu", "nu", "nu_max"),
-    b1=0.9, b2=0.999, eps=1e-8, final_rate=0.1, gamma=1e-3, corrected=False,
+    scalars=adabound_scalars, formula=MOMENTS + "w = max(w, v); theta -= clip(eta / (sqrt(w) + eps), low_t, high_t) m",
+    citation="Luo et al. 2019, arXiv:1902.09843, algorithm 3", state=("mu", "nu", "nu_max"), b1=0.9, b2=0.999, eps=1e-8,
+    final_rate=0.1, gamma=1e-3, corrected=False,
 )  # fmt: skip
 def amsbound(g, mu, nu, nu_max, rate, b1, rest1, b2, rest2, eps, low, high):
     """AdaBound with the largest second moment so far."""
@@ -110,9 +122,10 @@ def adan_scalars(step, learning_rate, b1, b2, b3, eps, eps_root, complement):
 
 
 @elementwise(
-    adan_scalars, "m = EMA(g; b1); d = EMA(g - g'; b2); n = EMA((g + b2 (g - g'))^2; b3); "
-    "theta -= eta (m^ + b2 d^) / (sqrt(n^ + eps_root) + eps)", "Xie et al. 2024, arXiv:2208.06677, algorithm 1",
-    state=("mu", "delta", "nu", "last_g"), b1=0.98, b2=0.92, b3=0.99, eps=1e-8, eps_root=0.0, complement=False,
+    scalars=adan_scalars, formula="m = EMA(g; b1); d = EMA(g - g'; b2); n = EMA((g + b2 (g - g'))^2; b3); "
+    "theta -= eta (m^ + b2 d^) / (sqrt(n^ + eps_root) + eps)",
+    citation="Xie et al. 2024, arXiv:2208.06677, algorithm 1", state=("mu", "delta", "nu", "last_g"), b1=0.98, b2=0.92,
+    b3=0.99, eps=1e-8, eps_root=0.0, complement=False,
 )  # fmt: skip
 def adan(
     g, mu, delta, nu, last_g, of_mu, of_delta, b1, rest1, b2, rest2, b3, rest3, before, share, correction, eps, eps_root
@@ -137,9 +150,10 @@ def laprop_scalars(step, learning_rate, b1, b2, eps, eps_root):
 
 
 @elementwise(
-    laprop_scalars, "v = b2 v + (1 - b2) g^2; m = b1 m + (1 - b1) g / (sqrt(v^ + eps_root) + eps); theta -= eta m^",
-    "Ziyin, Wang & Ueda 2020, arXiv:2002.04839, algorithm 1", state=("mu", "nu"),
-    b1=0.9, b2=0.999, eps=1e-15, eps_root=0.0,
+    scalars=laprop_scalars,
+    formula="v = b2 v + (1 - b2) g^2; m = b1 m + (1 - b1) g / (sqrt(v^ + eps_root) + eps); theta -= eta m^",
+    citation="Ziyin, Wang & Ueda 2020, arXiv:2002.04839, algorithm 1", state=("mu", "nu"), b1=0.9, b2=0.999, eps=1e-15,
+    eps_root=0.0,
 )  # fmt: skip
 def laprop(g, mu, nu, rate, b1, rest1, b2, rest2, correction, eps, eps_root):
     """The momentum of normalized gradients; the rate stands outside of it as in the paper, in codes inside."""
@@ -157,9 +171,10 @@ def adopt_scalars(step, learning_rate, b1, b2, eps, clipping):
 
 
 @elementwise(
-    adopt_scalars, "m = b1 m + (1 - b1) clip(g / max(sqrt(v), eps), t^(1/4)); theta -= eta m; v = b2 v + (1 - b2) g^2",
-    "Taniguchi et al. 2024, arXiv:2411.02853 (with clipping)", state=("mu", "nu"),
-    b1=0.9, b2=0.9999, eps=1e-6, clipping=True,
+    scalars=adopt_scalars,
+    formula="m = b1 m + (1 - b1) clip(g / max(sqrt(v), eps), t^(1/4)); theta -= eta m; v = b2 v + (1 - b2) g^2",
+    citation="Taniguchi et al. 2024, arXiv:2411.02853 (with clipping)", state=("mu", "nu"), b1=0.9, b2=0.9999, eps=1e-6,
+    clipping=True,
 )  # fmt: skip
 def adopt(g, mu, nu, rate, b1, rest1, b2, rest2, eps, limit):
     """Normalizes by the second moment before this gradient. The first gradient moves nothing: v_0 = g_0^2, t from 0."""
@@ -185,8 +200,8 @@ def ademamix_scalars(step, learning_rate, b1, b2, b3, alpha, eps, eps_root, warm
 
 
 @elementwise(
-    ademamix_scalars, "m, n = EMA(g; b1), EMA(g; b3); v = EMA(g^2; b2); theta -= eta (m^ + alpha n) / "
-    "(sqrt(v^ + eps_root) + eps)", "Pagliardini, Ablin & Grangier 2024, arXiv:2409.03137, algorithm 1",
+    scalars=ademamix_scalars, formula="m, n = EMA(g; b1), EMA(g; b3); v = EMA(g^2; b2); theta -= eta (m^ + alpha n) / "
+    "(sqrt(v^ + eps_root) + eps)", citation="Pagliardini, Ablin & Grangier 2024, arXiv:2409.03137, algorithm 1",
     state=("fast", "slow", "nu"), b1=0.9, b2=0.999, b3=0.9999, alpha=5.0, eps=1e-8, eps_root=0.0, warmup=0.0,
 )  # fmt: skip
 def ademamix(g, fast, slow, nu, of_fast, of_slow, b1, rest1, b2, rest2, b3, rest3, correction, eps, eps_root):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.arithmetic.elementary import power_float64
-from mlpjit.kernels.arithmetic.scalars import one_minus_power
-from mlpjit.kernels.language import (
+from mlpjit.extending import (
+    DONE,
+    EVALUATE,
+    POINT,
+    TENSOR,
     Float64,
     Float64s,
     Int,
@@ -15,18 +17,19 @@ from mlpjit.kernels.language import (
     fma,
     load,
     offset,
+    one_minus_power,
+    power_float64,
     real,
     sqrt,
     store,
+    whole,
 )
-from mlpjit.kernels.stages.declare import whole
-from mlpjit.kernels.stages.stage import DONE, EVALUATE, POINT
-from mlpjit.kernels.tables import TENSOR
 
 
 @whole(
-    "theta -= eta g; report the mean of theta from step `start` on", "Polyak & Juditsky 1992, SIAM J. Control Optim.",
-    state=("mean",), initial={"mean": "params"}, point=True, start=1,
+    formula="theta -= eta g; report the mean of theta from step `start` on",
+    citation="Polyak & Juditsky 1992, SIAM J. Control Optim.", state=("mean",), initial={"mean": "params"}, point=True,
+    start=1,
 )  # fmt: skip
 def averaged_sgd(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
@@ -79,10 +82,9 @@ def move_between(count, b, share, z, step_of_z, params):
 
 
 @whole(
-    "y = (1 - b) z + b x; z -= eta g(y); x = mean of z weighted by eta_max^power; report x",
-    "Defazio et al. 2024, arXiv:2405.15682, algorithm 1", state=("z",), initial={"z": "params"}, point=True,
-    extra=lambda rows, columns, kind: 2, scratch=1, parts=(schedule_free_share, write_mean, move_between), b1=0.9,
-    power=2.0,
+    formula="y = (1 - b) z + b x; z -= eta g(y); x = mean of z weighted by eta_max^power; report x",
+    citation="Defazio et al. 2024, arXiv:2405.15682, algorithm 1", state=("z",), initial={"z": "params"}, point=True,
+    extra=lambda rows, columns, kind: 2, scratch=1, b1=0.9, power=2.0,
 )  # fmt: skip
 def schedule_free_sgd(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
@@ -102,10 +104,9 @@ def schedule_free_sgd(
 
 
 @whole(
-    "y = (1 - b1) z + b1 x; z -= eta (g / (sqrt v^ + eps) + wd y); x = mean of z weighted by eta_max^power; report x",
-    "Defazio et al. 2024, arXiv:2405.15682, algorithm 1", state=("z", "nu"), initial={"z": "params"}, point=True,
-    extra=lambda rows, columns, kind: 2, scratch=1,
-    parts=(schedule_free_share, write_mean, move_between, one_minus_power), b1=0.9, b2=0.999, eps=1e-8,
+    formula="y = (1 - b1) z + b1 x; z -= eta (g / (sqrt v^ + eps) + wd y); x = mean of z weighted by eta_max^power; "
+    "report x", citation="Defazio et al. 2024, arXiv:2405.15682, algorithm 1", state=("z", "nu"),
+    initial={"z": "params"}, point=True, extra=lambda rows, columns, kind: 2, scratch=1, b1=0.9, b2=0.999, eps=1e-8,
     weight_decay=0.0, power=2.0,
 )  # fmt: skip
 def schedule_free_adamw(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.language import (
+from mlpjit.extending import (
+    DONE,
+    SKIP,
+    TENSOR,
+    WEIGHT,
     Float64,
     Float64s,
     Int,
     Ints,
     Reals,
+    clipping,
     device,
     dot,
     load,
@@ -17,9 +22,6 @@ from mlpjit.kernels.language import (
     sqrt,
     store,
 )
-from mlpjit.kernels.stages.declare import clipping
-from mlpjit.kernels.stages.stage import DONE, SKIP
-from mlpjit.kernels.tables import TENSOR, WEIGHT
 
 
 @device
@@ -32,8 +34,8 @@ def shrink(count, norm, limit, grads):
 
 
 @clipping(
-    "g *= min(1, max_norm / (|g| + eps))", "Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063, algorithm 1",
-    parts=(shrink,), max_norm=1.0, eps=0.0,
+    formula="g *= min(1, max_norm / (|g| + eps))",
+    citation="Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063, algorithm 1", max_norm=1.0, eps=0.0,
 )  # fmt: skip
 def global_norm_clipping(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
@@ -45,9 +47,8 @@ def global_norm_clipping(
 
 
 @clipping(
-    "g_l *= min(1, max_norm / (|g_l| + eps)), tensor by tensor",
-    "McMahan, Ramage, Talwar & Zhang 2018, arXiv:1710.06963, per-layer clipping", parts=(shrink,), max_norm=1.0,
-    eps=0.0,
+    formula="g_l *= min(1, max_norm / (|g_l| + eps)), tensor by tensor",
+    citation="McMahan, Ramage, Talwar & Zhang 2018, arXiv:1710.06963, per-layer clipping", max_norm=1.0, eps=0.0,
 )  # fmt: skip
 def per_layer_norm_clipping(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
@@ -81,8 +82,8 @@ def clip_unit(count, stride, threshold, eps, w, g, scratch):
 
 
 @clipping(
-    "g_i *= min(1, threshold max(|w_i|, eps) / |g_i|), w_i the weights into unit i",
-    "Brock, De, Smith & Simonyan 2021, arXiv:2102.06171, eq. 3", parts=(length_of, clip_unit),
+    formula="g_i *= min(1, threshold max(|w_i|, eps) / |g_i|), w_i the weights into unit i",
+    citation="Brock, De, Smith & Simonyan 2021, arXiv:2102.06171, eq. 3",
     extra_scratch=lambda rows, columns, kind: max(rows, columns), threshold=0.01, eps=1e-3,
 )  # fmt: skip
 def adaptive_clipping(
@@ -105,7 +106,7 @@ def adaptive_clipping(
     return DONE
 
 
-@clipping("g = min(max(g, -max_value), max_value)", "Graves 2013, arXiv:1308.0850", max_value=1.0)
+@clipping(formula="g = min(max(g, -max_value), max_value)", citation="Graves 2013, arXiv:1308.0850", max_value=1.0)
 def value_clipping(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
     settings: Float64s, learning_rate: Float64, loss: Float64, tensors: Ints, tensor_count: Int,
@@ -120,8 +121,8 @@ def value_clipping(
 
 
 @clipping(
-    "no step where g or the loss is not finite, unless the last max_consecutive_errors steps were left out too",
-    "optax.apply_if_finite; Micikevicius et al. 2018, arXiv:1710.03740, section 3.2",
+    formula="no step where g or the loss is not finite, unless the last max_consecutive_errors steps were left out too",
+    citation="optax.apply_if_finite; Micikevicius et al. 2018, arXiv:1710.03740, section 3.2",
     extra=lambda rows, columns, kind: 1, max_consecutive_errors=10,
 )  # fmt: skip
 def skip_non_finite_clipping(

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.arithmetic.elementary import power
-from mlpjit.kernels.arithmetic.random import STREAMS, fill_signs
-from mlpjit.kernels.arithmetic.scalars import larger, one_minus_power
-from mlpjit.kernels.language import (
+from mlpjit.extending import (
+    DONE,
+    NEED_FACTORS,
+    NEED_HVP,
+    STREAMS,
     Float64,
     Float64s,
     Int,
     Ints,
     Reals,
     device,
+    fill_signs,
     float64,
     fma,
     kernel,
+    larger,
     load,
     offset,
+    one_minus_power,
+    power,
     real,
     select,
     sqrt,
     store,
+    whole,
 )
-from mlpjit.kernels.stages.declare import whole
-from mlpjit.kernels.stages.stage import DONE, NEED_FACTORS, NEED_HVP
 
 OPTIMIZER_STREAM = STREAMS["optimizer"]
 
@@ -35,10 +39,10 @@ def seed_at(settings, place):
 
 
 @whole(
-    "D = z (H z), z of signs; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) D^2; "
-    "theta -= eta m^ / (sqrt(v^ + eps_root)^k + eps)", "Yao et al. 2021, arXiv:2006.00719, algorithm 1",
-    state=("mu", "nu"), extra_gradients=2, curvature=True, draws=True, b1=0.9, b2=0.999, eps=1e-4,
-    eps_root=0.0, hessian_power=1.0,
+    formula="D = z (H z), z of signs; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) D^2; "
+    "theta -= eta m^ / (sqrt(v^ + eps_root)^k + eps)", citation="Yao et al. 2021, arXiv:2006.00719, algorithm 1",
+    state=("mu", "nu"), extra_gradients=2, curvature=True, draws=True, b1=0.9, b2=0.999, eps=1e-4, eps_root=0.0,
+    hessian_power=1.0,
 )  # fmt: skip
 def adahessian(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
@@ -101,11 +105,11 @@ def sophia_step(count, step, settings, learning_rate, params, grads, state):
 
 
 @whole(
-    "m = b1 m + (1 - b1) g; every `interval` steps h = b2 h + (1 - b2) hhat, hhat = z (H z) or, with gauss_newton, "
-    "B g^2 on drawn labels; theta -= eta clip(m / max(gamma h, eps), threshold)",
-    "Liu et al. 2023, arXiv:2305.14342, algorithms 1 to 3", state=("mu", "hessian"), curvature=True, draws=True,
-    samples="gauss_newton", b1=0.96, b2=0.99, eps=1e-12, gamma=0.01, threshold=1.0, interval=10, gauss_newton=False,
-    corrected=False, late=False,
+    formula="m = b1 m + (1 - b1) g; every `interval` steps h = b2 h + (1 - b2) hhat, hhat = z (H z) or, with "
+    "gauss_newton, " "B g^2 on drawn labels; theta -= eta clip(m / max(gamma h, eps), threshold)",
+    citation="Liu et al. 2023, arXiv:2305.14342, algorithms 1 to 3", state=("mu", "hessian"), curvature=True,
+    draws=True, samples="gauss_newton", b1=0.96, b2=0.99, eps=1e-12, gamma=0.01, threshold=1.0, interval=10,
+    gauss_newton=False, corrected=False, late=False,
 )  # fmt: skip
 def sophia(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,

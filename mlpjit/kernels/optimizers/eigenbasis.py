@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.arithmetic.matrix_factors import ULP, eigenvectors, orthonormal_columns
-from mlpjit.kernels.arithmetic.matrix_products import product, wide
-from mlpjit.kernels.arithmetic.matrix_rows import add_scaled, column_sizes, fill, set_scaled, transpose
-from mlpjit.kernels.arithmetic.scalars import larger, one_minus_power
-from mlpjit.kernels.language import Int, Real, Reals, fma, kernel, load, offset, real, sqrt, store
+from mlpjit.extending import (
+    ULP,
+    WEIGHT,
+    Float64,
+    Int,
+    Real,
+    Reals,
+    add_scaled,
+    column_sizes,
+    eigenvectors,
+    fill,
+    fma,
+    kernel,
+    larger,
+    layerwise,
+    load,
+    offset,
+    one_minus_power,
+    orthonormal_columns,
+    product,
+    real,
+    set_scaled,
+    sqrt,
+    store,
+    transpose,
+    wide,
+)
 from mlpjit.kernels.optimizers.kronecker import average, average_gram, factor_room, spread, square
-from mlpjit.kernels.stages.declare import layerwise
-from mlpjit.kernels.tables import WEIGHT
 
 
 @kernel
@@ -103,29 +123,30 @@ def soap_scratch(rows: int, columns: int, kind: int) -> int:
 
 
 @layerwise(
-    "L = b L + (1 - b) g g^T, R likewise, Q their eigenvectors; Adam in the basis Q: v = EMA((Q_L^T g Q_R)^2), "
-    "W -= eta Q_L (Q_L^T m^ Q_R / (sqrt(v^) + eps)) Q_R^T; Adam of vectors", "Vyas et al. 2024, arXiv:2409.11321, "
-    "algorithms 3 and 4", state=("mu", "nu"), parts=(one_minus_power,), extra=soap_extra, extra_scratch=soap_scratch,
-    b1=0.95, b2=0.95, shampoo_beta=0.95, eps=1e-8, precondition_frequency=10,
+    formula="L = b L + (1 - b) g g^T, R likewise, Q their eigenvectors; Adam in the basis Q: v = EMA((Q_L^T g Q_R)^2), "
+    "W -= eta Q_L (Q_L^T m^ Q_R / (sqrt(v^) + eps)) Q_R^T; Adam of vectors",
+    citation="Vyas et al. 2024, arXiv:2409.11321, " "algorithms 3 and 4", state=("mu", "nu"), extra=soap_extra,
+    extra_scratch=soap_scratch, b1=0.95, b2=0.95, shampoo_beta=0.95, eps=1e-8, precondition_frequency=10,
 )  # fmt: skip
-def soap(step, rows, columns, kind, count, params, grads, state, extra, scratch, settings, learning_rate, loss):
+def soap(
+    step, rows, columns, kind, params, grads, mu, nu, extra, scratch, learning_rate: Float64, b1: Float64, b2: Float64,
+    shampoo_beta: Float64, eps, precondition_frequency,
+):  # fmt: skip
     """SOAP: Adam in the eigenbasis of Shampoo's moments, which a step of power iteration turns every few steps.
 
     As in the authors' code the first step only sets the basis, eps is added to the uncorrected sqrt(v), moments are
     updated after the parameters, and columns are orthonormalized by falling eigenvalue. Their sign plays no part: m is
     kept in the space of g. The basis of a null space, which the paper leaves to rounding, is fixed (`first_basis`).
     """
-    b1, b2, b = load(settings, 0), load(settings, 1), load(settings, 2)
-    eps, every, size, second = real(load(settings, 3)), int(load(settings, 4)), rows * columns, offset(state, count)
+    every, size, rate = int(precondition_frequency), rows * columns, real(0.0)
     keep1, part1, keep2, part2 = real(b1), real(1.0 - b1), real(b2), real(1.0 - b2)
-    rate = real(0.0)
     if step > 1:
         rate = real(-learning_rate * sqrt(one_minus_power(b2, step - 1)) / one_minus_power(b1, step - 1))
-        average(size, keep1, part1, grads, state)
+        average(size, keep1, part1, grads, mu)
     if kind != WEIGHT:
         if step > 1:
-            set_scaled(size, real(1.0), state, scratch)
-            normalize(size, keep2, part2, eps, grads, second, scratch)
+            set_scaled(size, real(1.0), mu, scratch)
+            normalize(size, keep2, part2, eps, grads, nu, scratch)
             add_scaled(size, rate, scratch, params)
         return
     across, down = wide(columns), wide(rows)
@@ -142,22 +163,21 @@ def soap(step, rows, columns, kind, count, params, grads, state, extra, scratch,
     if step > 1:
         product(rows, rows, columns, left_basis, 1, down, g, across, half, across)
         product(rows, columns, columns, half, across, 1, right_basis, across, seen, across)
-        spread(rows, columns, state, moved)
+        spread(rows, columns, mu, moved)
         product(rows, rows, columns, left_basis, 1, down, moved, across, half, across)
         product(rows, columns, columns, half, across, 1, right_basis, across, moved, across)
         for i in range(rows):
             place = i * across
-            normalize(
-                columns, keep2, part2, eps, offset(seen, place), offset(second, i * columns), offset(moved, place)
-            )  # fmt: skip
+            normalize(columns, keep2, part2, eps, offset(seen, place), offset(nu, i * columns), offset(moved, place))
         product(rows, rows, columns, left_basis, down, 1, moved, across, half, across)
         transpose(rows, columns, half, across, half_turned, down)
         product(columns, columns, rows, right_basis, across, 1, half_turned, down, update, down)
         transpose(columns, rows, update, down, half, across)
         for i in range(rows):
             add_scaled(columns, rate, offset(half, i * across), offset(params, i * columns))
-    average_gram(columns, rows, real(b), real(1.0 - b), turned, g, right, room)
-    average_gram(rows, columns, real(b), real(1.0 - b), g, turned, left, room)
+    keep, part = real(shampoo_beta), real(1.0 - shampoo_beta)
+    average_gram(columns, rows, keep, part, turned, g, right, room)
+    average_gram(rows, columns, keep, part, g, turned, left, room)
     if step == 1:
         first_basis(columns, right, right_basis, room)
         first_basis(rows, left, left_basis, room)

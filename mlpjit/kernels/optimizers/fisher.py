@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.arithmetic.cholesky import cholesky, cholesky_solve
-from mlpjit.kernels.arithmetic.matrix_products import product, wide
-from mlpjit.kernels.arithmetic.matrix_rows import transpose
-from mlpjit.kernels.language import (
+from mlpjit.extending import (
+    BIAS,
+    DONE,
+    NEED_FACTORS,
+    TENSOR,
+    WEIGHT,
     Float64,
     Float64s,
     Int,
     Ints,
     Real,
     Reals,
+    cholesky,
+    cholesky_solve,
     device,
     float64,
     fma,
     kernel,
     load,
     offset,
+    product,
     real,
     sqrt,
     store,
+    transpose,
+    whole,
+    wide,
 )
-from mlpjit.kernels.stages.declare import whole
-from mlpjit.kernels.stages.stage import DONE, NEED_FACTORS
-from mlpjit.kernels.tables import BIAS, TENSOR, WEIGHT
 
 
 @kernel
@@ -150,10 +155,10 @@ def kfac_scratch(rows: int, columns: int, kind: int) -> int:
 
 
 @whole(
-    "A, S = EMAs of a a^T, delta delta^T of weight min(1 - 1/t, decay); u = b u + (A + pi sqrt(lambda) I)^-1 g "
+    formula="A, S = EMAs of a a^T, delta delta^T of weight min(1 - 1/t, decay); u = b u + (A + pi sqrt(lambda) I)^-1 g "
     "(S + sqrt(lambda) / pi I)^-1, pi^2 = mean eigenvalue of A over that of S; theta -= eta u",
-    "Martens & Grosse 2015, arXiv:1503.05671, sections 3, 4.2, 5, 6.3", state=("velocity",), extra=kfac_size, scratch=1,
-    extra_scratch=kfac_scratch, extra_gradients=1, factors=True, samples="sampled", damping=1e-2, decay=0.95,
+    citation="Martens & Grosse 2015, arXiv:1503.05671, sections 3, 4.2, 5, 6.3", state=("velocity",), extra=kfac_size,
+    scratch=1, extra_scratch=kfac_scratch, extra_gradients=1, factors=True, samples="sampled", damping=1e-2, decay=0.95,
     momentum=0.9, interval=1, sampled=True,
 )  # fmt: skip
 def kfac(

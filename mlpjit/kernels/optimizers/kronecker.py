@@ -6,13 +6,28 @@ rules treat the sides alike, so names go by where a matrix stands in L^p g R^p o
 
 from __future__ import annotations
 
-from mlpjit.kernels.arithmetic.matrix_factors import eigenvectors
-from mlpjit.kernels.arithmetic.matrix_products import product, wide
-from mlpjit.kernels.arithmetic.matrix_rows import add_scaled, fill, set_scaled, transpose
-from mlpjit.kernels.arithmetic.scalars import larger
-from mlpjit.kernels.language import Int, Real, Reals, fma, kernel, load, offset, real, sqrt, store
-from mlpjit.kernels.stages.declare import layerwise
-from mlpjit.kernels.tables import WEIGHT
+from mlpjit.extending import (
+    WEIGHT,
+    Int,
+    Real,
+    Reals,
+    add_scaled,
+    eigenvectors,
+    fill,
+    fma,
+    kernel,
+    larger,
+    layerwise,
+    load,
+    offset,
+    product,
+    real,
+    set_scaled,
+    sqrt,
+    store,
+    transpose,
+    wide,
+)
 
 
 def square(n: int) -> int:
@@ -81,18 +96,18 @@ def shampoo_scratch(rows: int, columns: int, kind: int) -> int:
 
 
 @layerwise(
-    "L += g g^T, R += g^T g; W -= eta (L + eps)^-1/4 g (R + eps)^-1/4; of a vector theta -= eta (R + eps)^-1/2 g",
-    "Gupta, Koren & Singer 2018, arXiv:1802.09568, algorithms 1 and 2", extra=shampoo_extra,
+    formula="L += g g^T, R += g^T g; W -= eta (L + eps)^-1/4 g (R + eps)^-1/4; of a vector theta -= eta (R + "
+    "eps)^-1/2 g", citation="Gupta, Koren & Singer 2018, arXiv:1802.09568, algorithms 1 and 2", extra=shampoo_extra,
     extra_scratch=shampoo_scratch, eps=1e-4, precondition_frequency=1,
 )  # fmt: skip
-def shampoo(step, rows, columns, kind, count, params, grads, state, extra, scratch, settings, learning_rate, loss):
+def shampoo(step, rows, columns, kind, params, grads, extra, scratch, learning_rate, eps, precondition_frequency):
     """Shampoo: a full-matrix AdaGrad for rows and one for columns; vectors, tensors of order 1, have full AdaGrad.
 
     precondition_frequency: steps between two computations of the roots, 1 in the paper's algorithm, 20 to 100 in its
     experiments. No momentum, no grafting, sums and not averages, as in its algorithms.
     """
     across, down, matrix = wide(columns), wide(rows), kind == WEIGHT
-    eps, every = real(load(settings, 0)), int(load(settings, 1))
+    every = int(precondition_frequency)
     g, half, update = scratch, offset(scratch, rows * across), offset(scratch, 2 * rows * across)
     turned = offset(scratch, 3 * rows * across)
     room = offset(turned, columns * down)
@@ -116,7 +131,7 @@ def shampoo(step, rows, columns, kind, count, params, grads, state, extra, scrat
         half = g
     product(rows, columns, columns, half, across, 1, right_root, across, update, across)
     for i in range(rows):
-        add_scaled(columns, real(-learning_rate), offset(update, i * across), offset(params, i * columns))
+        add_scaled(columns, -learning_rate, offset(update, i * across), offset(params, i * columns))
 
 
 @kernel

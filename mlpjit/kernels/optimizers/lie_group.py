@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.arithmetic.matrix_factors import solve_right, solve_transposed
-from mlpjit.kernels.arithmetic.matrix_products import product, squares, wide
-from mlpjit.kernels.arithmetic.matrix_rows import (
-    add_scaled,
-    fill,
-    largest_entry,
-    set_scaled,
-    sum_of_products,
-    transpose,
-)
-from mlpjit.kernels.arithmetic.scalars import larger, one_minus_power
-from mlpjit.kernels.language import (
+from mlpjit.extending import (
+    WEIGHT,
+    Float64,
     Int,
     Real,
     Reals,
+    add_scaled,
+    fill,
     float64,
     fma,
     kernel,
+    larger,
+    largest_entry,
+    layerwise,
     load,
     offset,
+    one_minus_power,
+    product,
     real,
+    set_scaled,
+    solve_right,
+    solve_transposed,
     sqrt,
+    squares,
     store,
+    sum_of_products,
+    transpose,
+    wide,
 )
 from mlpjit.kernels.optimizers.kronecker import average, spread, square
-from mlpjit.kernels.stages.declare import layerwise
-from mlpjit.kernels.tables import WEIGHT
 
 # Steps between two balancings of the factors, which change neither Q_L kron Q_R nor its next steps.
 BALANCE = 100
@@ -164,12 +167,15 @@ def kron_scratch(rows: int, columns: int, kind: int) -> int:
 
 
 @layerwise(
-    "Q -= eta_Q triu(A A^T - B B^T) Q / |A A^T + B B^T|, A = Q g, B = Q^-T v, v normal, Q = Q_L kron Q_R; "
-    "m = b m + (1 - b) g; theta -= eta Q^T Q m", "Li 2015, arXiv:1512.04202; Li 2018, arXiv:1809.10232", state=("mu",),
-    parts=(one_minus_power,), extra=kron_extra, extra_scratch=kron_scratch, draws=True, momentum=0.0,
-    preconditioner_rate=0.1, first_scale=0.0, precondition_frequency=1, corrected=False,
+    formula="Q -= eta_Q triu(A A^T - B B^T) Q / |A A^T + B B^T|, A = Q g, B = Q^-T v, v normal, Q = Q_L kron Q_R; "
+    "m = b m + (1 - b) g; theta -= eta Q^T Q m", citation="Li 2015, arXiv:1512.04202; Li 2018, arXiv:1809.10232",
+    state=("mu",), extra=kron_extra, extra_scratch=kron_scratch, draws=True, momentum=0.0, preconditioner_rate=0.1,
+    first_scale=0.0, precondition_frequency=1, corrected=False,
 )  # fmt: skip
-def psgd_kron(step, rows, columns, kind, count, params, grads, state, extra, scratch, settings, learning_rate, loss):
+def psgd_kron(
+    step, rows, columns, kind, params, grads, mu, extra, scratch, learning_rate: Float64, momentum: Float64,
+    preconditioner_rate, first_scale: Float64, precondition_frequency, corrected,
+):  # fmt: skip
     """PSGD with Kronecker factors of whitening type: Q^T Q is fitted to make preconditioned gradients white.
 
     Triangular factors of a matrix, a diagonal of a vector. As in the author's code: steps on the group are scaled by a
@@ -177,16 +183,15 @@ def psgd_kron(step, rows, columns, kind, count, params, grads, state, extra, scr
     A gradient of 0 fits nothing: Q would grow without end. corrected: m is divided by 1 - b^t.
     """
     size, energy = rows * columns, squares(1, rows * columns, grads, 0)
-    b, rate, first = load(settings, 0), real(load(settings, 1)), load(settings, 2)
-    every, matrix = int(load(settings, 3)), kind == WEIGHT
-    average(size, real(b), real(1.0 - b), grads, state)
-    correction = one_minus_power(b, step) if load(settings, 4) != 0.0 else 1.0
+    rate, every, matrix = preconditioner_rate, int(precondition_frequency), kind == WEIGHT
+    average(size, real(momentum), real(1.0 - momentum), grads, mu)
+    correction = one_minus_power(momentum, step) if corrected != 0.0 else 1.0
     stride = real(-learning_rate / correction)
     across, down = wide(columns), wide(rows)
     right, left = extra, offset(extra, columns * across)
     begun = offset(extra, rows * down + columns * across if matrix else size)
     if load(begun, 0) == 0.0 and energy != 0.0:
-        scale = first if first != 0.0 else sqrt(sqrt(float64(size) / energy))
+        scale = first_scale if first_scale != 0.0 else sqrt(sqrt(float64(size) / energy))
         store(begun, 0, 1.0)
         if matrix:
             begin_factor(columns, real(sqrt(scale)), right)
@@ -197,7 +202,7 @@ def psgd_kron(step, rows, columns, kind, count, params, grads, state, extra, scr
     if not matrix:
         if fits:
             fit_diagonal(size, rate, grads, scratch, extra)
-        move_vector(size, stride, extra, state, params)
+        move_vector(size, stride, extra, mu, params)
         return
     g = offset(scratch, size)
     v, right_turned = offset(g, rows * across), offset(g, 2 * rows * across)
@@ -211,5 +216,5 @@ def psgd_kron(step, rows, columns, kind, count, params, grads, state, extra, scr
         transpose(columns, columns, right, across, right_turned, across)
         fit_factors(rows, columns, rate, g, v, right_turned, left, right, room)
     transpose(columns, columns, right, across, right_turned, across)
-    spread(rows, columns, state, g)
+    spread(rows, columns, mu, g)
     move_matrix(rows, columns, stride, left, right, right_turned, g, v, params)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from mlpjit.bounds import at_least
-from mlpjit.kernels.arithmetic.matrices import add_multiple, sum_of_sizes
-from mlpjit.kernels.language import (
+from mlpjit.extending import (
+    DONE,
+    NEED_GRADIENT,
+    TENSOR,
     Float64,
     Float64s,
     Int,
@@ -12,6 +13,8 @@ from mlpjit.kernels.language import (
     Real,
     Reals,
     absolute,
+    add_multiple,
+    at_least,
     device,
     dot,
     float64,
@@ -22,11 +25,10 @@ from mlpjit.kernels.language import (
     real,
     select,
     store,
+    sum_of_sizes,
+    whole,
 )
-from mlpjit.kernels.stages.declare import whole
 from mlpjit.kernels.stages.line_search import FINAL, SEARCH_ROOM, T, begin_search, keep, kept, search_on
-from mlpjit.kernels.stages.stage import DONE, NEED_GRADIENT
-from mlpjit.kernels.tables import TENSOR
 
 # Pairs (s, y) that can be kept. Behind them stand 1 / (s y) of each, how many there are, where the next goes, and
 # gamma = s y / (y y) of the last.
@@ -128,9 +130,9 @@ def memory_size(rows: int, columns: int, kind: int) -> int:
 
 
 @whole(
-    "d = -H g, H from the last `memory` pairs s = theta' - theta, y = g' - g; theta += t d, t by a strong Wolfe search "
-    "from eta", "Liu & Nocedal 1989, Mathematical Programming 45", extra=memory_size, scratch=3,
-    extra_scratch=lambda rows, columns, kind: SEARCH_ROOM + MOST_PAIRS, extra_gradients=1, line_search=True,
+    formula="d = -H g, H from the last `memory` pairs s = theta' - theta, y = g' - g; theta += t d, t by a strong "
+    "Wolfe search " "from eta", citation="Liu & Nocedal 1989, Mathematical Programming 45", extra=memory_size,
+    scratch=3, extra_scratch=lambda rows, columns, kind: SEARCH_ROOM + MOST_PAIRS, extra_gradients=1, line_search=True,
     limits={"memory": at_least(1, MOST_PAIRS)}, memory=10, c1=1e-4, c2=0.9, most_trials=25, tolerance=1e-9,
 )  # fmt: skip
 def lbfgs(

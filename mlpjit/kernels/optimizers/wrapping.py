@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.language import (
+from mlpjit.extending import (
+    AFTER,
+    DECAYED,
+    DONE,
+    NEED_GRADIENT,
+    TENSOR,
     Float64,
     Float64s,
     Int,
@@ -19,15 +24,14 @@ from mlpjit.kernels.language import (
     select,
     sqrt,
     store,
+    wrapper,
 )
-from mlpjit.kernels.stages.declare import wrapper
-from mlpjit.kernels.stages.stage import AFTER, DECAYED, DONE, NEED_GRADIENT
-from mlpjit.kernels.tables import TENSOR
 
 
 @wrapper(
-    "every k steps: phi += alpha (theta - phi); theta = phi", "Zhang et al. 2019, arXiv:1907.08610, algorithm 1",
-    state=("slow",), initial={"slow": "params"}, moves=True, k=5, alpha=0.5,
+    formula="every k steps: phi += alpha (theta - phi); theta = phi",
+    citation="Zhang et al. 2019, arXiv:1907.08610, algorithm 1", state=("slow",), initial={"slow": "params"},
+    moves=True, k=5, alpha=0.5,
 )  # fmt: skip
 def lookahead_wrapper(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
@@ -44,8 +48,8 @@ def lookahead_wrapper(
 
 
 @wrapper(
-    "g at theta + rho g / |g|", "Foret et al. 2021, arXiv:2010.01412, algorithm 1", scratch=1, extra_gradients=1,
-    rho=0.05,
+    formula="g at theta + rho g / |g|", citation="Foret et al. 2021, arXiv:2010.01412, algorithm 1", scratch=1,
+    extra_gradients=1, rho=0.05,
 )  # fmt: skip
 def sam_wrapper(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
@@ -66,8 +70,8 @@ def sam_wrapper(
 
 
 @wrapper(
-    "g at theta + rho T^2 g / |T g|, T = |theta| + eta", "Kwon et al. 2021, arXiv:2102.11600, algorithm 1", scratch=2,
-    extra_gradients=1, rho=0.5, eta=0.01,
+    formula="g at theta + rho T^2 g / |T g|, T = |theta| + eta",
+    citation="Kwon et al. 2021, arXiv:2102.11600, algorithm 1", scratch=2, extra_gradients=1, rho=0.5, eta=0.01,
 )  # fmt: skip
 def asam_wrapper(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
@@ -92,8 +96,8 @@ def asam_wrapper(
 
 
 @wrapper(
-    "u = [u g > 0] u size / (count of u g > 0 + xi), tensor by tensor", "Liang et al. 2024, arXiv:2411.16085",
-    scratch=2, moves=True, xi=1.0,
+    formula="u = [u g > 0] u size / (count of u g > 0 + xi), tensor by tensor",
+    citation="Liang et al. 2024, arXiv:2411.16085", scratch=2, moves=True, xi=1.0,
 )  # fmt: skip
 def cautious_wrapper(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
@@ -129,8 +133,8 @@ def cautious_wrapper(
 
 
 @wrapper(
-    "c = g + gamma b1 / (1 - b1) (g - g_before), shrunk to |c| <= 1 tensor by tensor; g = c",
-    "Yuan et al. 2024, arXiv:2411.10438", state=("before",), gamma=0.025, b1=0.95,
+    formula="c = g + gamma b1 / (1 - b1) (g - g_before), shrunk to |c| <= 1 tensor by tensor; g = c",
+    citation="Yuan et al. 2024, arXiv:2411.10438", state=("before",), gamma=0.025, b1=0.95,
 )  # fmt: skip
 def mars_wrapper(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
@@ -187,10 +191,10 @@ def bet_on(step, bet, eps, first, kept):
 
 
 @wrapper(
-    "theta = theta_0 - (sum of s) Delta, Delta = the base updates so far; s by betting on <g, Delta>",
-    "Cutkosky, Defazio & Mehta 2023, arXiv:2306.00144, algorithm 1", state=("start",), initial={"start": "params"},
-    extra=lambda rows, columns, kind: 4 * BETAS, scratch=2, moves=True, parts=(bet_on,),
-    weight_decay=1e-2, eps=1e-8, initial_scale=1e-6,
+    formula="theta = theta_0 - (sum of s) Delta, Delta = the base updates so far; s by betting on <g, Delta>",
+    citation="Cutkosky, Defazio & Mehta 2023, arXiv:2306.00144, algorithm 1", state=("start",),
+    initial={"start": "params"}, extra=lambda rows, columns, kind: 4 * BETAS, scratch=2, moves=True, weight_decay=1e-2,
+    eps=1e-8, initial_scale=1e-6,
 )  # fmt: skip
 def mechanic_wrapper(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,

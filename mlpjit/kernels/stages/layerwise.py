@@ -4,6 +4,7 @@ A layerwise rule is a function of one tensor, called once a step for each; a joi
 
     name(step, rows, columns, kind, count, params, grads, state, extra, scratch, settings, learning_rate, loss)
 
+`named_arguments` writes this function for a rule, which takes what it names.
 params, grads, state: pointers to the tensor's part, rows x columns, row-major (W is stored (fan_in, fan_out), the
 transpose of most papers' W; biases, gamma and beta are 1 x n). A second state array stands `count` behind the first.
 extra: the tensor's own numbers, as many as the record's `extra(rows, columns, kind)` says, 0 before the first step.

@@ -1,18 +1,19 @@
-"""Layerwise rules that name the arguments they want: a function in the full signature is written that calls them.
+"""Rules that name the arguments they want: the function that the loop calls is written here, and calls them.
 
-A rule may take step, rows, columns, kind, count, params, grads, extra, scratch, learning_rate and loss, its states by
-name (each a pointer to the tensor's part), and its hyperparameters by name, in any order. Numbers have the run's dtype.
+A layerwise or joint rule may take step, rows, columns, kind, count, params, grads, extra, scratch, learning_rate and
+loss, its states by name (each a pointer to the tensor's part), and its hyperparameters by name, in any order. Numbers
+have the run's dtype; the learning rate, the loss and hyperparameters are double where they are annotated `Float64`.
 """
 
 from __future__ import annotations
 
 import inspect
 import linecache
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mlpjit.errors import ConfigError
-from mlpjit.kernels.language import Function, device, load, offset, real
+from mlpjit.kernels.language import Float64, Function, device, load, offset, real
 from mlpjit.registry import suggestion
 
 FULL = (
@@ -23,22 +24,26 @@ WHOLE = FULL[:5]
 POINTERS = ("params", "grads", "extra", "scratch")
 
 
-def with_full_signature(rule: Function, state: Sequence[str], defaults: Mapping[str, Any]) -> Function:
-    """Return a rule that has the full signature as it is, else one that has it and calls the rule.
+def with_full_signature(rule: Function, state: Sequence[str], defaults: Iterable[str]) -> Function:
+    """Return a function of all arguments that calls the rule with those it names.
 
     Raises ConfigError for arguments that there are none of.
     """
-    wanted = tuple(inspect.signature(rule).parameters)
-    if "settings" in wanted or "state" in wanted:
-        return rule
+    numbers = {name: name for name in ("learning_rate", "loss")}
+    numbers |= {name: f"load(settings, {place})" for place, name in enumerate(defaults)}
     values = {name: name for name in (*WHOLE, *POINTERS)}
     values |= {name: f"offset(state, {place} * count)" for place, name in enumerate(state)}
-    values |= {name: f"real({name})" for name in ("learning_rate", "loss")}
-    values |= {name: f"real(load(settings, {place}))" for place, name in enumerate(defaults)}
+    values |= {name: number if _is_double(rule, name) else f"real({number})" for name, number in numbers.items()}
+    wanted = tuple(inspect.signature(rule).parameters)
     if unknown := [name for name in wanted if name not in values]:
         raise ConfigError(f"{rule.__name__} takes {unknown[0]!r}{suggestion(unknown[0], values)}")
+    return _written(rule, ", ".join(values[name] for name in wanted))
+
+
+def _written(rule: Function, passed: str) -> Function:
+    """Return the function whose body is the rule's call with these arguments."""
     # A name of its own: a hash counts what has the same name once.
-    name, passed = f"{rule.__name__}_in_full", ", ".join(values[name] for name in wanted)
+    name = f"{rule.__name__}_in_full"
     text = f"def {name}({', '.join(FULL)}):\n    rule({passed})\n"
     file = f"<the full signature of {name}: {passed}>"
     linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file  # its source is part of its hash
@@ -47,20 +52,28 @@ def with_full_signature(rule: Function, state: Sequence[str], defaults: Mapping[
     }  # fmt: skip
     exec(compile(text, file, "exec"), scope)
     made: Function = scope[name]
+    made.rule = rule  # type: ignore[attr-defined]
     made.__doc__ = rule.__doc__
     return made
 
 
+def _is_double(rule: Function, name: str) -> bool:
+    """Say whether an argument is annotated `Float64`, as a name or as a text."""
+    given = rule.__annotations__.get(name)
+    return given == "Float64" if isinstance(given, str) else given is Float64
+
+
 def inner(function: Function) -> Function:
     """Return the rule that a function made here calls; any other function as it is."""
-    made = function.__code__.co_filename.startswith("<the full signature of ")
-    return function.__globals__["rule"] if made else function
+    found: Function = getattr(function, "rule", function)
+    return found
 
 
 def kinds(rule: Function, dtype: str, state: Sequence[str]) -> list[str]:
     """Return the type names of the arguments that a rule with named ones is called with."""
     found = []
     for name in inspect.signature(rule).parameters:
+        number = "float64" if _is_double(rule, name) else dtype
         pointer = name in POINTERS or name in state
-        found.append("int64" if name in WHOLE else f"*{dtype}" if pointer else dtype)
+        found.append("int64" if name in WHOLE else f"*{dtype}" if pointer else number)
     return found

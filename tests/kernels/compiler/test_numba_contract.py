@@ -136,7 +136,7 @@ def test_kernels_call_each_other_by_a_process_wide_symbol():
     out = np.zeros(1)
     run(outer_of_contract, "float64", 1.0, out)
     assert out[0] == 3.0
-    assert llvmlite.binding.address_of_symbol("mlpjit_inner_of_contract_float64")
+    assert llvmlite.binding.address_of_symbol(jit._symbol(inner_of_contract, "float64"))
 
 
 def test_pointers_of_llvmlite_know_their_element():
