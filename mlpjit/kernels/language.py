@@ -7,11 +7,13 @@ other kernels) by compiled ones and rounds float constants to the dtype once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import linecache
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 Function = Callable[..., Any]
+WRITTEN = "<written: "  # how the file of a function made of text is called
 
 # Annotations of kernel parameters. A pointer is an address plus an element type; kernels never own memory.
 Int = int  # int64
@@ -107,6 +109,19 @@ def device_float64(function: Function) -> Function:
     """Mark a function that is compiled into its callers and computes in float64 whatever they do."""
     function.device_dtype = "float64"  # type: ignore[attr-defined]
     return function
+
+
+def written(
+    name: str, arguments: Sequence[str], lines: Sequence[str], scope: Mapping[str, Any], module: str
+) -> Function:
+    """Return a function made of text, with these globals; its source can be read, so that hashes cover it."""
+    text = "".join([f"def {name}({', '.join(arguments)}):\n", *(f"    {line}\n" for line in lines)])
+    file = f"{WRITTEN}{name}: {'; '.join(lines)}>"
+    linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file
+    names: dict[str, Any] = {"__name__": module, **scope}
+    exec(compile(text, file, "exec"), names)
+    made: Function = names[name]
+    return made
 
 
 def _signature(function: Function) -> tuple[tuple[str, ...], str]:

@@ -78,6 +78,7 @@ class Plan(NamedTuple):
     peaks_at: int  # of each unit of each layer: the largest |df|
     saturated_at: int  # and how often it was small
     kept_at: int  # the weights before an update
+    spare_at: int  # room for the weights of one layer
     targets_at: int  # the targets of a batch
 
 
@@ -111,6 +112,7 @@ class Array(NamedTuple):
     momenta: int
     carry: int
     records: int
+    memory: int  # what records keep from one recorded step to the next
     control: int
     residuals: int  # of each output, summed over a set
     unit_sums: int  # of each layer, a row of UnitSum
@@ -234,7 +236,7 @@ class Control(NamedTuple):
 
 
 class Head(NamedTuple):
-    """What a row of the records begins with (float64); the records of each layer follow."""
+    """What a row of the records begins with (float64); those of each layer follow (`run/records/`)."""
 
     epoch: int
     step: int
@@ -275,25 +277,12 @@ class Mode(NamedTuple):
     training: int
 
 
-class Diagnostic(NamedTuple):
-    """The records of each layer (float64)."""
-
-    gradient_norm: int
-    activation_mean: int
-    activation_std: int
-    dead_fraction: int
-    saturated_fraction: int
-    weight_norm: int
-    update_ratio: int
-
-
 PLAN, ARRAY = numbered(Plan), numbered(Array)
 LAYER, TENSOR = numbered(Layer), numbered(Tensor)
 STAGE, STAGES = numbered(Stage), numbered(Stages)
 NUMBER, CARRY, CONTROL = numbered(Number), numbered(Carry), numbered(Control)
-HEAD, DIAGNOSTIC, UNIT_SUM = numbered(Head), numbered(Diagnostic), numbered(UnitSum)
+HEAD, UNIT_SUM = numbered(Head), numbered(UnitSum)
 STATUS, RESIDUAL, MODE = numbered(Status), numbered(Residual), numbered(Mode)
-DIAGNOSTICS = Diagnostic._fields
 
 DIVERGENCE_FACTOR = 10_000
 WEIGHT, BIAS, GAMMA, BETA, ALPHA = range(5)  # kinds of tensors

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlpjit.kernels.tables import DIAGNOSTICS as LAYER_CURVES
+from mlpjit.kernels.run.records import DIAGNOSTICS as LAYER_CURVES
 from mlpjit.registry import suggestion
 
 CURVES = ("epoch", "step", "train_loss", "validation_loss", "validation_score")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlpjit.kernels.tables import CARRY, DIAGNOSTIC, DIAGNOSTICS, HEAD, STATUS
+from mlpjit.kernels.run.records import DIAGNOSTICS
+from mlpjit.kernels.tables import CARRY, HEAD, STATUS
 
 
 def history_of(records: np.ndarray, layers: int) -> dict[str, np.ndarray]:
-    """Return one entry an evaluation from records (evaluations, len(HEAD) + layers len(DIAGNOSTIC)).
+    """Return one entry an evaluation from records (evaluations, len(HEAD) + layers len(DIAGNOSTICS)).
 
     Diagnostics are (evaluations, layers).
     """
@@ -19,7 +20,7 @@ def history_of(records: np.ndarray, layers: int) -> dict[str, np.ndarray]:
         "validation_loss": records[:, HEAD.validation_loss].copy(),
         "validation_score": records[:, HEAD.validation_score].copy(),
     }
-    by_layer = records[:, len(HEAD) :].reshape(len(records), layers, len(DIAGNOSTIC))
+    by_layer = records[:, len(HEAD) :].reshape(len(records), layers, len(DIAGNOSTICS))
     return head | {name: by_layer[:, :, i].copy() for i, name in enumerate(DIAGNOSTICS)}
 
 

@@ -13,15 +13,16 @@ from mlpjit.config.fields import momentum_scheduled
 from mlpjit.errors import DatasetError
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.network.pairs import plan_curvature
+from mlpjit.kernels.run.records import DIAGNOSTICS
 from mlpjit.kernels.run.steps import write_point
 from mlpjit.kernels.run.training import train as train_kernel
-from mlpjit.kernels.tables import CARRY, DIAGNOSTIC, HEAD, LAYER, NONE_AT, PLAN, STATUS, UNIT_SUM
+from mlpjit.kernels.tables import CARRY, HEAD, LAYER, NONE_AT, PLAN, STATUS, UNIT_SUM
 from mlpjit.training import linking, shape, tables
 from mlpjit.training.first_parameters import initial_params
 from mlpjit.training.readout import history_of, metrics_of
 from mlpjit.training.result import Control, RunResult
 from mlpjit.training.schedule_values import decays, momenta, rates
-from mlpjit.training.stage_memory import initial_state, scratch_size, settings_of
+from mlpjit.training.stage_memory import initial_state, record_memory, scratch_size, settings_of
 from mlpjit.training.warm import prepare
 from mlpjit.training.workspace import aligned, masks_of, plan_workspace, tensors_of_layers
 
@@ -62,8 +63,9 @@ class Run:
         self.carry = np.zeros(len(CARRY))
         self.carry[[CARRY.last_finite_loss, CARRY.final_train_loss]] = np.nan
         self.carry[[CARRY.rate_factor, CARRY.plateau_best]] = 1.0, np.inf
-        width = len(HEAD) + len(self.layers) * len(DIAGNOSTIC)
+        width = len(HEAD) + len(self.layers) * len(DIAGNOSTICS)
         self.records = np.full((shape.evaluations(config) + 1, width), np.nan)
+        self.memory = record_memory(self.params)
         self.order = np.zeros(len(self.data.x_train), np.int64)
         self.rates = rates(config, self.steps)
         self.decays = decays(config, self.steps) if config.weight_decay else np.zeros(1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlpjit.kernels.run.records import layer_records
 from mlpjit.kernels.tables import BIAS, NONE_AT, TENSOR, WEIGHT, filled
 from mlpjit.training.workspace import aligned
 
@@ -54,6 +55,15 @@ def initial_state(
         given = record.initial.get(name, 0.0)
         number = float(hyperparameters[given]) if given in record.defaults else given
         packed[place * count : (place + 1) * count] = params if given == "params" else number
+    return packed
+
+
+def record_memory(params: np.ndarray) -> np.ndarray:
+    """Return what records keep before the first step: for each that keeps numbers, as many as the parameters."""
+    count, kept = len(params), [record for record in layer_records.records() if record.memory]
+    packed = aligned(max(1, count * len(kept)), str(params.dtype))
+    for place, record in enumerate(kept):
+        packed[place * count : (place + 1) * count] = params if record.memory == "params" else 0.0
     return packed
 
 

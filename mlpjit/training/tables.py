@@ -116,7 +116,7 @@ def addresses(run: Run) -> np.ndarray:
         "curvature_layers": curvature.tables if curvature else 0,
         "curvature_workspace": curvature.workspace if curvature else 0, "numbers": run.numbers,
         "loss_settings": run.loss_settings, "slope_limits": run.slope_limits, "rates": run.rates,
-        "decays": run.decays, "momenta": run.momenta, "carry": run.carry, "records": run.records,
+        "decays": run.decays, "momenta": run.momenta, "carry": run.carry, "records": run.records, "memory": run.memory,
         "control": run.control.array, "residuals": run.residuals, "unit_sums": run.unit_sums, "spare": run.spare,
     })  # fmt: skip
 

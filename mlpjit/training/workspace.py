@@ -103,7 +103,8 @@ def plan_workspace(
     widest = max(padded(layer.fan_out, dtype) for layer in layers)
     parts = {
         "ones_at": widest, "peaks_at": len(layers) * widest, "saturated_at": len(layers) * widest,
-        "kept_at": parameters_of(layers), "targets_at": targets,
+        "kept_at": parameters_of(layers), "spare_at": max(layer.fan_in * layer.fan_out for layer in layers),
+        "targets_at": targets,
     }  # fmt: skip
     places = {name: reserved.take(count) for name, count in parts.items()}
     stages_at = [reserved.take(size) for size in stages]

@@ -16,7 +16,7 @@ from mlpjit.study.file import FINAL_KEYS, HEAD_KEYS, TIMING_KEYS
 PAGE = (Path(__file__).parents[2] / "docs" / "studies.md").read_text(encoding="utf-8")
 ROWS = {
     key: cells[1].strip()
-    for line in PAGE.partition("## The keys of a run")[2].partition("## What is stored")[0].splitlines()
+    for line in PAGE.partition("## The keys of a run")[2].partition("\n## ")[0].splitlines()
     if line.startswith("| `")
     for cells in [line.strip("|").split("|")]
     for key in re.findall(r"`(\w+)`", cells[0])

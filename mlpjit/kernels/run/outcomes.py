@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlpjit.kernels.arithmetic.matrices import copy_matrix
 from mlpjit.kernels.language import (
     Float64,
     Int,
@@ -28,12 +29,8 @@ from mlpjit.kernels.run.evaluation import (
 from mlpjit.kernels.run.plateau import (
     watch_plateau,
 )
-from mlpjit.kernels.run.steps import (
-    advance,
-    copy_reals,
-    record_row,
-    write_point,
-)
+from mlpjit.kernels.run.recording import record_row
+from mlpjit.kernels.run.steps import advance, write_point
 from mlpjit.kernels.tables import ARRAY, CARRY, DIVERGENCE_FACTOR, HEAD, MODE, NUMBER, PLAN, STATUS
 
 
@@ -71,7 +68,7 @@ def settle_point(plan: Ints, arrays: Ints, step: Int) -> Int:
         return 0
     moments, rows = reals(arrays, ARRAY.point_moments), load(plan, PLAN.train_rows)
     if load(plan, PLAN.running_size) > 0:
-        copy_reals(load(plan, PLAN.running_size), reals(arrays, ARRAY.moments), moments)
+        copy_matrix(load(plan, PLAN.running_size), reals(arrays, ARRAY.moments), moments)
         params, spare = reals(arrays, ARRAY.grads), float64s(arrays, ARRAY.spare)
         refresh_all(plan, arrays, params)
         # A single sample has no variance.
@@ -126,8 +123,8 @@ def evaluate_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int, train_loss: 
     if epoch == 0 or value < load(carry, CARRY.best_loss):
         store(carry, CARRY.best_loss, value)
         store(carry, CARRY.best_epoch, float64(epoch))
-        copy_reals(count, params, reals(arrays, ARRAY.best_params))
-        copy_reals(load(plan, PLAN.running_size), moments, reals(arrays, ARRAY.best_moments))
+        copy_matrix(count, params, reals(arrays, ARRAY.best_params))
+        copy_matrix(load(plan, PLAN.running_size), moments, reals(arrays, ARRAY.best_moments))
     return STATUS.diverged if load(carry, CARRY.times_over) >= 2.0 else STATUS.running
 
 

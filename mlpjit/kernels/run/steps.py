@@ -1,4 +1,4 @@
-"""One training step on a gathered batch, and what it records.
+"""One training step on a gathered batch.
 
 Order within a step: gradient, penalties, clip (which may skip the rest), decoupled decay, optimizer. Decay comes before
 the update because it acts on the parameters as they were, as in its paper and in PyTorch. Stages ask for what they need
@@ -7,6 +7,7 @@ and are served here.
 
 from __future__ import annotations
 
+from mlpjit.kernels.arithmetic.matrices import copy_matrix
 from mlpjit.kernels.language import (
     Float64,
     Float64s,
@@ -14,7 +15,6 @@ from mlpjit.kernels.language import (
     Ints,
     Reals,
     device,
-    dot,
     float64,
     float64s,
     ints,
@@ -24,7 +24,6 @@ from mlpjit.kernels.language import (
     pointer,
     real,
     reals,
-    sqrt,
     store,
 )
 from mlpjit.kernels.network.loss_rules import (
@@ -34,6 +33,7 @@ from mlpjit.kernels.network.loss_rules import (
 from mlpjit.kernels.network.passes import backward, forward, output_delta, outputs_of, refresh_weights
 from mlpjit.kernels.run.evaluation import copy_row
 from mlpjit.kernels.run.penalties import decay_weights, penalty, penalty_curvature
+from mlpjit.kernels.run.recording import record_gradients, record_row, record_updates
 from mlpjit.kernels.stages.stage import (
     AFTER,
     DECAYED,
@@ -47,20 +47,13 @@ from mlpjit.kernels.stages.stage import (
     SKIP,
     call_stage,
 )
-from mlpjit.kernels.tables import ARRAY, CARRY, DIAGNOSTIC, HEAD, LAYER, MODE, NONE_AT, NUMBER, PLAN, STAGE, STAGES
+from mlpjit.kernels.tables import ARRAY, CARRY, LAYER, MODE, NONE_AT, NUMBER, PLAN, STAGE, STAGES
 
 
 @device
 def advance(carry, place, amount):
     """carry[place] += amount."""
     store(carry, place, load(carry, place) + amount)
-
-
-@kernel
-def copy_reals(count: Int, source: Reals, target: Reals) -> None:
-    """target[i] = source[i]."""
-    for i in range(count):
-        store(target, i, load(source, i))
 
 
 @device
@@ -210,45 +203,6 @@ def write_point(plan: Ints, arrays: Ints, step: Int) -> Int:
     return 1 if ask_stage(plan, arrays, which, EVALUATE, taken, 0, float64(0), float64(0)) == POINT else 0
 
 
-@device
-def record_row(plan, arrays, row):
-    """Return the place of a row of the records."""
-    width = len(HEAD) + load(plan, PLAN.layer_count) * len(DIAGNOSTIC)
-    return offset(float64s(arrays, ARRAY.records), row * width)
-
-
-@device
-def kept_weights(plan, arrays, at):
-    """Return the place of the weights before the update."""
-    return offset(reals(arrays, ARRAY.workspace), load(plan, PLAN.kept_at) + at)
-
-
-@kernel
-def record_gradients(plan: Ints, arrays: Ints, record: Float64s) -> None:
-    """Write each layer's gradient and weight norms; keep the weights for the update's norm."""
-    layers, params = ints(arrays, ARRAY.layers), reals(arrays, ARRAY.params)
-    for l in range(load(plan, PLAN.layer_count)):  # noqa: E741
-        layer, row = offset(layers, l * len(LAYER)), offset(record, len(HEAD) + l * len(DIAGNOSTIC))
-        at, size = load(layer, LAYER.weight_at), load(layer, LAYER.fan_in) * load(layer, LAYER.fan_out)
-        g, w = offset(reals(arrays, ARRAY.grads), at), offset(params, at)
-        store(row, DIAGNOSTIC.gradient_norm, sqrt(dot(g, g, size)))
-        store(row, DIAGNOSTIC.weight_norm, sqrt(dot(w, w, size)))
-        copy_reals(size, w, kept_weights(plan, arrays, at))
-
-
-@kernel
-def record_updates(plan: Ints, arrays: Ints, record: Float64s) -> None:
-    """Write |change of W| / |W| of each layer, against the weights that record_gradients kept."""
-    layers, params = ints(arrays, ARRAY.layers), reals(arrays, ARRAY.params)
-    for l in range(load(plan, PLAN.layer_count)):  # noqa: E741
-        layer, row = offset(layers, l * len(LAYER)), offset(record, len(HEAD) + l * len(DIAGNOSTIC))
-        at, size = load(layer, LAYER.weight_at), load(layer, LAYER.fan_in) * load(layer, LAYER.fan_out)
-        w, kept = offset(params, at), kept_weights(plan, arrays, at)
-        for i in range(size):
-            store(kept, i, load(w, i) - load(kept, i))
-        store(row, DIAGNOSTIC.update_ratio, sqrt(dot(kept, kept, size)) / load(row, DIAGNOSTIC.weight_norm))
-
-
 @kernel
 def update_params(plan: Ints, arrays: Ints, step: Int, rows: Int, rate: Float64, value: Float64) -> None:
     """Decoupled decay, then the optimizer in its wrapper, which count the steps that were not skipped."""
@@ -275,7 +229,7 @@ def take_step(plan: Ints, arrays: Ints, step: Int, rows: Int, record: Int) -> Fl
     moments, kept = reals(arrays, ARRAY.moments), reals(arrays, ARRAY.point_moments)
     carry = float64s(arrays, ARRAY.carry)
     count = load(plan, PLAN.running_size) if load(stage_of(arrays, STAGES.clip), STAGE.function) != 0 else 0
-    copy_reals(count, moments, kept)
+    copy_matrix(count, moments, kept)
     value = batch_gradient(plan, arrays, rows)
     rate = load(float64s(arrays, ARRAY.rates), step - 1) * load(carry, CARRY.rate_factor)
     advance(carry, CARRY.gradients, float64(1))
@@ -284,7 +238,7 @@ def take_step(plan: Ints, arrays: Ints, step: Int, rows: Int, record: Int) -> Fl
         record_gradients(plan, arrays, row)
     if ask_stage(plan, arrays, STAGES.clip, 0, step, rows, rate, value) == SKIP:
         advance(carry, CARRY.skipped, float64(1))
-        copy_reals(count, kept, moments)
+        copy_matrix(count, kept, moments)
     else:
         update_params(plan, arrays, step, rows, rate, value)
     if record >= 0:

@@ -28,13 +28,9 @@ from mlpjit.kernels.run.outcomes import (
     finish,
     finite,
 )
-from mlpjit.kernels.run.steps import (
-    advance,
-    gather_batch,
-    record_row,
-    take_step,
-)
-from mlpjit.kernels.tables import ARRAY, CARRY, CONTROL, DIAGNOSTIC, HEAD, PLAN, STATUS
+from mlpjit.kernels.run.recording import repeat_step
+from mlpjit.kernels.run.steps import advance, gather_batch, take_step
+from mlpjit.kernels.tables import ARRAY, CARRY, CONTROL, PLAN, STATUS
 
 
 @pointer
@@ -106,17 +102,6 @@ def record_of(plan, step):
     """Return the row of the records that a step fills in: that of the epoch it is the last of, -1 for none."""
     owed = rows_owed(plan, step)
     return owed - 1 if owed > rows_owed(plan, step - 1) else -1
-
-
-@kernel
-def repeat_step(plan: Ints, arrays: Ints, source: Int, target: Int) -> None:
-    """Give a row of the records what another says of the step: norms of gradients and weights, and update ratios."""
-    for l in range(load(plan, PLAN.layer_count)):  # noqa: E741
-        at = len(HEAD) + l * len(DIAGNOSTIC)
-        given, into = offset(record_row(plan, arrays, source), at), offset(record_row(plan, arrays, target), at)
-        store(into, DIAGNOSTIC.gradient_norm, load(given, DIAGNOSTIC.gradient_norm))
-        store(into, DIAGNOSTIC.weight_norm, load(given, DIAGNOSTIC.weight_norm))
-        store(into, DIAGNOSTIC.update_ratio, load(given, DIAGNOSTIC.update_ratio))
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""What the units of each layer do over a set: sums that are begun, added to chunk by chunk, and written at the end."""
+"""What the units of each layer do over a set: sums that are begun, added to chunk by chunk, and recorded at the end."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from mlpjit.kernels.language import (
     real,
     reals,
     select,
-    sqrt,
     store,
 )
 from mlpjit.kernels.network.passes import outputs_of
-from mlpjit.kernels.tables import ARRAY, DIAGNOSTIC, HEAD, LAYER, PLAN, UNIT_SUM
+from mlpjit.kernels.run.recording import layer_part
+from mlpjit.kernels.run.records.calls import take_over_units
+from mlpjit.kernels.tables import ARRAY, LAYER, PLAN, UNIT_SUM
 
 
 @device
@@ -101,26 +102,10 @@ def add_units(plan: Ints, arrays: Ints, rows: Int) -> None:
 
 @kernel
 def write_units(plan: Ints, arrays: Ints, rows: Int, record: Float64s) -> None:
-    """Write every layer's activation mean and deviation, dead and saturated fractions over so many rows."""
+    """Take what is recorded of each layer's units, over so many rows."""
     for l in range(load(plan, PLAN.layer_count)):  # noqa: E741
         columns = load(offset(ints(arrays, ARRAY.layers), l * len(LAYER)), LAYER.fan_out)
         sums = offset(float64s(arrays, ARRAY.unit_sums), l * len(UNIT_SUM))
-        row = offset(record, len(HEAD) + l * len(DIAGNOSTIC))
-        summarize_units(rows, columns, peaks_of(plan, arrays, l), saturated_of(plan, arrays, l), sums, row)
-
-
-@device
-def summarize_units(rows, columns, peaks, saturated, sums, row):
-    """Write what one layer's sums say."""
-    count = float64(rows * columns)
-    mean = load(sums, UNIT_SUM.values) / count
-    spread = load(sums, UNIT_SUM.squares) / count - mean * mean
-    dead, often = 0, float64(0)
-    for j in range(columns):
-        if load(peaks, j) == 0.0:
-            dead += 1
-        often += float64(load(saturated, j))
-    store(row, DIAGNOSTIC.activation_mean, mean)
-    store(row, DIAGNOSTIC.activation_std, sqrt(spread if not (spread < 0.0) else float64(0)))
-    store(row, DIAGNOSTIC.dead_fraction, float64(dead) / float64(columns))
-    store(row, DIAGNOSTIC.saturated_fraction, often / count)
+        values, squares = load(sums, UNIT_SUM.values), load(sums, UNIT_SUM.squares)
+        peaks, saturated = peaks_of(plan, arrays, l), saturated_of(plan, arrays, l)
+        take_over_units(rows, columns, values, squares, peaks, saturated, layer_part(record, l))

@@ -8,12 +8,10 @@ have the run's dtype; the learning rate, the loss and hyperparameters are double
 from __future__ import annotations
 
 import inspect
-import linecache
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from mlpjit.errors import ConfigError
-from mlpjit.kernels.language import Float64, Function, device, load, offset, real
+from mlpjit.kernels.language import Float64, Function, device, load, offset, real, written
 from mlpjit.registry import suggestion
 
 FULL = (
@@ -43,15 +41,8 @@ def with_full_signature(rule: Function, state: Sequence[str], defaults: Iterable
 def _written(rule: Function, passed: str) -> Function:
     """Return the function whose body is the rule's call with these arguments."""
     # A name of its own: a hash counts what has the same name once.
-    name = f"{rule.__name__}_in_full"
-    text = f"def {name}({', '.join(FULL)}):\n    rule({passed})\n"
-    file = f"<the full signature of {name}: {passed}>"
-    linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file  # its source is part of its hash
-    scope: dict[str, Any] = {
-        "__name__": rule.__module__, "rule": device(rule), "offset": offset, "real": real, "load": load
-    }  # fmt: skip
-    exec(compile(text, file, "exec"), scope)
-    made: Function = scope[name]
+    scope = {"rule": device(rule), "offset": offset, "real": real, "load": load}
+    made = written(f"{rule.__name__}_in_full", FULL, [f"rule({passed})"], scope, rule.__module__)
     made.rule = rule  # type: ignore[attr-defined]
     made.__doc__ = rule.__doc__
     return made

@@ -1,0 +1,136 @@
+"""Records of each layer: what a declaration says, what follows from it, and what a run records against NumPy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mlpjit as mj
+from mlpjit.kernels.run.records import DIAGNOSTICS, layer_records
+from mlpjit.kernels.run.records.declare import MOMENTS, after_update, at_gradient, over_units
+from mlpjit.training.run import Run
+from mlpjit.training.shape import views
+
+FIRST = (
+    "gradient_norm", "activation_mean", "activation_std", "dead_fraction", "saturated_fraction", "weight_norm",
+    "update_ratio",
+)  # fmt: skip
+PAGE = (Path(__file__).parents[3] / "docs" / "studies.md").read_text(encoding="utf-8")
+RECORDS = layer_records.records()
+
+
+def test_columns_stay_where_they_were():
+    assert DIAGNOSTICS[: len(FIRST)] == FIRST
+
+
+def test_declarations_import_no_numba():
+    code = "import sys, mlpjit.kernels.run.records; print({'numba', 'numpy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.name)
+def test_the_docs_have_its_line(record):
+    meaning = record.meaning.removesuffix(".").replace("|", r"\|")
+    assert f"| `{record.name}` | {record.unit} | {record.moment.when} | {meaning} |" in PAGE.splitlines()
+
+
+def test_the_docs_have_no_other_lines():
+    table = PAGE.partition("## Records of each layer")[2].splitlines()
+    assert [line.split("`")[1] for line in table if line.startswith("| `")] == list(DIAGNOSTICS)
+
+
+def test_every_moment_is_taken():
+    assert {record.moment for record in RECORDS} == set(MOMENTS)
+
+
+def wrong_argument(size, gradient):
+    """."""
+
+
+def no_memory(size, g, memory):
+    """."""
+
+
+def unused_memory(size, g):
+    """."""
+
+
+@pytest.mark.parametrize(
+    ("declared", "function", "told"),
+    [
+        (at_gradient(unit="1"), wrong_argument, "wrong_argument takes 'gradient' (known: size, g, w, spare, memory)"),
+        (over_units(unit="1"), unused_memory, "unused_memory takes 'size'"),
+        (at_gradient(unit="1"), no_memory, "no_memory: a memory is declared and taken"),
+        (after_update(unit="1", memory="zeros"), no_memory, "no_memory takes 'g'"),
+        (at_gradient(unit="1", memory="zeros"), unused_memory, "unused_memory: a memory is declared and taken"),
+        (at_gradient(unit="1", memory="param"), no_memory, "begins its memory as 'param': did you mean 'params'?"),
+    ],
+)
+def test_a_declaration_that_cannot_be_is_an_error(declared, function, told):
+    with pytest.raises(TypeError) as raised:
+        declared(function)
+    assert told in str(raised.value)
+    assert function.__name__ not in layer_records
+
+
+SETTINGS = {
+    "dataset": "iris", "hidden": [5, 4], "activation": "tanh", "optimizer": "adam", "l2": 1e-3, "dtype": "float64",
+    "weight_decay": 0.1, "learning_rate": 0.05, "epochs": 6, "evaluate_every": 2, "batch_size": 40,
+}  # fmt: skip
+
+
+def weights_and_gradients(run: Run) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Copies of every layer's W and of the latest dL/dW."""
+    w, g = views(run.layers, run.params), views(run.layers, run.grads)
+    return [layer["W"].copy() for layer in w], [layer["W"].copy() for layer in g]
+
+
+def step_by_step(**changed: object) -> tuple[dict[str, np.ndarray], list[dict[str, list[np.ndarray]]]]:
+    """The history of a run, and for each recorded step W before and after, dL/dW, and the first W."""
+    run, found = Run(mj.RunConfig(**{**SETTINGS, **changed})), []
+    start, _ = weights_and_gradients(run)
+    every = run.steps // SETTINGS["epochs"] * SETTINGS["evaluate_every"]
+    for step in range(1, run.steps + 1):
+        before, _ = weights_and_gradients(run)
+        run.advance(step)
+        after, gradients = weights_and_gradients(run)
+        if step == 1 or step % every == 0:
+            found.append({"start": start, "before": before, "after": after, "gradients": gradients})
+    return run.result().history, found
+
+
+HISTORY, STEPS = step_by_step()
+
+
+# By NumPy in float64, of the recorded steps so far (the last is the one in question) and a layer.
+ORACLES = {
+    "gradient_norm": lambda steps, layer: np.linalg.norm(steps[-1]["gradients"][layer]),
+    "weight_norm": lambda steps, layer: np.linalg.norm(steps[-1]["before"][layer]),
+    "update_ratio": lambda steps, layer: (
+        np.linalg.norm(steps[-1]["after"][layer] - steps[-1]["before"][layer])
+        / np.linalg.norm(steps[-1]["before"][layer])
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_a_record_of_steps_is_what_numpy_says(name):
+    expected = [[ORACLES[name](STEPS[: at + 1], layer) for layer in range(3)] for at in range(len(STEPS))]
+    assert HISTORY[name].shape == (4, 3)
+    np.testing.assert_allclose(HISTORY[name], expected, rtol=1e-12)
+
+
+def test_every_record_of_steps_is_compared():
+    assert {r.name for r in RECORDS if r.moment.name != "over_units"} == set(ORACLES)
+
+
+def test_one_step_an_epoch_is_recorded_once_and_told_twice():
+    """The first step is that of epoch 0 and of epoch 1."""
+    history, _ = step_by_step(batch_size="full", evaluate_every=1)
+    for name in ORACLES:
+        np.testing.assert_array_equal(history[name][0], history[name][1])
