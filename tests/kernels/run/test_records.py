@@ -107,6 +107,14 @@ def step_by_step(**changed: object) -> tuple[dict[str, np.ndarray], list[dict[st
 HISTORY, STEPS = step_by_step()
 
 
+def cosine(steps: list[dict[str, list[np.ndarray]]], layer: int) -> float:
+    """Of the last two gradients of a layer; NaN where there is one alone."""
+    if len(steps) < 2:
+        return np.nan
+    a, b = (step["gradients"][layer] for step in steps[-2:])
+    return (a * b).sum() / (np.linalg.norm(a) * np.linalg.norm(b))
+
+
 # By NumPy in float64, of the recorded steps so far (the last is the one in question) and a layer.
 ORACLES = {
     "gradient_norm": lambda steps, layer: np.linalg.norm(steps[-1]["gradients"][layer]),
@@ -115,6 +123,7 @@ ORACLES = {
         np.linalg.norm(steps[-1]["after"][layer] - steps[-1]["before"][layer])
         / np.linalg.norm(steps[-1]["before"][layer])
     ),
+    "gradient_cosine": cosine,
 }
 
 

@@ -58,3 +58,12 @@ def update_ratio(size, w, before, spare):
     for i in range(size):
         store(spare, i, load(w, i) - load(before, i))
     return sqrt(dot(spare, spare, size)) / sqrt(dot(before, before, size))
+
+
+@at_gradient(unit="cosine", memory="zeros")
+def gradient_cosine(size, g, memory):
+    """The cosine between dL/dW of this recorded step and of the one before; NaN at the first."""
+    cosine = dot(g, memory, size) / (sqrt(dot(g, g, size)) * sqrt(dot(memory, memory, size)))
+    for i in range(size):
+        store(memory, i, load(g, i))
+    return cosine
