@@ -124,6 +124,7 @@ ORACLES = {
         / np.linalg.norm(steps[-1]["before"][layer])
     ),
     "gradient_cosine": cosine,
+    "distance_from_start": lambda steps, layer: np.linalg.norm(steps[-1]["after"][layer] - steps[-1]["start"][layer]),
 }
 
 

@@ -67,3 +67,11 @@ def gradient_cosine(size, g, memory):
     for i in range(size):
         store(memory, i, load(g, i))
     return cosine
+
+
+@after_update(unit="weight", memory="params")
+def distance_from_start(size, w, spare, memory):
+    """|W - W_0|, W_0 the first weights."""
+    for i in range(size):
+        store(spare, i, load(w, i) - load(memory, i))
+    return sqrt(dot(spare, spare, size))
