@@ -202,6 +202,13 @@ def relatives() -> Iterator[Golden]:
         both = {**b, "eps": eps, "eps_root": eps}
         yield case("adan", {**both, "complement": True}, "optax.adan", both, decay=0.1)
     yield warmed_ademamix()
+    alone = found_alone("torch_optimizer.qhadam.QHAdam")
+    long = {"b1": 0.995, "b2": 0.999, "nu1": 0.7, "nu2": 1.0, "eps": 1e-8}
+    mixed, plain = {"b1": 0.9, "b2": 0.99, "nu1": 0.4, "nu2": 0.8, "eps": 1e-3}, {"b1": 0.5, "nu1": 1.0, "eps": 1e-6}
+    for ours in ({}, mixed, plain):
+        b1, b2, nu1, nu2, eps = (long | ours).values()
+        theirs = {"betas": (b1, b2), "nus": (nu1, nu2), "eps": eps}
+        yield case("qhadam", ours, "torch_optimizer.QHAdam", theirs, alone, decay=0.1)
 
 
 def optax_laprop(rate: Any, b1: float, **theirs: Any) -> Any:

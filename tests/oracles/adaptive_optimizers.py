@@ -207,10 +207,25 @@ def ademamix(
         yield theta
 
 
+def qhadam(
+    theta: np.ndarray, gradients: Gradients, eta: float, b1: float, b2: float, nu1: float, nu2: float, eps: float
+) -> Path:
+    """Ma & Yarats 2019, section 4: both moments of Adam, each mixed with what it averages."""
+    m, v = np.zeros_like(theta), np.zeros_like(theta)
+    for t, g in enumerate(gradients, start=1):
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * g**2
+        first = (1 - nu1) * g + nu1 * m / (1 - b1**t)
+        second = (1 - nu2) * g**2 + nu2 * v / (1 - b2**t)
+        theta = theta - eta * first / (np.sqrt(second) + eps)
+        yield theta
+
+
 OPTIMIZERS: dict[str, Callable[..., Path]] = {
     f.__name__: f
     for f in (
         adam, adamw, amsgrad, adamax, nadam, radam, adabelief, yogi, adabound, amsbound, adan, laprop, adopt, ademamix,
+        qhadam,
     )
 }  # fmt: skip
 EPSILONS: list[dict[str, float]] = [{}, {"eps": 0.3, "eps_root": 0.0}, {"eps": 0.1, "eps_root": 0.2}]
@@ -229,4 +244,5 @@ SETTINGS: dict[str, list[dict[str, float]]] = {
     "laprop": [*EPSILONS, {"b1": 0.5, "b2": 0.9}],
     "adopt": [{}, {"clipping": False}, {"eps": 0.1, "b1": 0.5, "b2": 0.7}],
     "ademamix": [*EPSILONS, {"warmup": 6.0}, {"warmup": 20.0, "b3": 0.99, "alpha": 8.0}],
+    "qhadam": [{}, {"nu1": 1.0, "b1": 0.9}, {"nu1": 0.0}, {"nu2": 0.6, "b2": 0.9}, {"nu2": 0.0, "eps": 0.1}],
 }
