@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mlpjit.errors import StoreError, writing
 from mlpjit.store.lock import WriterLock
-from mlpjit.store.schema import APPLICATION_ID, FIRST_VERSION, SCHEMA_VERSION, create, take_over
+from mlpjit.store.schema import APPLICATION_ID, FIRST_VERSION, SCHEMA_VERSION, create, take_over, version_of
 
 BUSY_SECONDS = 30.0
 FOLD_SECONDS = 0.1  # so long a reader that is about to close is waited for
@@ -186,6 +186,8 @@ def put_away(path: Path) -> bool:
     try:
         with contextlib.suppress(sqlite3.Error), contextlib.closing(_connect(path, "rw")) as connection:
             fold(connection)
+            if path.with_name(f"{path.name}-journal").exists():  # nothing to roll back: it goes with the next change
+                connection.execute(f"PRAGMA user_version = {version_of(connection)}")
         return True
     finally:
         lock.release()

@@ -80,6 +80,8 @@ class Writer:
                 self._connection.rollback()
             fold(self._connection)
             self._connection.close()
+            if self.error is None and not self.path.exists():
+                self.error = StoreError(f"{self.path}: was deleted while it was written: run the same command again")
         except sqlite3.Error:
             pass  # the error that led here is the one to report
 
