@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,10 +33,10 @@ def try_optimizer(
     base = Study.load(study)
     tried = trial(base, load(file), numbers(rates))
     directory = base.directory(out)
-    _announce(tried, directory)
+    announce = functools.partial(_announce, tried, directory)
     try:
         with display() as show:
-            summary = tried.try_out(directory, threads, show)
+            summary = tried.try_out(directory, threads, show, announce)
     except Interrupted as interrupted:
         raise Interrupted(f"{interrupted}\nresume with: {tried.command(directory)}") from None
     finish(summary, directory, no_report, as_json)
@@ -51,12 +52,11 @@ def numbers(text: str) -> list[float]:
         raise ConfigError(f"--rates: got {text!r}, need numbers with commas between, as 0.001,0.01") from None
 
 
-def _announce(tried: Trial, directory: Path) -> None:
+def _announce(tried: Trial, directory: Path, missing: int) -> None:
     """Say what is missing of the study itself, and which rates are tried."""
     from mlpjit.cli.tables import counted
-    from mlpjit.study.trial import missing_runs
 
-    if missing := missing_runs(tried.base, directory):
+    if missing:
         told = f"{directory} lacks {counted(missing, 'run')} of {tried.name!r}, made first"
         print(f"{told}; alone: {tried.base.command(directory)}", file=sys.stderr)
     chosen = "as given" if tried.given else f"every rate of {tried.name!r}; --rates chooses others"

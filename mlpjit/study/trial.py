@@ -43,16 +43,24 @@ class Trial(Study):
         return shlex.join(["mlpjit", "try", str(self.file.path), study, *rates, *out])
 
     def try_out(
-        self, directory: Path, threads: int | None = None, progress: Callable[[Snapshot], None] | None = None
+        self,
+        directory: Path,
+        threads: int | None = None,
+        progress: Callable[[Snapshot], None] | None = None,
+        announce: Callable[[int], None] | None = None,
     ) -> Summary:
         """Make what the store in `directory` lacks: the base study in this process, the rest in worker processes.
 
+        `announce` is told before anything is run how many runs of the base study are missing.
         Raises ConfigError where an optimizer fails its checks, StoreError, and Interrupted after everything finished
         has been stored.
         """
+        lacking = missing_runs(self.base, directory)
+        if announce:
+            announce(lacking)
         with working([(str(self.file.path.resolve()), self.file.digest)]) as workers:
             workers.check(self.file.names, self.dtypes())
-            if missing_runs(self.base, directory):
+            if lacking:
                 sweep(self.base, directory, threads, progress)
             return sweep(self, directory, threads, progress, workers.runner())
 
