@@ -9,20 +9,11 @@ from typing import Any
 import numpy as np
 
 from mlpjit.config.run_config import RunConfig
+from mlpjit.kernels.tables import CONTROL
 from mlpjit.store.arrays import LAYER_CURVES
 from mlpjit.study.pool import Runner
+from mlpjit.training.result import Control
 from mlpjit.training.shape import parameter_count, total_steps
-
-
-class FakeControl:
-    def __init__(self) -> None:
-        self.stopped = False
-
-    def progress(self) -> tuple[int, int]:
-        return 1, 2
-
-    def stop(self) -> None:
-        self.stopped = True
 
 
 @dataclass
@@ -61,13 +52,13 @@ class Fake:
     fails: tuple[str, ...] = ()
     made: list[RunConfig] = field(default_factory=list)
 
-    def execute(self, config: RunConfig, control: FakeControl) -> FakeResult:
+    def execute(self, config: RunConfig, control: Control) -> FakeResult:
         if config.activation in self.fails:
             raise ValueError("no luck\nat all")
         until = time.monotonic() + self.seconds
-        while time.monotonic() < until and not control.stopped:
+        while time.monotonic() < until and not control.array[CONTROL.stop]:
             time.sleep(0.002)
-        if control.stopped:
+        if control.array[CONTROL.stop]:
             return FakeResult(config, "stopped")
         self.made.append(config)
         return fake_result(config)
@@ -76,7 +67,7 @@ class Fake:
         return {"parameters": parameter_count(config), "step_seconds": 1e-4, "low_seconds": 9e-5, "high_seconds": 2e-4}
 
     def runner(self) -> Runner:
-        return Runner(self.execute, lambda configs: 0.25, self.measure_step, FakeControl)
+        return Runner(self.execute, lambda configs: 0.25, self.measure_step)
 
 
 TABLE: dict[str, Any] = {

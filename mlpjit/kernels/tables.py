@@ -226,7 +226,7 @@ class Carry(NamedTuple):
     plateau_rest: int
 
 
-class Control(NamedTuple):
+class ControlColumns(NamedTuple):
     """What other threads read and write while a run goes on (int64)."""
 
     progress: int
@@ -280,7 +280,7 @@ class Mode(NamedTuple):
 PLAN, ARRAY = numbered(Plan), numbered(Array)
 LAYER, TENSOR = numbered(Layer), numbered(Tensor)
 STAGE, STAGES = numbered(Stage), numbered(Stages)
-NUMBER, CARRY, CONTROL = numbered(Number), numbered(Carry), numbered(Control)
+NUMBER, CARRY, CONTROL = numbered(Number), numbered(Carry), numbered(ControlColumns)
 HEAD, UNIT_SUM = numbered(Head), numbered(UnitSum)
 STATUS, RESIDUAL, MODE = numbered(Status), numbered(Residual), numbered(Mode)
 

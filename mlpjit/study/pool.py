@@ -8,44 +8,31 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
 from mlpjit.host import available_threads
+from mlpjit.training.result import Control
 
 POLL_SECONDS = 0.05
-
-
-class Control(Protocol):
-    """The window into a run: how far it is, and its stop flag."""
-
-    def progress(self) -> tuple[int, int]:
-        """Return the steps done and the steps in all."""
-        ...
-
-    def stop(self) -> None:
-        """Ask the run to end."""
-        ...
 
 
 @dataclass(frozen=True)
 class Runner:
     """What makes runs. `execute(config, control)` blocks; `prepare(configs)` compiles and returns seconds."""
 
-    execute: Callable[[RunConfig, Any], Any]
+    execute: Callable[[RunConfig, Control], Any]
     prepare: Callable[[Sequence[RunConfig]], float]
     measure_step: Callable[[RunConfig, int], dict[str, Any]]
-    control: Callable[[], Control]
 
 
 def compiled_runner() -> Runner:
     """Return the runner that trains with the compiled kernels."""
-    from mlpjit.training.result import Control
     from mlpjit.training.run import execute, measure_step
     from mlpjit.training.warm import prepare
 
-    return Runner(execute, prepare, measure_step, Control)
+    return Runner(execute, prepare, measure_step)
 
 
 def thread_count(asked: int | None) -> int:
@@ -158,7 +145,7 @@ class ThreadPool:
             task = None if self._stop.is_set() else next(source, None)
             if task is None:
                 return None
-            running = self._running[task.index] = _Running(task, self.runner.control())
+            running = self._running[task.index] = _Running(task, Control())
             return running
 
     def _work(self, source: Iterator[Task]) -> None:

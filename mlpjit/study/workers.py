@@ -122,7 +122,7 @@ class Workers:
 
     def runner(self) -> Runner:
         """Return the runner of a sweep that makes its runs here."""
-        return Runner(self.execute, self.prepare, self.measure_step, Control)
+        return Runner(self.execute, self.prepare, self.measure_step)
 
     def execute(self, config: RunConfig, control: Control) -> Any:
         """Make one run."""

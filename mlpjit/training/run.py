@@ -9,7 +9,6 @@ import numpy as np
 from mlpjit.catalogue.datasets import Split, split
 from mlpjit.catalogue.registries import clippings, optimizers, wrappers
 from mlpjit.catalogue.specs import asks_curvature
-from mlpjit.config.fields import momentum_scheduled
 from mlpjit.errors import DatasetError
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.network.pairs import plan_curvature
@@ -19,10 +18,10 @@ from mlpjit.kernels.run.training import train as train_kernel
 from mlpjit.kernels.tables import CARRY, HEAD, LAYER, NONE_AT, PLAN, STATUS, UNIT_SUM
 from mlpjit.training import linking, shape, tables
 from mlpjit.training.first_parameters import initial_params
-from mlpjit.training.readout import history_of, metrics_of
-from mlpjit.training.result import Control, RunResult
+from mlpjit.training.result import Control, RunResult, history_of, metrics_of
 from mlpjit.training.schedule_values import decays, momenta, rates
 from mlpjit.training.stage_memory import initial_state, record_memory, scratch_size, settings_of
+from mlpjit.training.values import RunValues, values_of
 from mlpjit.training.warm import prepare
 from mlpjit.training.workspace import aligned, masks_of, plan_workspace, tensors_of_layers
 
@@ -38,22 +37,23 @@ class Run:
 
     def __init__(self, config: RunConfig, control: Control | None = None) -> None:
         self.config, self.control = config, control or Control()
-        self.dtype = config.dtype
-        self.data: Split = split(config.dataset, config.split_seed or 0, config.dtype)
-        if self.data.data_hash != config.data.data_hash:
-            raise DatasetError(f"dataset {config.dataset['name']!r}: file changed while the study ran")
-        self.layers = shape.config_layers(config)
-        self.steps = self.control.steps_total = shape.total_steps(config)
+        self.values = values = values_of(config)
+        self.dtype = values.dtype
+        self.data: Split = split(values.dataset, values.split_seed, values.dtype)
+        if self.data.data_hash != values.data.data_hash:
+            raise DatasetError(f"dataset {values.dataset['name']!r}: file changed while the study ran")
+        self.layers = shape.config_layers(values)
+        self.steps = self.control.steps_total = shape.total_steps(values)
         self._make_arrays()
         self._make_tables()
         self.status = STATUS.running
 
     def _make_arrays(self) -> None:
-        config, dtype = self.config, self.dtype
-        names, samples = shape.layer_activations(config), self.data.x_train
-        self.params = initial_params(self.layers, dict(config.init), config.init_seed or 0, dtype, names, samples)
+        values, dtype = self.values, self.dtype
+        names, samples = shape.layer_activations(values), self.data.x_train
+        self.params = initial_params(self.layers, dict(values.init), values.init_seed, dtype, names, samples)
         count = len(self.params)
-        self.stages = _stages(config)
+        self.stages = _stages(values)
         self.shapes = tensors_of_layers(self.layers)
         self.grads, self.best = aligned(count, dtype), aligned(count, dtype)
         self.states = [
@@ -64,29 +64,29 @@ class Run:
         self.carry[[CARRY.last_finite_loss, CARRY.final_train_loss]] = np.nan
         self.carry[[CARRY.rate_factor, CARRY.plateau_best]] = 1.0, np.inf
         width = len(HEAD) + len(self.layers) * len(DIAGNOSTICS)
-        self.records = np.full((shape.evaluations(config) + 1, width), np.nan)
+        self.records = np.full((shape.evaluations(values) + 1, width), np.nan)
         self.memory = record_memory(self.params)
         self.order = np.zeros(len(self.data.x_train), np.int64)
-        self.rates = rates(config, self.steps)
-        self.decays = decays(config, self.steps) if config.weight_decay else np.zeros(1)
-        self.momenta = momenta(config, self.steps) if momentum_scheduled(config.__dict__) else np.zeros(1)
+        self.rates = rates(values, self.steps)
+        self.decays = decays(values, self.steps) if values.weight_decay else np.zeros(1)
+        self.momenta = momenta(values, self.steps) if values.momentum_schedule else np.zeros(1)
 
     def _make_tables(self) -> None:
-        config, dtype, names = self.config, self.dtype, shape.layer_activations(self.config)
-        batch = shape.batch_rows(config)
+        values, dtype, names = self.values, self.dtype, shape.layer_activations(self.values)
+        batch = shape.batch_rows(values)
         rows = max(batch + 1, shape.EVALUATION_ROWS)
         addresses = [linking.activation_address(n, dtype, i == len(names) - 1) for i, n in enumerate(names)]
         outputs = self.data.y_train.shape[1]
         scratch = [scratch_size(record, self.shapes) for record, _ in self.stages]
         space = plan_workspace(self.layers, addresses, rows, dtype, targets=rows * outputs, stages=scratch)
         self.table = space.layers
-        self.masks = masks_of(self.table, batch + 1, dtype) if config.dropout else []
+        self.masks = masks_of(self.table, batch + 1, dtype) if values.dropout else []
         self.tensors = [
             tables.tensors_of_stage(self, record, at)
             for (record, _), at in zip(self.stages, space.stages_at, strict=True)
         ]
         self.settings = [
-            np.array([*(settings_of(record, spec, config.seed) if record else []), 0.0]) for record, spec in self.stages
+            np.array([*(settings_of(record, spec, values.seed) if record else []), 0.0]) for record, spec in self.stages
         ]
         self.curvature = _Curvature(self) if any(asks_curvature(*stage) for stage in self.stages) else None
         self.workspace = aligned(space.size, dtype)
@@ -145,9 +145,9 @@ class Run:
         return (self.grads if found else self.params).copy()
 
 
-def _stages(config: RunConfig) -> list[tuple[Stage | None, dict[str, Any]]]:
+def _stages(values: RunValues) -> list[tuple[Stage | None, dict[str, Any]]]:
     """Return the records of clip, optimizer and wrapper with their specs, None for what a run has not."""
-    kinds = ((clippings, config.clip), (optimizers, config.optimizer), (wrappers, config.wrapper))
+    kinds = ((clippings, values.clip), (optimizers, values.optimizer), (wrappers, values.wrapper))
     return [(None, {}) if spec is None else (registry[spec["name"]], dict(spec)) for registry, spec in kinds]
 
 
@@ -155,15 +155,14 @@ class _Curvature:
     """What Hessian-vector products need in a run: their kernel, the loss's tangent, tables and workspace."""
 
     def __init__(self, run: Run) -> None:
-        config, dtype = run.config, run.dtype
-        names = shape.layer_activations(config)
+        dtype, names = run.dtype, shape.layer_activations(run.values)
         derivatives = [linking.derivatives_address(name, dtype) for name in names]
         pairs = [linking.normalization(layer.normalization, dtype, pairs=True) for layer in run.layers]
-        rows = shape.batch_rows(config) + 1
+        rows = shape.batch_rows(run.values) + 1
         self.tables, size = plan_curvature(run.table, derivatives, pairs, rows, shape.VECTOR[dtype])
         self.workspace = aligned(size, dtype)
         self.address = linking.curvature(dtype).address
-        self.tangent = linking.loss_tangent(config.canonical()["loss"]["name"], dtype).address
+        self.tangent = linking.loss_tangent(run.values.loss["name"], dtype).address
 
 
 def execute(config: RunConfig, control: Control | None = None) -> RunResult:

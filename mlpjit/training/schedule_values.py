@@ -11,22 +11,23 @@ from mlpjit.training import linking
 
 if TYPE_CHECKING:
     from mlpjit.catalogue.specs import Spec
-    from mlpjit.config.run_config import RunConfig
+    from mlpjit.training.shape import Described
 
 
-def rates(config: RunConfig, steps: int) -> np.ndarray:
+def rates(config: Described, steps: int) -> np.ndarray:
     """Return the learning rate of every step, float64 (steps,); reduce_on_plateau lowers it as the run goes."""
     return _scheduled(config.schedule, config.learning_rate, steps)
 
 
-def decays(config: RunConfig, steps: int) -> np.ndarray:
+def decays(config: Described, steps: int) -> np.ndarray:
     """Return the decoupled weight decay of every step, float64 (steps,); a step multiplies it by its rate."""
     return _scheduled(config.weight_decay_schedule, config.weight_decay, steps)
 
 
-def momenta(config: RunConfig, steps: int) -> np.ndarray:
+def momenta(config: Described, steps: int) -> np.ndarray:
     """Return the optimizer's momentum (or b1) of every step, float64 (steps,)."""
     setting = optimizers[config.optimizer["name"]].momentum
+    assert config.momentum_schedule
     return _scheduled(config.momentum_schedule, float(config.optimizer[setting or ""]), steps)
 
 

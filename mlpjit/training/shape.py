@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from mlpjit.config.run_config import RunConfig
+    from mlpjit.training.values import RunValues
+
+    Described = RunConfig | RunValues
 
 VECTOR = {"float32": 16, "float64": 8}
 ITEM_BYTES = {"float32": 4, "float64": 8}
@@ -96,47 +99,47 @@ def padded(width: int, dtype: str) -> int:
     return whole + lanes if whole * ITEM_BYTES[dtype] % 512 == 0 else whole
 
 
-def sizes(config: RunConfig) -> list[int]:
+def sizes(config: Described) -> list[int]:
     """Return inputs, hidden widths and outputs."""
     info = config.data
     return [info.inputs, *config.hidden, info.outputs]
 
 
-def config_layers(config: RunConfig) -> tuple[Layer, ...]:
+def config_layers(config: Described) -> tuple[Layer, ...]:
     """Return the layers of a run's network."""
     return layers_of(sizes(config), config.normalization, layer_activations(config), config.residual)
 
 
-def layer_activations(config: RunConfig) -> list[str]:
+def layer_activations(config: Described) -> list[str]:
     """Return the activation of each weight layer, the output's last."""
     hidden = config.activation
     names = [hidden] * len(config.hidden) if isinstance(hidden, str) else list(hidden)
     return [*names, config.output_activation]
 
 
-def parameter_count(config: RunConfig) -> int:
+def parameter_count(config: Described) -> int:
     """Return the number of trainable parameters."""
     return parameters_of(config_layers(config))
 
 
-def batch_rows(config: RunConfig) -> int:
+def batch_rows(config: Described) -> int:
     """Return the batch size, at most the training set."""
     rows: int = config.data.train_samples
     return rows if config.batch_size == "full" else min(int(config.batch_size), rows)
 
 
-def steps_per_epoch(config: RunConfig) -> int:
+def steps_per_epoch(config: Described) -> int:
     """Return the steps of an epoch; a remainder of one sample joins the batch before it where statistics need more."""
     rows, batch = config.data.train_samples, batch_rows(config)
     alone = rows % batch == 1 and batch > 1 and normalizations[config.normalization].running
     return max(1, -(-rows // batch) - (1 if alone else 0))
 
 
-def total_steps(config: RunConfig) -> int:
+def total_steps(config: Described) -> int:
     """Return the training steps of the whole run."""
     return steps_per_epoch(config) * config.epochs
 
 
-def evaluations(config: RunConfig) -> int:
+def evaluations(config: Described) -> int:
     """Return the rows of the history: epoch 0, every `evaluate_every` epochs, and the last epoch in any case."""
     return 1 + -(-config.epochs // config.evaluate_every)

@@ -11,7 +11,6 @@ import numpy as np
 
 from mlpjit.catalogue.registries import activations, losses, optimizers, schedules
 from mlpjit.catalogue.specs import samples_labels
-from mlpjit.config.fields import momentum_scheduled
 from mlpjit.kernels.network.dropout import threshold
 from mlpjit.kernels.tables import ARRAY, LAYER, NONE_AT, NUMBER, PLAN, STAGE, STAGES, filled
 from mlpjit.training import linking, shape
@@ -43,8 +42,8 @@ def plateau_numbers(spec: Mapping[str, Any]) -> dict[str, float]:
 
 def numbers(run: Run) -> np.ndarray:
     """Return the numbers of a run, float64."""
-    config = run.config
-    given = {"l1": config.l1, "l2": config.l2, "decay": config.weight_decay, **plateau_numbers(config.schedule)}
+    values = run.values
+    given = {"l1": values.l1, "l2": values.l2, "decay": values.weight_decay, **plateau_numbers(values.schedule)}
     return filled(NUMBER, given, "float64")
 
 
@@ -55,7 +54,7 @@ def slope_limits(names: list[str]) -> np.ndarray:
 
 def loss_settings(run: Run) -> np.ndarray:
     """Return the settings of the loss, and a number to spare."""
-    spec = run.config.canonical()["loss"]
+    spec = run.values.loss
     return np.array([*settings_of(losses[spec["name"]], spec), 0.0])
 
 
@@ -86,18 +85,18 @@ def stage_rows(run: Run, scratch_at: list[int]) -> np.ndarray:
 
 def plan(run: Run, space: Workspace, batch: int, chunk: int) -> np.ndarray:
     """Return the plan of a run."""
-    config, data, curvature = run.config, run.data, run.curvature
+    values, data, curvature = run.values, run.data, run.curvature
     clock, clock_id = _clock()
     return filled(PLAN, {
         "layer_count": len(run.layers), "tensor_count": len(run.shapes), "parameters": len(run.params),
         "running_size": space.running_size, "inputs": data.x_train.shape[1], "outputs": data.y_train.shape[1],
-        "softmax_output": config.output_activation == "softmax", "train_rows": len(data.x_train),
+        "softmax_output": values.output_activation == "softmax", "train_rows": len(data.x_train),
         "validation_rows": len(data.x_validation), "test_rows": len(data.x_test), "batch": batch, "chunk": chunk,
-        "steps_per_epoch": shape.steps_per_epoch(config), "total_steps": run.steps, "last_step": 0,
-        "evaluate_every": config.evaluate_every, "shuffle": config.shuffle, "order_seed": config.order_seed or 0,
-        "draw_seed": config.seed, "dropout": threshold(config.dropout),
-        "classification": config.data.task == "classification",
-        "loss": linking.loss(config.canonical()["loss"]["name"], run.dtype).address,
+        "steps_per_epoch": shape.steps_per_epoch(values), "total_steps": run.steps, "last_step": 0,
+        "evaluate_every": values.evaluate_every, "shuffle": values.shuffle, "order_seed": values.order_seed,
+        "draw_seed": values.seed, "dropout": threshold(values.dropout),
+        "classification": values.data.task == "classification",
+        "loss": linking.loss(values.loss["name"], run.dtype).address,
         "loss_tangent": curvature.tangent if curvature else 0, "loss_sample": _loss_sample(run),
         "curvature": curvature.address if curvature else 0, "clock": clock, "clock_id": clock_id,
         "point_stage": _point_stage(run), "momentum_at": _momentum_at(run), "widest": space.widest, **space.places,
@@ -125,7 +124,7 @@ def _loss_sample(run: Run) -> int:
     """Return the address of the loss's gradient on drawn labels, 0 where no stage asks for it."""
     if not any(samples_labels(*stage) for stage in run.stages):
         return 0
-    return linking.loss_sample(run.config.canonical()["loss"]["name"], run.dtype).address
+    return linking.loss_sample(run.values.loss["name"], run.dtype).address
 
 
 def _point_stage(run: Run) -> int:
@@ -136,7 +135,7 @@ def _point_stage(run: Run) -> int:
 
 def _momentum_at(run: Run) -> int:
     """Return which of the optimizer's settings is its momentum, NONE_AT where it stays as it is."""
-    record = optimizers[run.config.optimizer["name"]]
-    if record.momentum is None or not momentum_scheduled(run.config.__dict__):
+    record = optimizers[run.values.optimizer["name"]]
+    if record.momentum is None or run.values.momentum_schedule is None:
         return NONE_AT
     return list(record.defaults).index(record.momentum)

@@ -21,7 +21,6 @@ import numpy as np
 from mlpjit.catalogue.datasets import split
 from mlpjit.catalogue.registries import clippings, optimizers, wrappers
 from mlpjit.catalogue.specs import asks_curvature, samples_labels
-from mlpjit.config.fields import momentum_scheduled
 from mlpjit.errors import ConfigError
 from mlpjit.kernels.compiler import cache, jit
 from mlpjit.kernels.run.training import train as train_kernel
@@ -54,7 +53,7 @@ def needs(config: RunConfig) -> list[Need]:
     found += [("optimizer", config.optimizer["name"], dtype), ("loss", canonical["loss"]["name"], dtype)]
     found += [("schedule", config.schedule["name"], dtype)]
     found += [("schedule", config.weight_decay_schedule["name"], dtype)] if config.weight_decay else []
-    found += [("schedule", config.momentum_schedule["name"], dtype)] if momentum_scheduled(config.__dict__) else []
+    found += [("schedule", config.momentum_schedule["name"], dtype)] if "momentum_schedule" in canonical else []
     found += [("init", json.dumps(dict(config.init)), dtype), ("normalization", config.normalization, dtype)]
     found += [("clipping", config.clip["name"], dtype)] if config.clip else []
     found += _asked(config, canonical["loss"]["name"])

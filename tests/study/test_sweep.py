@@ -25,7 +25,6 @@ from mlpjit.study.plan import work
 from mlpjit.study.progress import Snapshot
 from mlpjit.study.signals import Interrupted
 from mlpjit.study.study import Study
-from mlpjit.training.result import Control
 
 TUNING, FINAL, TIMINGS = 24, 6, 8
 
@@ -317,7 +316,7 @@ def test_a_file_that_changes_while_the_study_runs_fails_its_runs(tmp_path: Path)
         moons(tmp_path / "moons.csv", shift=0.5)
         return 0.0
 
-    changing = replace(runner, execute=execute, prepare=edit, control=Control)
+    changing = replace(runner, execute=execute, prepare=edit)
     results = study.run(tmp_path / "out", threads=1, runner=changing)
     assert results.summary.states == {"failed": 2}
     line = "file changed while the study ran"
@@ -325,7 +324,7 @@ def test_a_file_that_changes_while_the_study_runs_fails_its_runs(tmp_path: Path)
     assert all(text.endswith(line) and "\n" not in text for text in errors), errors
     again = Study.from_table(table)
     assert not set(again.runs.run_ids) & set(study.runs.run_ids)
-    keeping = replace(runner, execute=execute, control=Control)
+    keeping = replace(runner, execute=execute)
     assert again.run(tmp_path / "out", threads=1, runner=keeping).summary.states == {"done": 2}
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import pytest
@@ -17,6 +21,9 @@ from mlpjit.kernels.tables import ARRAY, CARRY, DIVERGENCE_FACTOR, LAYER, PLAN
 from mlpjit.training import shape
 from mlpjit.training.result import Control
 from mlpjit.training.run import Run, execute, measure_step
+from mlpjit.training.values import values_of
+
+PACKAGE = Path(shape.__file__).parents[1]
 
 SMALL = {"dataset": {"name": "two_moons", "samples": 90}, "hidden": [9, 7], "batch_size": 16, "epochs": 4, "seed": 3}
 
@@ -77,7 +84,7 @@ def test_the_state_of_a_run_moves_to_another_process_of_it():
     first.advance(7)
     for kept, given in zip(second.states, first.states, strict=True):
         kept[...] = given
-    for name in ("params", "moments", "carry", "records", "best", "best_moments"):
+    for name in ("params", "moments", "carry", "records", "memory", "best", "best_moments"):
         getattr(second, name)[...] = getattr(first, name)
     second.advance()
     assert everything(second) == everything(whole)
@@ -352,3 +359,49 @@ def test_parameters_broken_by_the_last_step_are_divergence():
     result = execute(config(learning_rate=1e38, epochs=1, evaluate_every=2, batch_size="full"))
     assert result.status == "diverged"
     assert result.metrics["test_loss"] is None
+
+
+def executed_below(folder: str, call: Callable[[], object]) -> set[str]:
+    """The functions of a folder of the package that a call executes."""
+    found = set()
+
+    def note(frame: FrameType, event: str, argument: object) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(str(PACKAGE / folder)):
+            found.add(frame.f_code.co_qualname)
+
+    sys.setprofile(note)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    return found
+
+
+CONFIGS = {
+    "plain": {},
+    "all of it": {
+        "optimizer": "momentum", "momentum_schedule": "linear", "weight_decay": 0.1, "clip": "global_norm",
+        "wrapper": "lookahead", "normalization": "batch", "residual": "post", "hidden": [6, 6], "dropout": 0.1,
+        "schedule": "reduce_on_plateau", "loss": {"name": "cross_entropy", "label_smoothing": 0.1},
+    },
+    "curvature": {"optimizer": "adahessian"},
+    "drawn labels": {"optimizer": "kfac"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("given", CONFIGS.values(), ids=CONFIGS)
+def test_a_run_executes_nothing_of_the_config_but_what_gives_its_values(given, monkeypatch):
+    """So that its bits are a function of these values and of the code in kernels, catalogue and training."""
+    config = RunConfig(**{"dataset": "two_moons", "hidden": [6], "epochs": 2, **given})
+    assert "RunConfig.canonical" in executed_below("config", lambda: values_of(config))
+    values = values_of(config)
+    monkeypatch.setattr("mlpjit.training.run.values_of", lambda given: values)
+
+    def whole() -> None:
+        made = Run(config)
+        made.advance(3)
+        made.advance()
+        assert made.result().status == "done"
+
+    assert executed_below("training", whole) > {"Run.advance", "Run.result", "plan_workspace"}
+    assert executed_below("config", whole) == set()

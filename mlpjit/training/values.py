@@ -1,0 +1,59 @@
+"""What a run is made of: plain values, taken from its config once.
+
+A run's bits depend on these values, and on code in `kernels/`, `catalogue/` and `training/`: nothing of `config/` is
+called again, neither while a run is made, nor while it trains, nor for its result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from mlpjit.catalogue.datasets import DatasetInfo
+    from mlpjit.catalogue.specs import Spec
+    from mlpjit.config.run_config import RunConfig
+
+
+@dataclass(frozen=True)
+class RunValues:
+    """The canonical values of a config, and its dataset as it was planned with.
+
+    `activation`: one name for all hidden layers, or a list. A momentum that is not scheduled has no schedule.
+    """
+
+    data: DatasetInfo
+    dataset: Spec
+    hidden: list[int]
+    activation: str | list[str]
+    output_activation: str
+    init: Spec
+    normalization: str
+    loss: Spec
+    optimizer: Spec
+    wrapper: Spec | None
+    learning_rate: float
+    schedule: Spec
+    clip: Spec | None
+    l1: float
+    l2: float
+    weight_decay: float
+    weight_decay_schedule: Spec
+    batch_size: int | str
+    epochs: int
+    evaluate_every: int
+    shuffle: bool
+    dtype: Literal["float32", "float64"]
+    seed: int
+    split_seed: int
+    init_seed: int
+    order_seed: int
+    residual: str = "none"
+    dropout: float = 0.0
+    momentum_schedule: Spec | None = None
+
+
+def values_of(config: RunConfig) -> RunValues:
+    """Return the values of a config; its data are looked at here, if they have not been before."""
+    data = config.data
+    return RunValues(data=data, **config.canonical())
