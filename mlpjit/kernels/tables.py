@@ -7,7 +7,9 @@ that end in `_at` are places: among the packed parameters, or in the workspace; 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
@@ -23,19 +25,28 @@ def numbered(kind: type[Table]) -> Table:
     return kind(*range(len(fields)))
 
 
-def filled(table: tuple[int, ...], values: Mapping[str, Any], dtype: str = "int64") -> np.ndarray:
-    """Return a row with these values by column; an array stands for its address. ValueError unless all are named."""
+@cache
+def _reader(kind: type) -> tuple[frozenset[str], Callable[[Any], tuple[Any, ...]]]:
+    """Return the names of a table's columns, and what reads them in their order."""
+    fields: tuple[str, ...] = kind._fields  # type: ignore[attr-defined]
+    return frozenset(fields), itemgetter(*fields)
+
+
+def filled_rows(table: tuple[int, ...], rows: Sequence[Mapping[str, Any]], dtype: str = "int64") -> np.ndarray:
+    """Return rows with these values by column; an array stands for its address. ValueError unless all are named."""
     import numpy as np
 
-    fields: tuple[str, ...] = table._fields  # type: ignore[attr-defined]
-    missing, unknown = set(fields) - values.keys(), values.keys() - set(fields)
-    if missing or unknown:
-        name = type(table).__name__
-        raise ValueError(f"a row of {name}: missing {sorted(missing)}, unknown {sorted(unknown)}")
-    row = np.empty(len(fields), dtype)
-    for place, name in zip(table, fields, strict=True):
-        value = values[name]
-        row[place] = value.ctypes.data if isinstance(value, np.ndarray) else value
+    names, read = _reader(type(table))
+    for row in rows:
+        if row.keys() != names:
+            told = f"missing {sorted(names - row.keys())}, unknown {sorted(row.keys() - names)}"
+            raise ValueError(f"a row of {type(table).__name__}: {told}")
+    return np.array([[v.ctypes.data if isinstance(v, np.ndarray) else v for v in read(row)] for row in rows], dtype)
+
+
+def filled(table: tuple[int, ...], values: Mapping[str, Any], dtype: str = "int64") -> np.ndarray:
+    """Return one row, as `filled_rows` does."""
+    row: np.ndarray = filled_rows(table, [values], dtype)[0]
     return row
 
 

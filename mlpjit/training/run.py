@@ -82,7 +82,7 @@ class Run:
         self.table = space.layers
         self.masks = masks_of(self.table, batch + 1, dtype) if values.dropout else []
         self.tensors = [
-            tables.tensors_of_stage(self, record, at)
+            None if record is None else tables.tensors_of_stage(self, record, at)
             for (record, _), at in zip(self.stages, space.stages_at, strict=True)
         ]
         self.settings = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlpjit.kernels.run.records import layer_records
-from mlpjit.kernels.tables import BIAS, NONE_AT, TENSOR, WEIGHT, filled
+from mlpjit.kernels.tables import BIAS, NONE_AT, TENSOR, WEIGHT, filled_rows
 from mlpjit.training.workspace import aligned
 
 if TYPE_CHECKING:
@@ -77,10 +77,10 @@ def tensor_table(
     made, at, own = [], 0, len(record.state) * parameters(tensors) if record else 0
     for (rows, columns, kind), places in zip(tensors, passed or [NOT_PASSED] * len(tensors), strict=True):
         row = {"at": at, "rows": rows, "columns": columns, "kind": kind, "extra_at": own}
-        made.append(filled(TENSOR, {**row, **places}))
+        made.append({**row, **places})
         at += rows * columns
         own += record.extra(rows, columns, kind) if record and record.extra else 0
-    return np.stack(made)
+    return filled_rows(TENSOR, made)
 
 
 def settings_of(record: Rule, hyperparameters: Mapping[str, Any], seed: int = 0) -> list[float]:

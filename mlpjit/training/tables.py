@@ -12,7 +12,7 @@ import numpy as np
 from mlpjit.catalogue.registries import activations, losses, optimizers, schedules
 from mlpjit.catalogue.specs import samples_labels
 from mlpjit.kernels.network.dropout import threshold
-from mlpjit.kernels.tables import ARRAY, LAYER, NONE_AT, NUMBER, PLAN, STAGE, STAGES, filled
+from mlpjit.kernels.tables import ARRAY, LAYER, NONE_AT, NUMBER, PLAN, STAGE, STAGES, filled, filled_rows
 from mlpjit.training import linking, shape
 from mlpjit.training.stage_memory import settings_of, tensor_table
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from mlpjit.kernels.entries import Stage
     from mlpjit.training.run import Run
     from mlpjit.training.workspace import Workspace
+
+
+NO_STAGE = dict.fromkeys(STAGE._fields, 0)
 
 
 @cache
@@ -58,29 +61,29 @@ def loss_settings(run: Run) -> np.ndarray:
     return np.array([*settings_of(losses[spec["name"]], spec), 0.0])
 
 
-def tensors_of_stage(run: Run, record: Stage | None, scratch_at: int) -> np.ndarray:
+def tensors_of_stage(run: Run, record: Stage, scratch_at: int) -> np.ndarray:
     """Return the table of tensors of one stage; inputs and deltas of a batch are counted from its scratch."""
-    passed = [
-        {
-            "inputs_at": int(row[LAYER.input_at]) - scratch_at, "inputs_stride": int(row[LAYER.input_stride]),
-            "deltas_at": int(row[LAYER.slope_at]) - scratch_at, "deltas_stride": int(row[LAYER.stride]),
-        }
-        for row, layer in zip(run.table, run.layers, strict=True) for _ in layer.tensors()
-    ]  # fmt: skip
+    passed = []
+    for row, layer in zip(run.table.tolist(), run.layers, strict=True):
+        places = {
+            "inputs_at": row[LAYER.input_at] - scratch_at, "inputs_stride": row[LAYER.input_stride],
+            "deltas_at": row[LAYER.slope_at] - scratch_at, "deltas_stride": row[LAYER.stride],
+        }  # fmt: skip
+        passed += [places] * len(layer.tensors())
     return tensor_table(record, run.shapes, passed)
 
 
 def stage_rows(run: Run, scratch_at: list[int]) -> np.ndarray:
     """Return the table of stages: clip, optimizer, wrapper."""
-    made, item = [], run.workspace.itemsize
+    made, space = [], run.workspace
     for place, link in enumerate((linking.clipping, linking.optimizer, linking.wrapper)):
         record, _ = run.stages[place]
-        made.append(filled(STAGE, {
-            "function": 0 if record is None else link(record.name, run.dtype).address,
-            "state": run.states[place], "scratch": run.workspace.ctypes.data + item * scratch_at[place],
-            "settings": run.settings[place], "tensors": run.tensors[place],
-        }))  # fmt: skip
-    return np.stack(made)
+        made.append(NO_STAGE if record is None else {
+            "function": link(record.name, run.dtype).address, "state": run.states[place],
+            "scratch": space.ctypes.data + space.itemsize * scratch_at[place], "settings": run.settings[place],
+            "tensors": run.tensors[place],
+        })  # fmt: skip
+    return filled_rows(STAGE, made)
 
 
 def plan(run: Run, space: Workspace, batch: int, chunk: int) -> np.ndarray:
@@ -111,7 +114,7 @@ def addresses(run: Run) -> np.ndarray:
         "best_params": run.best, "best_moments": run.best_moments, "workspace": run.workspace,
         "x_train": data.x_train, "y_train": data.y_train, "x_validation": data.x_validation,
         "y_validation": data.y_validation, "x_test": data.x_test, "y_test": data.y_test, "order": run.order,
-        "layers": run.table, "tensors": run.tensors[STAGES.clip], "stages": run.stage_rows,
+        "layers": run.table, "tensors": run.tensors[STAGES.optimizer], "stages": run.stage_rows,
         "curvature_layers": curvature.tables if curvature else 0,
         "curvature_workspace": curvature.workspace if curvature else 0, "numbers": run.numbers,
         "loss_settings": run.loss_settings, "slope_limits": run.slope_limits, "rates": run.rates,

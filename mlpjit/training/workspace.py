@@ -10,11 +10,12 @@ import numpy as np
 
 from mlpjit.catalogue.registries import normalizations, residuals
 from mlpjit.kernels.network.pairs import kept_by_normalization
-from mlpjit.kernels.tables import ALPHA, BETA, BIAS, GAMMA, LAYER, NONE_AT, WEIGHT, filled
+from mlpjit.kernels.tables import ALPHA, BETA, BIAS, GAMMA, LAYER, NONE_AT, WEIGHT, filled_rows
 from mlpjit.training import linking
 from mlpjit.training.shape import ITEM_BYTES, VECTOR, Layer, padded, parameters_of
 
 COLUMNS = {"W": "weight_at", "b": "bias_at", "gamma": "gamma_at", "beta": "beta_at", "alpha": "alpha_at"}
+NOWHERE = {name: NONE_AT for name in LAYER._fields if name.endswith("_at")}
 KINDS = {"W": WEIGHT, "b": BIAS, "gamma": GAMMA, "beta": BETA, "alpha": ALPHA}
 # The widest layer whose W the forward product reads in place. Copying to panels first pays above it only: batch 64,
 # AMD Zen 4, in place against panels and their copy, us: 256 wide 73 and 77, 512 291 and 325, 1024 1605 and 1411.
@@ -97,8 +98,8 @@ def plan_workspace(
             row["running_at"] = running
             running += 2 * layer.fan_out
         source, stride = row["output_at"], row["stride"]
-        made.append(filled(LAYER, row))
-    table = np.stack(made)
+        made.append(row)
+    table = filled_rows(LAYER, made)
     _take_gradients(table, layers, reserved, rows)
     widest = max(padded(layer.fan_out, dtype) for layer in layers)
     parts = {
@@ -128,8 +129,7 @@ def _layer_row(layer: Layer, reserved: _Reserved, rows: int, dtype: str) -> dict
     """Return a layer's row but for what depends on the others, and reserve what it keeps."""
     stride, take = padded(layer.fan_out, dtype), reserved.take
     acts = linking.normalization(layer.normalization, dtype)
-    places = {name: NONE_AT for name in LAYER._fields if name.endswith("_at")}
-    places |= {"output_at": take(rows * stride), "slope_at": take(rows * stride)}
+    places = NOWHERE | {"output_at": take(rows * stride), "slope_at": take(rows * stride)}
     if layer.fan_out > DIRECT_WIDTH or acts["reweigh"]:
         places["panels_at"] = take(layer.fan_in * _whole(layer.fan_out, dtype))
     places["transposed_at"] = take(layer.fan_out * _whole(layer.fan_in, dtype))

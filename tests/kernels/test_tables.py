@@ -15,7 +15,7 @@ from mlpjit.kernels import tables
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.language import Int, Ints, kernel, load
 from mlpjit.kernels.sources import function_hash
-from mlpjit.kernels.tables import LAYER, PLAN, STAGE, filled
+from mlpjit.kernels.tables import HEAD, LAYER, PLAN, STAGE, filled, filled_rows
 
 PACKAGE = Path(tables.__file__).parents[1]
 TABLES = {name: table for name, table in vars(tables).items() if name.isupper() and hasattr(table, "_fields")}
@@ -36,6 +36,14 @@ def test_a_row_holds_its_values_by_name_and_arrays_by_address():
     row = filled(STAGE, {"function": 7, "scratch": 8, "settings": 9, "tensors": 10, "state": state})
     assert row.dtype == np.int64
     assert (row[STAGE.function], row[STAGE.state], row[STAGE.tensors]) == (7, state.ctypes.data, 10)
+
+
+def test_tables_of_one_width_keep_their_names():
+    """Their columns are equal as tuples."""
+    assert STAGE == HEAD
+    for table in (STAGE, HEAD):
+        rows = filled_rows(table, [dict.fromkeys(table._fields, 1), dict.fromkeys(table._fields, 2)], "float64")
+        assert (rows.dtype, rows.tolist()) == (np.float64, [[1.0] * 5, [2.0] * 5])
 
 
 @pytest.mark.parametrize("wrong", ["missing ['tensors'], unknown []", "missing [], unknown ['tensor']"])
