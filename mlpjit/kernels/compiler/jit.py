@@ -176,7 +176,9 @@ def link(function: Callable[..., Any], dtype: str, extra: dict[str, Any] | None 
 
 @cache
 def _device(function: Callable[..., Any], dtype: str) -> Any:
-    return numba.njit(**DEVICE_OPTIONS)(link(function, dtype))
+    # A function that only passes arguments on would be a library more, in which all it calls is optimized once again.
+    inlined = {"inline": "always"} if getattr(function, "only_passes_on", False) else {}
+    return numba.njit(**DEVICE_OPTIONS | inlined)(link(function, dtype))
 
 
 def target() -> tuple[str, str, str]:

@@ -45,6 +45,7 @@ def _written(rule: Function, passed: str) -> Function:
     made = written(f"{rule.__name__}_in_full", FULL, [f"rule({passed})"], scope, rule.__module__)
     made.rule = rule  # type: ignore[attr-defined]
     made.__doc__ = rule.__doc__
+    made.only_passes_on = True  # type: ignore[attr-defined]
     return made
 
 
