@@ -41,7 +41,6 @@ STAGES = {"clipping": clippings, "optimizer": optimizers, "wrapper": wrappers}
 SCALARS = {
     "add_residuals", "batch_gradient", "batch_loss", "determination", "draw_mask", "evaluate", "evaluate_epoch",
     "fill_normal", "fill_uniform", "finish", "add_units", "write_units", "orthonormalize_rows", "penalty",
-    "record_gradients",
     "begin_search", "inner_product", "inside_bracket", "interpolated", "keep", "keep_pair", "kept", "look_for_bracket",
     "mean_of_diagonal", "narrow_bracket", "normal_at", "search_on", "set_end", "uniform_at", "average_factor",
     "average_products",
@@ -58,7 +57,14 @@ TENSORWISE = {
 }  # fmt: skip
 # Sums in double beside float32 data, on one loop: losses, and `dot`. Nothing of them may come back to the data.
 RANDOM = {"fill_normals"}  # drawn in double and rounded once, so that both dtypes see the same numbers
-SUMS = {*(f"loss_{name}" for name in losses), "cross_entropy", "observe_units", "record_updates", "sum_of_sizes"}
+SUMS = {
+    *(f"loss_{name}" for name in losses),
+    "cross_entropy",
+    "observe_units",
+    "record_gradients",
+    "record_updates",
+    "sum_of_sizes",
+}
 
 
 def templates() -> dict[str, tuple[Kernel, dict[str, Any]]]:
