@@ -13,8 +13,8 @@ from numba import types
 
 from mlpjit.kernels import tables
 from mlpjit.kernels.compiler import jit
+from mlpjit.kernels.functions import function_hash
 from mlpjit.kernels.language import Int, Ints, kernel, load
-from mlpjit.kernels.sources import function_hash
 from mlpjit.kernels.tables import HEAD, LAYER, PLAN, STAGE, filled, filled_rows
 
 PACKAGE = Path(tables.__file__).parents[1]
