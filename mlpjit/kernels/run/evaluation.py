@@ -75,17 +75,21 @@ def add_residuals(rows: Int, outputs: Int, predicted: Reals, stride: Int, target
 
 @kernel
 def determination(rows: Int, outputs: Int, targets: Reals, residuals: Float64s) -> Float64:
-    """R^2, the mean over outputs; of a constant target 1 where it is met exactly, else 0."""
+    """R^2, the mean over outputs; of a constant target 1 where it is met exactly, else 0.
+
+    Whether it is constant its rows say: their mean is rounded, and leaves a total of 1e-33 in place of 0.
+    """
     score = float64(0)
     for j in range(outputs):
-        mean, total = float64(0), float64(0)
+        mean, total, others = float64(0), float64(0), 0
         for i in range(rows):
             mean += float64(load(targets, i * outputs + j))
         mean /= rows
         for i in range(rows):
             rest = float64(load(targets, i * outputs + j)) - mean
             total += rest * rest
-        if total > 0.0:
+            others += load(targets, i * outputs + j) != load(targets, j)
+        if others > 0 and total > 0.0:
             score += 1.0 - load(residuals, j) / total
         elif load(residuals, j) == 0.0:
             score += 1.0
