@@ -65,6 +65,8 @@ class Stage(Rule):
     `draws`: it draws random numbers; behind its hyperparameters stand the low and the high 32 bits of the seed.
     `factors`: it reads the inputs and deltas of the batch. `samples` names the hyperparameter under which it asks for
     labels drawn from the prediction. `line_search`: it compares losses with the gradient that it is given.
+    `momentum_product`: behind its hyperparameters stands 1 minus the product of all momenta that a schedule has set so
+    far, 0 where none does: for elementwise rules that correct with it.
     `interleave`: how many vectors an elementwise loop works on side by side, for rules whose steps wait for each other.
     """
 
@@ -85,6 +87,7 @@ class Stage(Rule):
     factors: bool = False
     samples: str = ""
     line_search: bool = False
+    momentum_product: bool = False
     interleave: int = 1
 
     def __post_init__(self) -> None:

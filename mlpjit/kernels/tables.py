@@ -83,6 +83,7 @@ class Plan(NamedTuple):
     clock_id: int
     point_stage: int  # which stage reports another point than the parameters, NONE_AT for none
     momentum_at: int  # which of the optimizer's settings a schedule sets before each step, NONE_AT for none
+    product_at: int  # and which is 1 minus the product of all that it has set, NONE_AT where no rule asks
     # Places in the workspace, and how wide the widest layer is there.
     widest: int
     ones_at: int

@@ -86,8 +86,10 @@ def tensor_table(
 def settings_of(record: Rule, hyperparameters: Mapping[str, Any], seed: int = 0) -> list[float]:
     """Return the hyperparameters in the order in which its kernel reads them; where it draws, two halves of the seed.
 
-    They are the low and the high 32 bits, which float64 holds exactly.
+    They are the low and the high 32 bits, which float64 holds exactly. A rule that asks for the product of its momenta
+    is told 0 there, of none, until a schedule sets them.
     """
     given = [float(hyperparameters.get(name, default)) for name, default in record.defaults.items()]
+    given += [0.0] if getattr(record, "momentum_product", False) else []
     halves = [float(seed & 0xFFFFFFFF), float(seed >> 32)] if getattr(record, "draws", False) else []
     return given + halves

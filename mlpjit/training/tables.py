@@ -102,7 +102,8 @@ def plan(run: Run, space: Workspace, batch: int, chunk: int) -> np.ndarray:
         "loss": linking.loss(values.loss["name"], run.dtype).address,
         "loss_tangent": curvature.tangent if curvature else 0, "loss_sample": _loss_sample(run),
         "curvature": curvature.address if curvature else 0, "clock": clock, "clock_id": clock_id,
-        "point_stage": _point_stage(run), "momentum_at": _momentum_at(run), "widest": space.widest, **space.places,
+        "point_stage": _point_stage(run), "momentum_at": _momentum_at(run), "product_at": _product_at(run),
+        "widest": space.widest, **space.places,
     })  # fmt: skip
 
 
@@ -142,3 +143,9 @@ def _momentum_at(run: Run) -> int:
     if record.momentum is None or run.values.momentum_schedule is None:
         return NONE_AT
     return list(record.defaults).index(record.momentum)
+
+
+def _product_at(run: Run) -> int:
+    """Return which of the optimizer's settings is told of all its momenta so far, NONE_AT where none is."""
+    record = optimizers[run.values.optimizer["name"]]
+    return len(record.defaults) if record.momentum_product and _momentum_at(run) != NONE_AT else NONE_AT

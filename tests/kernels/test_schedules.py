@@ -166,6 +166,7 @@ def test_the_decays_schedule_is_told_where_there_is_one():
 
 
 INVERSE = {"name": "one_cycle", "rise": 0.4, "fall": 1.0, "start": 1.15, "final": 1.1}
+FALLING = {"name": "multistep", "milestones": [3, 6], "factor": 0.3}
 WITH_MOMENTUM = [record.name for record in optimizers.records() if record.momentum]
 
 
@@ -197,6 +198,43 @@ def test_a_schedule_of_the_momentum_is_single_steps_with_other_settings(name, sp
         # Eigenbases of matrices without full rank (soap) make 1e-8 of the last bits.
         np.testing.assert_allclose(run.params, theta, rtol=1e-6, atol=1e-6)
     assert len(set(run.momenta)) > 4
+
+
+def nadam_of_torch(theta: np.ndarray, momenta: np.ndarray, rates: np.ndarray, gradient) -> np.ndarray:
+    """torch.optim.NAdam (torch/optim/nadam.py, `_single_tensor_nadam`) while a scheduler sets its betas[0].
+
+    mu_t = beta1 (1 - 0.5 0.96^(t psi)); mu_product *= mu_t is kept; theta -= lr (1 - mu_t) / (1 - mu_product) g / denom
+    + lr mu_{t+1} / (1 - mu_product mu_{t+1}) exp_avg / denom.
+    """
+    mean, squares, product = np.zeros_like(theta), np.zeros_like(theta), 1.0
+    for t, (beta, rate) in enumerate(zip(momenta, rates, strict=True), start=1):
+        g = gradient(theta)
+        now, following = (beta * (1 - 0.5 * 0.96 ** (at * 0.1)) for at in (t, t + 1))
+        product *= now
+        mean, squares = beta * mean + (1 - beta) * g, 0.99 * squares + 0.01 * g**2
+        denominator = np.sqrt(squares / (1 - 0.99**t)) + 1e-8
+        theta = theta - rate * (1 - now) / (1 - product) * g / denominator
+        theta = theta - rate * following / (1 - product * following) * mean / denominator
+    return theta
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("spec", [INVERSE, INVERSE | {"warmup": 2}, FALLING])
+def test_nadam_keeps_the_product_of_the_momenta_it_had(spec, dtype):
+    """Not that of the present momentum for all steps so far; in one call or in pieces."""
+    settings = {"scheduled": True, "momentum_decay": 0.1, "b2": 0.99, "b1": 0.8}
+    config = RunConfig(
+        dataset="diabetes", hidden=[3], activation="tanh", batch_size="full", epochs=12, dtype=dtype,
+        learning_rate=0.05, optimizer={"name": "nadam", **settings}, momentum_schedule=spec,
+    )  # fmt: skip
+    run, pieces, net = Run(config), Run(config), mj.Network([10, 3, 1], "tanh", loss="mse", dtype="float64")
+    x, y, start = (each.astype("float64") for each in (run.data.x_train, run.data.y_train, run.params))
+    expected = nadam_of_torch(start, run.momenta, run.rates, lambda theta: net.loss_and_grad(theta, x, y)[1])
+    run.advance()
+    for step in (1, 5, None):
+        pieces.advance(step)
+    np.testing.assert_allclose(run.params, expected, rtol=0, atol=1e-12 if dtype == "float64" else 1e-4)
+    np.testing.assert_array_equal(run.params, pieces.params)
 
 
 def test_the_momentum_of_every_step():

@@ -106,21 +106,26 @@ def _momentum_at(step, b1, fading):
 @device_float64
 def _momentum_product(step, b1, fading):
     """The product of the schedule over all steps so far. Below 1e-20 it is 0: it is only taken from 1."""
-    product = 1.0
-    for earlier in range(1, step + 1):
-        product *= _momentum_at(earlier, b1, fading)
+    product, factor, earlier = 1.0, 0.0, 1
+    while earlier <= step and factor < 1.0:
+        factor = _momentum_at(earlier, b1, fading)
+        product *= factor
         if product < 1e-20:
             return 0.0
+        earlier += 1
     return product
 
 
-def nadam_scalars(step, learning_rate, b1, b2, eps, eps_root, scheduled, momentum_decay):
-    """The rates of gradient and momentum with their corrections, the weights, the second correction, epsilons."""
+def nadam_scalars(step, learning_rate, b1, b2, eps, eps_root, scheduled, momentum_decay, varied):
+    """The rates of gradient and momentum with their corrections, the weights, the second correction, epsilons.
+
+    varied: 1 minus the product of the b1 of all steps so far where each has had its own, else 0.
+    """
     now, following, product = b1, b1, 1.0 - one_minus_power(b1, step)
     if scheduled != 0.0:
         fading = exp(momentum_decay * LOG_FADING)
         now, following = _momentum_at(step, b1, fading), _momentum_at(step + 1, b1, fading)
-        product = _momentum_product(step, b1, fading)
+        product = (1.0 - varied) * _momentum_product(step, b1 if varied == 0.0 else 1.0, fading)
     of_g = learning_rate * (1.0 - now) / (1.0 - product)
     of_mu = learning_rate * following / (1.0 - product * following)
     return of_g, of_mu, b1, 1.0 - b1, b2, 1.0 - b2, 1.0 / one_minus_power(b2, step), eps, eps_root
@@ -129,13 +134,13 @@ def nadam_scalars(step, learning_rate, b1, b2, eps, eps_root, scheduled, momentu
 @elementwise(
     scalars=nadam_scalars, formula=MOMENTS + "theta -= eta (b1 m / (1 - b1^(t+1)) + (1 - b1) g / (1 - b1^t)) / "
     "(sqrt(v^ + eps_root) + eps)", citation="Dozat 2016, ICLR workshop, algorithm 2", state=("mu", "nu"), b1=0.9,
-    b2=0.999, eps=1e-8, eps_root=0.0, scheduled=False, momentum_decay=0.004,
+    b2=0.999, eps=1e-8, eps_root=0.0, scheduled=False, momentum_decay=0.004, momentum_product=True,
 )  # fmt: skip
 def nadam(g, mu, nu, of_g, of_mu, b1, rest1, b2, rest2, correction, eps, eps_root):
     """Adam with Nesterov's momentum; the paper's further factor b2 on v^ is left out, as in every code.
 
     scheduled: b1 (1 - 0.5 0.96^(t momentum_decay)) in place of b1 where g and m are combined, as in torch; m itself
-    keeps b1.
+    keeps b1. Corrected is with the product of all momenta that were combined, also where `momentum_schedule` sets b1.
     """
     mu = fma(b1, mu, rest1 * g)
     nu = fma(b2, nu, rest2 * g * g)

@@ -204,12 +204,20 @@ def write_point(plan: Ints, arrays: Ints, step: Int) -> Int:
 
 
 @kernel
+def set_momentum(plan: Ints, arrays: Ints, momentum: Float64) -> None:
+    """Give the optimizer its momentum of this step, and what is left of 1 by the product of all those it was given."""
+    settings, at = float64s(stage_of(arrays, STAGES.optimizer), STAGE.settings), load(plan, PLAN.product_at)
+    store(settings, load(plan, PLAN.momentum_at), momentum)
+    if at != NONE_AT:
+        store(settings, at, 1.0 - momentum + momentum * load(settings, at))
+
+
+@kernel
 def update_params(plan: Ints, arrays: Ints, step: Int, rows: Int, rate: Float64, value: Float64) -> None:
     """Decoupled decay, then the optimizer in its wrapper, which count the steps that were not skipped."""
     taken, numbers = step - int(load(float64s(arrays, ARRAY.carry), CARRY.skipped)), float64s(arrays, ARRAY.numbers)
     if load(plan, PLAN.momentum_at) != NONE_AT:
-        settings = float64s(stage_of(arrays, STAGES.optimizer), STAGE.settings)
-        store(settings, load(plan, PLAN.momentum_at), load(float64s(arrays, ARRAY.momenta), step - 1))
+        set_momentum(plan, arrays, load(float64s(arrays, ARRAY.momenta), step - 1))
     latest = run_stage(plan, arrays, STAGES.wrapper, 0, taken, rows, rate, value)
     # Decay acts on the parameters as they were before the update, as in the paper and in PyTorch.
     if load(numbers, NUMBER.decay) != 0.0:

@@ -68,7 +68,7 @@ def elementwise(
     The rule is `name(g, *state, *scalars)` and returns the update, which is subtracted, and the new state. Without
     `scalars` these are the learning rate and the hyperparameters in their order; with them, what
     `scalars(step, learning_rate, *hyperparameters)` returns, computed in float64 once a step. Options: uses_params,
-    decays, initial, interleave, limits (`Stage`).
+    decays, initial, interleave, momentum_product, limits (`Stage`).
     Raises ConfigError where a built-in optimizer has the name; another of the user's own is replaced.
     """
     told = _Told(formula, citation, state, options)

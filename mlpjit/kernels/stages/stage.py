@@ -90,7 +90,7 @@ def elementwise_loop(
 def linked_names(record: Stage) -> dict[str, Any]:
     """Return what `elementwise_loop` is filled in with for one optimizer."""
     return {
-        "rule": record.function, "scalars": record.scalars, "SETTINGS": len(record.defaults),
+        "rule": record.function, "scalars": record.scalars, "SETTINGS": len(record.defaults) + record.momentum_product,
         "STATES": len(record.state), "USES_PARAMS": int(record.uses_params), "DECAYS": int(record.decays),
         "INTERLEAVE": record.interleave,
     }  # fmt: skip

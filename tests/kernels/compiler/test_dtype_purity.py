@@ -44,7 +44,8 @@ SCALARS = {
     "begin_search", "inner_product", "inside_bracket", "interpolated", "keep", "keep_pair", "kept", "look_for_bracket",
     "mean_of_diagonal", "narrow_bracket", "normal_at", "search_on", "set_end", "uniform_at", "average_factor",
     "average_products",
-    "repeat_step", "report", "squares", "take_step", "train", "update_params", "watch_plateau", "cross_entropy_tangent",
+    "repeat_step", "report", "set_momentum", "squares", "take_step", "train", "update_params", "watch_plateau",
+    "cross_entropy_tangent",
     "loss_tangent_cross_entropy",
     *(f"{kind}_{name}" for kind, registry in STAGES.items() for name in registry),
 }  # fmt: skip
