@@ -10,9 +10,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from mlpjit.errors import MlpjitError
+
 PACKAGES = ("mlpjit", "numba", "llvmlite", "numpy", "pandas", "matplotlib", "pydantic")
 # Widest vectors first; what a CPU reports in /proc/cpuinfo.
 VECTOR_BITS = {"avx512f": 512, "avx2": 256, "avx": 256, "sse2": 128, "asimd": 128}
+
+# Far below an ulp of 1: sums with it are 1 where they are rounded to the nearest, and in no other mode.
+ONE, TINY = 1.0, 2.0**-60
 
 
 def host(threads: int) -> dict[str, Any]:
@@ -84,3 +89,14 @@ def available_threads() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def check_rounding() -> None:
+    """Raise MlpjitError unless this thread rounds to the nearest; it takes 0.1 us.
+
+    A library can set the processor's mode for the whole thread (`fesetround`), and numbers then have other bits.
+    """
+    if ONE + TINY == ONE == ONE - TINY:
+        return
+    way = "upward" if ONE + TINY > ONE else "downward" if -ONE - TINY < -ONE else "toward zero"
+    raise MlpjitError(f"the processor rounds {way}, which another library has set: need FE_TONEAREST, or bits differ")

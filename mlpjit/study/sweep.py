@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mlpjit.host import check_rounding, host, package_versions
 from mlpjit.store import FILE_NAME, RowError, Session, Store
 from mlpjit.study.plan import COMPILE_FIELDS, Planned, Runs, StepTiming, Work, work
 from mlpjit.study.pool import Ended, Runner, Task, ThreadPool, compiled_runner, now, thread_count
@@ -64,6 +65,7 @@ def sweep(
 
     `announce` is told what the store holds before anything is run. Where it holds everything, it is not written.
     """
+    check_rounding()
     count = thread_count(threads)
     path = directory / FILE_NAME
     with StopSignals() as signals, Store.find(path) or Store.open(path) as store:
@@ -120,8 +122,6 @@ class Sweep:
 
     def _session(self, todo: Work) -> Work:
         """Make what is missing, and leave in the store who did that; return what was planned in the end."""
-        from mlpjit.host import host, package_versions
-
         self._save(todo)
         command = self.study.command(self.store.path.parent)
         session = Session(host(self.threads), now(), {"versions": package_versions(), "command": command})

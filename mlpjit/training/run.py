@@ -10,6 +10,7 @@ from mlpjit.catalogue.datasets import Split, split
 from mlpjit.catalogue.registries import clippings, optimizers, wrappers
 from mlpjit.catalogue.specs import asks_curvature
 from mlpjit.errors import DatasetError
+from mlpjit.host import check_rounding
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.network.pairs import plan_curvature
 from mlpjit.kernels.run.records import DIAGNOSTICS
@@ -112,10 +113,11 @@ class Run:
     def advance(self, to_step: int | None = None) -> str:
         """Train until a step (counted from 1; None: the end); return the status. Releases the GIL.
 
-        A run that is done or has diverged stays as it is.
+        A run that is done or has diverged stays as it is. MlpjitError unless the processor rounds to the nearest.
         """
         if self.status in (STATUS.finished, STATUS.diverged):
             return SAID[self.status]
+        check_rounding()
         self.plan[PLAN.last_step] = self.steps if to_step is None else min(to_step, self.steps)
         call = jit.load(train_kernel, self.dtype).call
         self.status = call(self.plan.ctypes.data, self.addresses.ctypes.data)

@@ -26,6 +26,7 @@ from numba.core import types
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
+from mlpjit.host import check_rounding
 from mlpjit.kernels.compiler import blocks, buffers, chains, simd, state_arrays, sums, tiles  # noqa: F401  (they register)
 from mlpjit.kernels.compiler import cache as disk
 from mlpjit.kernels.compiler.columns import Columns
@@ -284,6 +285,7 @@ def _folder(record: Kernel, dtype: str, extra: dict[str, Any], key: str) -> Path
 
 
 def _load(record: Kernel, dtype: str, extra: dict[str, Any] | None, key: str) -> Compiled:
+    check_rounding()  # before constants are worked out that the cache would keep
     start = time.perf_counter()
     folder = _folder(record, dtype, extra or {}, key)
     made = _load_or_compile(link(record.function, dtype, extra), _signature(record, dtype), folder)
