@@ -14,6 +14,9 @@ from mlpjit.catalogue.datasets.records import Floats, Scaling
 from mlpjit.errors import DatasetError
 
 BLOCK = 1024
+# Powers of two between which squares, and sums of them, keep all their digits.
+PLAIN_EXPONENT = 480
+LEAST_DEVIATION = float(np.finfo(np.float64).tiny)
 
 
 def column_sums(rows: Floats) -> Floats:
@@ -56,7 +59,7 @@ def fit(scaling: Scaling, rows: Floats, label: str = "data") -> Transform:
 
     Standardizing subtracts the mean and divides by the standard deviation (biased: divided by n). A constant
     column becomes 0: its value is subtracted and it is divided by 1. DatasetError, which begins with `label`,
-    for numbers whose squares overflow.
+    for numbers whose sum overflows, or whose deviation is below the smallest normal number.
     """
     columns = rows.shape[1]
     if scaling.kind != "standardize":
@@ -64,12 +67,29 @@ def fit(scaling: Scaling, rows: Floats, label: str = "data") -> Transform:
     constant = rows.min(axis=0) == rows.max(axis=0)
     with np.errstate(over="ignore", invalid="ignore"):
         mean = np.where(constant, rows[0], column_sums(rows) / len(rows))
-        squares = rows - mean
-        squares *= squares
-        deviation = np.sqrt(column_sums(squares) / len(rows))
-    # Squares of tiny differences can underflow to 0; such a column is left as it is, too.
-    divisor = np.where(constant | (deviation == 0.0), 1.0, deviation)
-    if not np.isfinite(mean).all() or not np.isfinite(divisor).all():
-        column = int(np.flatnonzero(~(np.isfinite(mean) & np.isfinite(divisor)))[0]) + 1
-        raise DatasetError(f"{label}: column {column} holds numbers too large to standardize")
+        divisor = np.where(constant, 1.0, _deviations(rows - mean))
+    finite = np.isfinite(mean) & np.isfinite(divisor)
+    _refuse(~finite, label, "holds numbers too large to standardize")
+    _refuse(divisor < LEAST_DEVIATION, label, f"varies by less than {LEAST_DEVIATION:.1e}, too little to standardize")
     return Transform(mean, divisor)
+
+
+def _deviations(differences: Floats) -> Floats:
+    """Return the root of the mean square of each column (n, d), which it overwrites.
+
+    Columns of very small or large numbers are brought to about 1 by a power of two, which is exact: their squares
+    would underflow or overflow.
+    """
+    peak = np.maximum(differences.max(axis=0), -differences.min(axis=0))
+    exponent = np.frexp(np.where(np.isfinite(peak), peak, 0.0))[1]
+    exponent[abs(exponent) <= PLAIN_EXPONENT] = 0
+    if exponent.any():
+        np.ldexp(differences, -exponent, out=differences)
+    differences *= differences
+    return np.ldexp(np.sqrt(column_sums(differences) / len(differences)), exponent)
+
+
+def _refuse(wrong: np.ndarray, label: str, why: str) -> None:
+    """Raise DatasetError for the first of the columns (d,) that are wrong."""
+    if wrong.any():
+        raise DatasetError(f"{label}: column {int(np.flatnonzero(wrong)[0]) + 1} {why}")

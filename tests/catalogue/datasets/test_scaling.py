@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 
 import numpy as np
 import pytest
@@ -75,13 +76,34 @@ def test_constant_in_training_only_is_shifted_and_kept() -> None:
     assert transform.apply(np.array([[2.5]])).tolist() == [[0.5]]
 
 
-def test_differences_whose_squares_underflow_are_left() -> None:
-    rows = np.array([[0.0], [1e-200], [0.0], [1e-200]])
-    assert fit(STANDARDIZE, rows).divisor.tolist() == [1.0]
+@pytest.mark.parametrize("size", [3e-308, 1e-300, 1e-200, 1e-162, 1e-150, 1e-140, 1.0, 1e145, 1e154, 1e200, 1e300])
+@pytest.mark.parametrize("samples", [2, 7, 1500])
+def test_deviations_of_any_size(size: float, samples: int) -> None:
+    """`statistics.pstdev` works in rational numbers: no square of its underflows or overflows."""
+    rows = np.random.default_rng(samples).uniform(-3.0, 3.0, (samples, 2)) * [size, 1.0]
+    transform = fit(STANDARDIZE, rows)
+    expected = [statistics.pstdev(column) for column in rows.T.tolist()]
+    np.testing.assert_allclose(transform.divisor, expected, rtol=1e-13)
+    np.testing.assert_allclose(transform.apply(rows).std(axis=0), 1.0, rtol=1e-12)
 
 
-def test_numbers_whose_squares_overflow_are_refused() -> None:
-    rows = np.array([[1.0, 1e200], [2.0, -1e200], [3.0, 0.0]])
+def test_ordinary_columns_keep_their_bits_beside_a_tiny_one() -> None:
+    rows = np.random.default_rng(3).normal(size=(70, 3))
+    beside = fit(STANDARDIZE, np.hstack([rows, rows[:, :1] * 1e-200]))
+    assert beside.divisor[:3].tolist() == fit(STANDARDIZE, rows).divisor.tolist()
+    assert beside.divisor[3] == pytest.approx(beside.divisor[0] * 1e-200, rel=1e-14)
+
+
+@pytest.mark.parametrize("size", [5e-324, 1e-320, 1e-308])
+def test_a_deviation_that_double_cannot_hold_is_refused(size: float) -> None:
+    rows = np.array([[0.0, 0.0], [1.0, size], [2.0, 0.0], [3.0, size]])
+    with pytest.raises(DatasetError, match=r"^mine: column 2 varies by less than 2.2e-308, too little to standardize$"):
+        fit(STANDARDIZE, rows, "mine")
+
+
+@pytest.mark.parametrize("size", [1e308, -1.7e308])
+def test_numbers_whose_sum_overflows_are_refused(size: float) -> None:
+    rows = np.array([[1.0, size], [2.0, 0.9 * size], [3.0, size]])
     with pytest.raises(DatasetError, match=r"^mine: column 2 holds numbers too large to standardize$"):
         fit(STANDARDIZE, rows, "mine")
 

@@ -159,8 +159,8 @@ def test_constant_columns_and_targets_become_zero() -> None:
     ("x", "y", "scaling", "message"),
     [
         (np.arange(10) * 1e300, np.arange(10.0), NO_SCALING, "dataset 'made': column 1 is too large for float32"),
-        (np.arange(10) * 1e300, np.arange(10.0), STANDARDIZE, "dataset 'made': column 1 holds numbers too large"),
-        (np.arange(10), np.arange(10) * 1e300, STANDARDIZE, "dataset 'made', target: column 1 holds numbers too"),
+        (np.arange(10) * 1e307, np.arange(10.0), STANDARDIZE, "dataset 'made': column 1 holds numbers too large"),
+        (np.arange(10), np.arange(10) * 1e307, STANDARDIZE, "dataset 'made', target: column 1 holds numbers too"),
     ],
 )
 def test_numbers_too_large(x: Any, y: Any, scaling: Any, message: str) -> None:
