@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -88,7 +89,13 @@ def _text(directory: Path, answer: list[dict[str, Any]], no_report: bool) -> str
     if not no_report:
         outputs += [f"page     {directory / 'report.html'}", f"figures  {directory / 'figures'}"]
         outputs += [f"tables   {directory / 'tables'}"]
-    return "\n".join(([answer_table(answer), ""] if answer else []) + outputs)
+    return "\n".join(([answer_tables(answer), ""] if answer else []) + outputs)
+
+
+def answer_tables(rows: list[dict[str, Any]]) -> str:
+    """Return a table for each problem, under its name where there are several."""
+    parts = [(section, list(some)) for section, some in itertools.groupby(rows, lambda row: row.get("section", ""))]
+    return "\n\n".join((f"{section}\n" if section else "") + answer_table(some) for section, some in parts)
 
 
 def answer_table(rows: list[dict[str, Any]]) -> str:

@@ -6,7 +6,7 @@ its axes go through the same functions. Imports neither pydantic nor Numba.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -169,6 +169,11 @@ FACTORS: dict[str, Part] = {
 # A setting is what a run is but for its seeds; losses compare within one problem alone.
 SETTING = tuple(name for name in FACTORS if name not in SEED_FIELDS)
 PROBLEM = ("dataset", "loss")
+
+
+def columns_of(per: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the columns whose values compete: `per` is one or several."""
+    return (per,) if isinstance(per, str) else tuple(per)
 
 
 def canonical(values: Values) -> dict[str, Any]:

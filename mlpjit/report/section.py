@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from mlpjit.comparison.names import named
 from mlpjit.report import verdict
 from mlpjit.report.figures import FigureRecord, style
 from mlpjit.report.figures.results import Results
@@ -126,4 +127,4 @@ def _factor(name: str, value: Any) -> str:
     """A factor in words: its name only where the value alone would not tell."""
     if name == "normalization":
         return style.normalized(value, plain="")
-    return "" if value in (None, "none") else verdict.named(name, value)
+    return "" if value in (None, "none") else named(name, value)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from mlpjit.comparison.names import named
 from mlpjit.report.figures import style
 from mlpjit.report.figures.results import Results
 from mlpjit.statistics import quantiles
@@ -15,7 +16,6 @@ from mlpjit.statistics.selection import Setting
 
 Answer = dict[str, Any]
 FINAL = {"score": "test_score", "loss": "test_loss"}
-TELLING = ("activation", "init", "optimizer", "dataset")  # their values are names of their own
 TUNED = {"score": "final_validation_score", "loss": "final_validation_loss"}
 
 
@@ -61,7 +61,7 @@ def _row(results: Results, label: Any, setting: Setting) -> Answer:
 
 def _setting(results: Results, setting: Setting) -> Answer:
     """The factors that vary, the label's own left out and `hidden` too where depth and width say it."""
-    told = {results.label}
+    told = {results.label, *results.compared}
     if results.tuning["width"].notna().all():
         told.add("hidden")
     return {name: value for name, value in setting.factors.items() if name not in told}
@@ -149,15 +149,6 @@ def _certainty(best: Sequence[Answer], others: Sequence[Answer]) -> str:
 def _name(row: Answer) -> str:
     """The label, after what it is a value of where that does not tell itself: depth 4, clip none."""
     return named(row["compared"], row["label"])
-
-
-def named(factor: str, value: Any) -> str:
-    """Return a factor's value in words, with the factor's name where the value alone would not tell."""
-    if factor in TELLING:
-        return str(value)
-    return (
-        f"{factor.replace('_', ' ')} {value:g}" if isinstance(value, float) else f"{factor.replace('_', ' ')} {value}"
-    )
 
 
 def _number(value: float, unit: float) -> str:

@@ -80,27 +80,20 @@ def settings(rows: Iterable[Row], factors: Sequence[str]) -> list[Setting]:
     return sorted(found, key=_rank)
 
 
-def best_per(rows: Iterable[Row], per: str, factors: Sequence[str], problem: Sequence[str] = ()) -> dict[Any, Setting]:
-    """Return the best setting for each value of the column `per`, in a stable order of those values.
+def best_per(rows: Iterable[Row], columns: Sequence[str], factors: Sequence[str]) -> dict[tuple[Any, ...], Setting]:
+    """Return the best setting for each combination of the values of `columns`, in a stable order of them.
 
-    Losses of two problems, by the columns of `problem`, do not compare: where there are several, each has its own
-    best, labelled "adam on digits".
+    Losses of two problems do not compare: where there are several, what makes a problem is among the columns.
     """
-    found = settings(rows, factors)
-    several = [name for name in problem if name != per and len({s.factors.get(name) for s in found}) > 1]
-    best: dict[Any, Setting] = {}
-    for setting in found:
-        label = _hashable(setting.factors.get(per))
-        named = " and ".join(str(setting.factors.get(name)) for name in several)
-        best.setdefault(f"{label} on {named}" if several else label, setting)
-    return dict(sorted(best.items(), key=lambda item: order_key(item[0])))
+    best: dict[tuple[Any, ...], Setting] = {}
+    for setting in settings(rows, factors):
+        best.setdefault(tuple(_hashable(setting.factors.get(name)) for name in columns), setting)
+    return dict(sorted(best.items(), key=lambda item: [order_key(value) for value in item[0]]))
 
 
-def best_settings(
-    rows: Iterable[Row], per: str, factors: Sequence[str], problem: Sequence[str] = ()
-) -> dict[Any, dict[str, Any]]:
-    """Return, for each value of `per`, the factors of its best setting."""
-    return {label: setting.factors for label, setting in best_per(rows, per, factors, problem).items()}
+def best_settings(rows: Iterable[Row], per: str, factors: Sequence[str]) -> dict[Any, dict[str, Any]]:
+    """Return, for each value of `per` on one problem, the factors of its best setting."""
+    return {label: setting.factors for (label,), setting in best_per(rows, (per,), factors).items()}
 
 
 def rate_range(medians: Mapping[float, float], tolerance: float = TOLERANCE) -> RateRange:

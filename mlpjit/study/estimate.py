@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mlpjit.store import FILE_NAME, Store
+from mlpjit.study.choice import groups_of
 from mlpjit.study.plan import Known, Runs, work
 from mlpjit.study.study import Study
 from mlpjit.training.cost import estimated_bytes, estimated_cost
@@ -77,7 +78,8 @@ def _final(study: Study, runs: Runs | None, missing: list[int], tuning: int) -> 
         return 0, 0, 0.0
     if runs is not None:
         return len(runs), len(missing), 1.0 / tuning
-    count = len(set(study.runs.column(study.final["per"]))) * len(study.final["seeds"])
+    competing = zip(*(study.runs.column(name) for name in groups_of(study.final["per"])), strict=True)
+    count = len(set(competing)) * len(study.final["seeds"])
     return count, count, 1.0 / tuning
 
 

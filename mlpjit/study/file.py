@@ -162,10 +162,7 @@ def read_final(table: Mapping[str, Any], blocks: tuple[Block, ...], mistakes: Mi
     if final is None:
         return None
     per, seeds = final.get("per", "optimizer"), final.get("seeds")
-    if not isinstance(per, str):
-        mistakes.add("[final], per", f"got {per!r}, need the name of one column, as 'optimizer'")
-    elif per not in SETTING:
-        mistakes.add("[final], per", f"unknown column {per!r}{suggestion(per, SETTING)}")
+    _check_compared(per, mistakes)
     if not isinstance(seeds, list) or not seeds:
         got = f"got {seeds!r}" if "seeds" in final else "not given"
         mistakes.add("[final], seeds", f"{got}, need a list of fresh seeds, as [100, 101, 102]")
@@ -180,6 +177,18 @@ def read_final(table: Mapping[str, Any], blocks: tuple[Block, ...], mistakes: Mi
     if any(set(SEED_FIELDS[1:]) <= _fixed_seeds(block) for block in blocks):
         mistakes.add("[final], seeds", f"{', '.join(SEED_FIELDS[1:])} are all fixed, so a fresh seed changes nothing")
     return {"per": per, "seeds": [seed for seed in seeds if isinstance(seed, int)]}
+
+
+def _check_compared(per: Any, mistakes: Mistakes) -> None:
+    """`per` is a column or a list of columns."""
+    names = [per] if isinstance(per, str) else per
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        mistakes.add("[final], per", f"got {per!r}, need a column, as 'optimizer', or a list of columns")
+        return
+    for name in names:
+        if name not in SETTING:
+            mistakes.add("[final], per", f"unknown column {name!r}{suggestion(name, SETTING)}")
+    _refuse_repeated(names, "[final], per", mistakes)
 
 
 def _tuning_seeds(blocks: tuple[Block, ...]) -> dict[int, str]:

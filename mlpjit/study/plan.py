@@ -1,9 +1,8 @@
-"""What a study would run: its runs without duplicates, what the store lacks, and the best setting's final runs."""
+"""What a study would run: its runs without duplicates, what the store lacks, and the best settings' final runs."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mlpjit.config.fields import FACTORS, KERNEL_FIELDS, PROBLEM, SEED_FIELDS, SETTING, SHAPE_FIELDS, dataset_info
+from mlpjit.config.fields import FACTORS, KERNEL_FIELDS, SEED_FIELDS, SETTING, SHAPE_FIELDS, columns_of, dataset_info
 from mlpjit.config.identity import digest
 from mlpjit.config.run_config import RunConfig
 from mlpjit.study.blocks import Block
+from mlpjit.study.choice import Known, chosen
 
-Known = Mapping[str, tuple[str, float | None, float | None]]
 # What the cost of a run depends on; learning rates, seeds and initializers share one estimate.
 COST_FIELDS = (
     *SHAPE_FIELDS, "dataset", "activation", "output_activation", "optimizer", "normalization", "residual", "dropout",
@@ -139,51 +138,12 @@ def _settled(found: tuple[str, float | None, float | None] | None, timeout: floa
     return found[0] in ("done", "diverged") or (found[0] == "timed_out" and found[1] == timeout)
 
 
-def final_runs(runs: Runs, known: Known, per: str, seeds: Sequence[int]) -> ListedRuns:
-    """Return the best setting of each value of `per`, chosen on the tuning runs, on fresh seeds."""
-    from mlpjit.statistics.selection import best_per
-
-    names = [name for name in SETTING if name == per or runs.varies(name)]
-    columns = {name: runs.column(name) for name in names}
-    found = [known.get(run_id, ("missing", None, None)) for run_id in runs.run_ids]
-    losses = [math.inf if state != "done" or loss is None else loss for state, _, loss in found]
-    chosen = contenders(columns, np.array(losses), per)
-    rows = [{name: column[index] for name, column in columns.items()} for index in chosen]
-    rows = [
-        {**row, "state": found[index][0], "final_validation_loss": found[index][2]}
-        for row, index in zip(rows, chosen, strict=True)
-    ]
-    members = [chosen[setting.members[0]] for setting in best_per(rows, per, SETTING, PROBLEM).values()]
+def final_runs(runs: Runs, known: Known, per: str | Sequence[str], seeds: Sequence[int]) -> ListedRuns:
+    """Return the best setting of each problem and value of `per`, chosen on the tuning runs, on fresh seeds."""
+    compared = columns_of(per)
+    columns = {name: runs.column(name) for name in SETTING if name in compared or runs.varies(name)}
+    members = chosen(columns, runs.run_ids, known, per)
     return ListedRuns([runs.with_seed(index, seed) for index in members for seed in seeds])
-
-
-def contenders(columns: Mapping[str, Sequence[Any]], losses: npt.NDArray[np.float64], per: str) -> list[int]:
-    """Return the runs whose setting has the lowest median loss of its value of `per`, ties included.
-
-    What selection then ranks is a handful of settings, however many runs there are.
-    """
-    settings = _codes(list(zip(*columns.values(), strict=True)))
-    medians = group_medians(settings, losses)[settings]
-    labels = _codes(columns[per])
-    lowest = np.full(labels.max(initial=-1) + 1, np.inf)
-    np.minimum.at(lowest, labels, medians)
-    return np.flatnonzero(medians <= lowest[labels]).tolist()
-
-
-def _codes(values: Sequence[Any]) -> npt.NDArray[np.intp]:
-    """Number distinct values in order of appearance."""
-    numbers: dict[Any, int] = {}
-    codes = (numbers.setdefault(value, len(numbers)) for value in values)
-    return np.fromiter(codes, dtype=np.intp, count=len(values))
-
-
-def group_medians(groups: npt.NDArray[np.intp], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the median of the values of each group 0, 1, ...; of an even number the mean of the middle two."""
-    order = np.lexsort((values, groups))
-    counts = np.bincount(groups)
-    starts = np.cumsum(counts) - counts
-    low, high = (values[order[starts + middle]] for middle in ((counts - 1) // 2, counts // 2))
-    return (low + high) / 2
 
 
 @dataclass(frozen=True)
@@ -222,7 +182,7 @@ class Planned(Protocol):
 
     @property
     def final(self) -> Mapping[str, Any] | None:
-        """What the final runs are: {per, seeds}."""
+        """What the final runs are: {per, seeds}; `per` a column or several."""
 
     @property
     def timing(self) -> Mapping[str, Any] | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlpjit.config.fields import columns_of
 from mlpjit.config.run_config import check_value
 from mlpjit.errors import ConfigError
 from mlpjit.extending.files import OptimizerFile
@@ -84,7 +85,10 @@ def trial(base: Study, file: OptimizerFile, rates: Sequence[float] = ()) -> Tria
         raise ConfigError(problems)
     grid = tuple(sorted(set(checked))) or rates_of(base)
     own = [_tried(block, name, grid) for name in file.names for block in base.blocks]
-    final = {**base.final, "per": "optimizer"} if base.final else None
+    final = base.final and {
+        **base.final,
+        **({} if "optimizer" in columns_of(base.final["per"]) else {"per": "optimizer"}),
+    }
     values = {each.name: getattr(base, each.name) for each in fields(Study)}
     values |= {"blocks": (*base.blocks, *own), "final": final}
     return Trial(**values, base=base, file=file, rates=grid, given=bool(checked))

@@ -162,6 +162,34 @@ def test_five_mistakes_are_five_lines_and_exit_2(tmp_path: Path) -> None:
     assert all(line.startswith("error: wrong.toml") for line in lines)
 
 
+SEVERAL = """
+name = "several"
+width = 4
+epochs = 1
+[sweep]
+dataset = ["wine", "iris"]
+optimizer = ["sgd", "adam"]
+learning_rate = [0.01, 0.1]
+[final]
+per = ["optimizer"]
+seeds = [100, 101]
+"""
+
+
+def test_a_study_over_several_datasets_reports_each_and_names_it(tmp_path: Path, fake: Fake) -> None:
+    (tmp_path / "several.toml").write_text(SEVERAL)
+    result = mlpjit("run", str(tmp_path / "several.toml"), "--out", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    assert [line for line in result.stdout.splitlines() if line in ("wine", "iris")] == ["iris", "wine"]
+    assert result.stdout.count("test accuracy") == 2
+    page = (tmp_path / "report.html").read_text()
+    assert "<h2>iris</h2>" in page
+    assert "<h2>wine</h2>" in page
+    assert "has not run yet" not in page
+    planned = json.loads(mlpjit("plan", str(tmp_path / "several.toml"), "--out", str(tmp_path), "--json").stdout)
+    assert (planned["final_runs"], planned["new"]) == (8, 0)
+
+
 ERRORS = {
     ("run", "nothing"): (2, "unknown study 'nothing' (known: pathologies, quick); one of your own is a file: noth"),
     ("plan", "quik"): (2, "unknown study 'quik': did you mean 'quick'?\n"),

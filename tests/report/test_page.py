@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from html.parser import HTMLParser
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import STUDIES, SyntheticStore
+from conftest import RATES, STUDIES, SyntheticStore, make_run, store_of
 
 from mlpjit.errors import StoreError
 from mlpjit.report import page
@@ -86,6 +87,20 @@ def test_two_datasets_are_two_answers(tmp_path: Path) -> None:
     files, rows = page.write(STUDIES["two_datasets"](), tmp_path)
     assert [row["section"] for row in rows] == ["breast_cancer"] * 2 + ["digits"] * 2
     assert {"figures/digits-rate_curves.svg", "figures/breast_cancer-rate_curves.svg"} <= set(files)
+
+
+def test_competitors_of_two_columns_have_a_row_for_each_combination(tmp_path: Path) -> None:
+    runs = [
+        make_run(stage, optimizer=o, depth=d, learning_rate=RATES[o][2], seed=s)
+        for stage, seeds in (("tune", (0, 1)), ("final", (100, 101)))
+        for o, d, s in itertools.product(["sgd", "adam"], [1, 2], seeds)
+    ]
+    store = store_of("pairs", runs, final={"per": ["optimizer", "depth"], "seeds": [100, 101]})
+    _, rows = page.write(store, tmp_path)
+    assert {row["compared"] for row in rows} == {"optimizer and depth"}
+    assert sorted(row["label"] for row in rows) == ["adam, depth 1", "adam, depth 2", "sgd, depth 1", "sgd, depth 2"]
+    assert all(row["runs"] == 2 and row["stage"] == "final" and "depth" not in row for row in rows)
+    assert "adam, depth 1" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_store_without_runs_is_one_clear_line(tmp_path: Path) -> None:

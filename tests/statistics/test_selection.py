@@ -78,17 +78,17 @@ def test_clipping_that_never_bites_is_not_chosen(none: str | None) -> None:
 
 def test_best_per_any_column_in_stable_order() -> None:
     rows = [row(0.1, 0, 0.5, depth=8), row(0.1, 0, 0.4, depth=2), row(1.0, 0, 0.3, depth=2)]
-    best = selection.best_per(rows, "depth", SETTING)
-    assert list(best) == [2, 8]
-    assert best[2].factors["learning_rate"] == 1.0
+    best = selection.best_per(rows, ("depth",), SETTING)
+    assert list(best) == [(2,), (8,)]
+    assert best[2,].factors["learning_rate"] == 1.0
 
 
 def test_losses_of_two_datasets_are_never_compared() -> None:
     losses = {("easy", 0.1): 0.01, ("easy", 1.0): 0.02, ("hard", 0.1): 5.0, ("hard", 1.0): 4.0}
     rows = [row(rate, 0, loss, dataset=d) for (d, rate), loss in losses.items()]
-    best = selection.best_settings(rows, "optimizer", SETTING, problem=("dataset", "loss"))
-    rates = {label: found["learning_rate"] for label, found in best.items()}
-    assert rates == {"sgd on easy": 0.1, "sgd on hard": 1.0}
+    best = selection.best_per(rows, ("dataset", "optimizer"), SETTING)
+    rates = {label: found.factors["learning_rate"] for label, found in best.items()}
+    assert rates == {("easy", "sgd"): 0.1, ("hard", "sgd"): 1.0}
 
 
 def test_everything_diverged_still_gives_a_setting() -> None:

@@ -16,7 +16,8 @@ from mlpjit.config.fields import FACTORS, SETTING
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
 from mlpjit.statistics import selection
-from mlpjit.study.plan import Runs, contenders, final_runs, group_medians, step_timings
+from mlpjit.study.choice import contenders, group_medians
+from mlpjit.study.plan import Runs, final_runs, step_timings
 from mlpjit.study.study import Study, built_in
 
 FIVE_MISTAKES = """
@@ -66,9 +67,12 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"title": 3}, "title: got 3, need a text"),
     ({"final": {"seeds": [100], "per": "optimiser"}}, "[final], per: unknown column 'optimiser': did you mean"),
     (
-        {"final": {"seeds": [100], "per": ["optimizer"]}},
-        "[final], per: got ['optimizer'], need the name of one column, as 'optimizer'",
+        {"final": {"seeds": [100], "per": [["optimizer"]]}},
+        "[final], per: got [['optimizer']], need a column, as 'optimizer', or a list of columns",
     ),
+    ({"final": {"seeds": [100], "per": []}}, "[final], per: got [], need a column"),
+    ({"final": {"seeds": [100], "per": ["optimizer", "dpth"]}}, "[final], per: unknown column 'dpth': did you mean 'd"),
+    ({"final": {"seeds": [100], "per": ["depth", "depth"]}}, "[final], per[1]: 'depth' is given twice"),
     ({"final": {"sedes": [1]}}, "[final]: unknown key 'sedes': did you mean 'seeds'?"),
     ({"final": 1}, "final: got 1, need a [final] table"),
     ({"seed": 5, "final": {"seeds": [4, 5]}}, "[final], seeds[1]: 5 is a tuning seed; reporting needs fresh ones"),
@@ -175,10 +179,54 @@ def test_the_quick_choice_of_final_settings_is_that_of_selection() -> None:
         assert [f["depth"] for f in found] == [best[f["optimizer"]]["depth"] for f in found]
 
 
+def tuned(runs: Runs, loss: Any) -> dict[str, tuple[str, float | None, float | None]]:
+    """Runs that are done, with a loss that is a function of their factors."""
+    found = [runs.config(index).factors() for index in range(len(runs))]
+    return {run_id: ("done", None, loss(row)) for run_id, row in zip(runs.run_ids, found, strict=True)}
+
+
+PROBLEMS = {"width": 4, "sweep": {
+    "dataset": ["digits", "wine", "diabetes"], "optimizer": ["sgd", "adam"], "depth": [1, 2], "seed": [0, 1],
+    "learning_rate": [0.1, 0.2],
+}}  # fmt: skip
+BEST = {"digits": 0.1, "wine": 0.2, "diabetes": 0.1}
+
+
+def loss_of(row: dict[str, Any]) -> float:
+    """Losses of diabetes are the highest, those of wine the lowest."""
+    off = float(row["learning_rate"] != BEST[row["dataset"]])
+    return {"digits": 1.0, "wine": 0.1, "diabetes": 3000.0}[row["dataset"]] * (1 + off + 0.1 * row["depth"])
+
+
+def test_every_problem_has_its_own_best_settings_and_final_runs() -> None:
+    runs = Study.from_table(PROBLEMS).runs
+    final = final_runs(runs, tuned(runs, loss_of), "optimizer", [100, 101])
+    rows = [final.config(index).factors() for index in range(len(final))]
+    assert [(row["dataset"], row["optimizer"], row["seed"]) for row in rows] == [
+        (dataset, optimizer, seed)
+        for dataset in ("diabetes", "digits", "wine") for optimizer in ("adam", "sgd") for seed in (100, 101)
+    ]  # fmt: skip
+    assert all(row["learning_rate"] == BEST[row["dataset"]] and row["depth"] == 1 for row in rows)
+
+
+def test_final_runs_of_several_columns_are_those_of_their_combinations() -> None:
+    runs = Study.from_table(PROBLEMS | {"dataset": "wine", "sweep": {**PROBLEMS["sweep"], "dataset": ["wine"]}}).runs
+    final = final_runs(runs, tuned(runs, loss_of), ["optimizer", "depth"], [100])
+    rows = [final.config(index).factors() for index in range(len(final))]
+    assert [(row["optimizer"], row["depth"]) for row in rows] == [("adam", 1), ("adam", 2), ("sgd", 1), ("sgd", 2)]
+
+
+def test_the_plan_counts_the_final_runs_that_there_will_be(tmp_path: Path) -> None:
+    from mlpjit.study.estimate import estimate
+
+    study = Study.from_table({**PROBLEMS, "final": {"per": ["optimizer", "depth"], "seeds": [100, 101]}})
+    assert estimate(study, tmp_path, 1).final_runs == 3 * 2 * 2 * 2
+
+
 def test_medians_by_group() -> None:
     groups, values = np.array([0, 1, 0, 1, 0, 2]), np.array([3.0, 1.0, 1.0, np.inf, 2.0, np.inf])
     assert group_medians(groups, values).tolist() == [2.0, np.inf, np.inf]
-    assert contenders({"a": [0, 0, 1, 1]}, np.array([2.0, 2.0, 1.0, 4.0]), "a") == [0, 1, 2, 3]
+    assert contenders({"a": [0, 0, 1, 1]}, np.array([2.0, 2.0, 1.0, 4.0]), ["a"]) == [0, 1, 2, 3]
 
 
 def test_step_times_are_planned_once_per_shape_and_optimizer() -> None:

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from mlpjit.config.fields import PROBLEM, SETTING
+from mlpjit.comparison import names
+from mlpjit.config.fields import PROBLEM, SETTING, columns_of
 from mlpjit.statistics import selection
 from mlpjit.statistics.selection import RateRange, Setting, order_key
 
@@ -56,17 +57,20 @@ class Results:
         """Read the runs once; curves and layers stay in the store until a figure asks for some."""
         runs = source.frame().reset_index(drop=True)
         runs["clip"] = runs["clip"].astype(object).where(runs["clip"].notna(), "none")
+        columns = _compared(source.study(), runs)
+        if len(columns) > 1:
+            values = zip(*(runs[name] for name in columns), strict=True)
+            runs[names.together(columns)] = [names.competitor(columns, each) for each in values]
         return cls(source, runs)
 
     def sections(self) -> Iterator[Results]:
         """Yield one Results for each dataset and loss function: losses compare only within one problem."""
-        names = [name for name in PROBLEM if self.runs[name].nunique(dropna=False) > 1]
-        if not names:
+        found = names.problems(self.runs[list(PROBLEM)].drop_duplicates().to_dict("records"))
+        if len(found) < 2:
             yield self
             return
-        for position, (_, runs) in enumerate(self.runs.groupby(names, dropna=False, sort=True)):
-            title = "_".join(str(runs[name].iloc[0]) for name in names)
-            yield replace(self, runs=runs.reset_index(drop=True), section=title, first=position == 0)
+        for position, (problem, runs) in enumerate(self.runs.groupby(list(PROBLEM), dropna=False, sort=True)):
+            yield replace(self, runs=runs.reset_index(drop=True), section=found[problem], first=position == 0)
 
     @cached_property
     def study(self) -> dict[str, Any]:
@@ -91,16 +95,20 @@ class Results:
 
     def others(self, shown: Iterable[str]) -> list[str]:
         """Return what varies besides `shown`; the list of widths where depth and width do not tell it."""
-        told = {*shown, "hidden"} if self.tuning["width"].notna().all() else set(shown)
+        told = {*shown, *(self.compared if self.label in shown else ())}
+        told |= {"hidden"} if self.tuning["width"].notna().all() else set()
         return [name for name in self.varying if name not in told]
 
     @cached_property
     def label(self) -> str:
-        """The column that the study compares, most often "optimizer"."""
-        per = (self.study.get("final") or {}).get("per")
-        if per in SETTING and per in self.runs:
-            return str(per)
-        return next((name for name in COMPARED if name in self.varying), "optimizer")
+        """The column that the study compares, most often "optimizer"; of several one made of them."""
+        return names.together(self.compared)
+
+    @cached_property
+    def compared(self) -> tuple[str, ...]:
+        """The columns that the study compares."""
+        found = next((name for name in COMPARED if name in self.varying), "optimizer")
+        return _compared(self.study, self.runs) or (found,)
 
     @cached_property
     def labels(self) -> list[Any]:
@@ -114,13 +122,14 @@ class Results:
     @cached_property
     def settings(self) -> list[Setting]:
         """Every setting of the tuning runs, best first."""
-        names = list(dict.fromkeys([*self.varying, self.label, "learning_rate"]))
-        columns = [*names, "state", "final_validation_loss"]
+        factors = tuple(dict.fromkeys([*SETTING, self.label]))
+        shown = [name for name in factors if name in {*self.varying, self.label, "learning_rate"}]
+        columns = [*shown, "state", "final_validation_loss"]
         lists = [
             _plain(self.tuning[name].tolist()) if name == "width" else self.tuning[name].tolist() for name in columns
         ]
         rows = (dict(zip(columns, values, strict=True)) for values in zip(*lists, strict=True))
-        return selection.settings(rows, SETTING)
+        return selection.settings(rows, factors)
 
     @cached_property
     def best(self) -> dict[Any, Setting]:
@@ -198,6 +207,12 @@ class Results:
     def layers(self, runs: pd.DataFrame, names: Sequence[str], epoch: int | None) -> pd.DataFrame:
         """Return per-layer records of those runs, long; `epoch` None means every epoch."""
         return self.source.layers(runs["run_id"].tolist(), names, epoch)
+
+
+def _compared(study: dict[str, Any], runs: pd.DataFrame) -> tuple[str, ...]:
+    """The columns that the final stage is for; none without one."""
+    columns = columns_of((study.get("final") or {}).get("per", ()))
+    return columns if all(name in SETTING and name in runs for name in columns) else ()
 
 
 def _plain(widths: list[Any]) -> list[int | None]:

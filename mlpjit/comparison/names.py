@@ -1,0 +1,38 @@
+"""What competitors and problems are called, on the page, in the terminal and in tables alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from mlpjit.config.fields import SETTING
+
+TELLING = ("activation", "init", "optimizer", "dataset")  # their values are names of their own
+
+
+def named(factor: str, value: Any) -> str:
+    """Return a factor's value in words, with the factor's name where the value alone would not tell: depth 4."""
+    if factor in TELLING or factor not in SETTING:  # several factors together are in words already
+        return str(value)
+    shown = f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{factor.replace('_', ' ')} {shown}"
+
+
+def together(columns: Sequence[str]) -> str:
+    """Return what competitors are values of: optimizer, or optimizer and activation."""
+    return " and ".join(columns)
+
+
+def competitor(columns: Sequence[str], values: Iterable[Any]) -> str:
+    """Return a competitor's name: sgd, or sgd, depth 4 where two columns make it."""
+    return ", ".join(named(column, value) for column, value in zip(columns, values, strict=True))
+
+
+def problems(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[Any, Any], str]:
+    """Return the name of each (dataset, loss): the data set's, with the loss where it has several."""
+    found = dict.fromkeys((row["dataset"], row["loss"]) for row in rows)
+    datasets = [dataset for dataset, _ in found]
+    return {
+        (dataset, loss): str(dataset) if datasets.count(dataset) == 1 else f"{dataset} with {loss}"
+        for dataset, loss in found
+    }
