@@ -52,8 +52,8 @@ def bench(
     """
     from dataclasses import asdict
 
-    from mlpjit.cli.comparison import compare_with
     from mlpjit.cli.peers import compare_peers
+    from mlpjit.cli.revisions import compare_with
     from mlpjit.cli.tables import dump
     from mlpjit.errors import ConfigError
     from mlpjit.measure.bench import Options, measure, write

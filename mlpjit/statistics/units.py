@@ -41,7 +41,7 @@ def seed_spread(scores: Sequence[npt.ArrayLike]) -> Floats:
 
     Raises ValueError for a problem whose finite scores are fewer than two or all alike: it has no such unit.
     """
-    spreads = np.array([_spread(np.asarray(problem, dtype=np.float64)) for problem in scores])
+    spreads = np.array([spread(problem) for problem in scores])
     if (spreads == 0).any():
         raise ValueError(
             f"no spread over seeds on problems {np.flatnonzero(spreads == 0).tolist()}: choose another unit"
@@ -49,6 +49,8 @@ def seed_spread(scores: Sequence[npt.ArrayLike]) -> Floats:
     return spreads
 
 
-def _spread(scores: Floats) -> float:
-    finite = scores[np.isfinite(scores)]
+def spread(scores: npt.ArrayLike) -> float:
+    """Return the standard deviation over the seeds of one problem, lost runs left out; 0 where there is none."""
+    values = np.asarray(scores, dtype=np.float64)
+    finite = values[np.isfinite(values)]
     return float(finite.std(ddof=1)) if finite.size > 1 and np.ptp(finite) > 0 else 0.0

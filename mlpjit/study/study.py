@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -148,3 +148,19 @@ class StudyResults:
         with self.store() as store:
             wanted = run_ids if run_ids is not None else [row[0] for row in store.rows(("run_id",))]
             return store.curves(wanted)
+
+    def compare(
+        self, control: str = "", by: Sequence[str] = (), metric: str = "", margin: float | None = None
+    ) -> pd.DataFrame:
+        """Return one row a pair of competitors and problem, then over problems: effect, interval, p, verdict.
+
+        As `mlpjit compare`: against `control`, or each with each; `margin` in the score's unit does not matter.
+        Raises ConfigError for what is unknown or cannot be compared, and StoreError.
+        """
+        import pandas as pd
+
+        from mlpjit.comparison.stored import compare_stored
+
+        found = compare_stored(self.directory, control, (by,) if isinstance(by, str) else by, metric, margin)
+        levels = {"on problems": found.on_problems, "over problems": found.over_problems}
+        return pd.DataFrame([{"level": level, **pair.record()} for level, some in levels.items() for pair in some])

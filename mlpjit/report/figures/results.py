@@ -10,12 +10,11 @@ from typing import Any, Protocol
 import pandas as pd
 
 from mlpjit.comparison import names
+from mlpjit.comparison.reported import COMPARED
+from mlpjit.comparison.scores import classifies
 from mlpjit.config.fields import PROBLEM, SETTING, columns_of
 from mlpjit.statistics import selection
 from mlpjit.statistics.selection import RateRange, Setting, order_key
-
-# What a study compares when it does not say so: the first of these that varies.
-COMPARED = ("optimizer", "activation", "init", "normalization", "residual", "schedule", "clip")
 
 
 class Source(Protocol):
@@ -170,14 +169,8 @@ class Results:
         return "accuracy" if self._classifies() else "R²"
 
     def _classifies(self) -> bool:
-        from mlpjit.catalogue.datasets import datasets
-        from mlpjit.catalogue.registries import losses
-
-        used = {str(text).partition("(")[0] for text in self.runs["loss"].dropna()}
-        if any(losses[name].classes for name in used if name in losses):
-            return True
-        name = str(self.runs["dataset"].iloc[0]).split("(")[0] if len(self.runs) else ""
-        return name in datasets and getattr(datasets[name], "task", "") == "classification"
+        problems = self.runs[list(PROBLEM)].drop_duplicates().itertuples(index=False)
+        return any(classifies(*problem) for problem in problems)
 
     @property
     def score_unit(self) -> float:

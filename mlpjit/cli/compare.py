@@ -1,0 +1,104 @@
+"""`mlpjit compare DIR`: which competitor is better, problem by problem and over problems, and how sure that is."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from mlpjit.comparison.compare import Compared, Comparison
+
+
+def compare(
+    directory: Annotated[Path, typer.Argument(help="The folder of a study's results.")],
+    control: Annotated[str, typer.Option("--control", help="Compare all with this one [each with each].")] = "",
+    by: Annotated[str, typer.Option("--by", help="Columns that compete, as activation or optimizer,depth.")] = "",
+    metric: Annotated[str, typer.Option("--metric", help="The column that scores [test_score].")] = "",
+    margin: Annotated[float | None, typer.Option("--margin", help="Smaller differences do not matter.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare competitors on paired seeds: effect, 95 % interval, corrected p, verdict (docs/statistics.md)."""
+    from mlpjit.cli.tables import dump
+    from mlpjit.comparison.stored import compare_stored
+
+    found = compare_stored(directory, control, [name for name in by.split(",") if name], metric, margin)
+    print(dump(_data(found)) if as_json else "\n\n".join(_parts(found)))
+
+
+def _data(found: Comparison) -> dict[str, Any]:
+    return {
+        "by": found.reported.by,
+        "stage": found.reported.stage,
+        "metric": next(measure.name for measure in found.reported.measures.values()),
+        "notes": found.notes,
+        "comparisons": [pair.record() for pair in found.on_problems],
+        "over_problems": [pair.record() for pair in found.over_problems],
+    }
+
+
+def _parts(found: Comparison) -> list[str]:
+    """The tables, one a problem and one over them, then what is to be known of them."""
+    together = [*found.on_problems, *found.over_problems]
+    alone = len({pair.control for pair in together}) == 1
+    parts = []
+    for (_, problem), some in itertools.groupby(together, lambda pair: (pair.sample, pair.problem)):
+        pairs = list(some)
+        parts.append(f"{problem}: {_measured(found, pairs)}\n{_table(pairs, alone)}")
+    return [*parts, "\n".join(_notes(found, alone))]
+
+
+def _measured(found: Comparison, pairs: Sequence[Compared]) -> str:
+    """What the table is in, how many there are of what, and by which test."""
+    sizes = sorted({pair.verdict.pairs for pair in pairs})
+    many = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    if pairs[0].sample == "problems":
+        name = next(iter(found.reported.measures.values())).name.replace("_", " ")
+        return f"mean {name} in {pairs[0].verdict.unit}, Wilcoxon's signed ranks"
+    kind = ("fresh" if found.reported.stage == "final" else "tuning") + (" seed" if many == "1" else " seeds")
+    return f"{found.reported.measures[pairs[0].problem].title}, {many} {kind}, sign-flip test"
+
+
+def _table(pairs: Sequence[Compared], alone: bool) -> str:
+    """The pairs' rows; the control's column only where there are several."""
+    from mlpjit.cli.tables import table
+
+    rival = (f"against {pairs[0].control}",) if alone else ("competitor", "control")
+    header = (*rival, "effect", "95 % interval", "w/t/l", "p", "Holm", "verdict")
+    return table(header, [_row(pair, alone) for pair in pairs], (len(rival),))
+
+
+def _row(pair: Compared, alone: bool) -> tuple[str, ...]:
+    found = pair.verdict
+    names = (pair.competitor,) if alone else (pair.competitor, pair.control)
+    tally = f"{found.tally.wins}/{found.tally.ties}/{found.tally.losses}"
+    ends = f"{_number(found.low)} to {_number(found.high)}"
+    return *names, f"{_number(found.estimate, '+')}", ends, tally, _p(found.p), _p(found.corrected_p), _answer(pair)
+
+
+def _answer(pair: Compared) -> str:
+    """The verdict as short as a table needs it."""
+    return f"not enough +{pair.verdict.more}" if "about" in pair.words else pair.words
+
+
+def _number(value: float, sign: str = "") -> str:
+    if not math.isfinite(value):
+        return f"{value:{sign}}"
+    digits = 2 if abs(value) < 100 else 0
+    return f"{value:{sign}.{digits}f}" if abs(value) >= 0.01 or value == 0 else f"{value:{sign}.1g}"
+
+
+def _p(value: float) -> str:
+    return "1" if value > 0.9995 else "<.001" if value < 0.001 else f"{value:.3f}".lstrip("0")
+
+
+def _notes(found: Comparison, alone: bool) -> list[str]:
+    told = ["Positive effects are in favour of the first; w/t/l: seeds (or problems) it won, tied and lost."]
+    told += [f"Holm over {pairs[0].verdict.family}." for pairs in (found.on_problems, found.over_problems) if pairs]
+    if any(_answer(pair).startswith("not enough +") for pair in (*found.on_problems, *found.over_problems)):
+        told.append("not enough +k: about k more seeds (or problems) would decide, if the effect is what it seems.")
+    return [*told, *(f"Note: {note}." for note in found.notes)]

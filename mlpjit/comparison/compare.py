@@ -1,0 +1,191 @@
+"""Verdicts for pairs of competitors, on each problem and over problems. Definitions: docs/statistics.md.
+
+On a problem its seeds are the sample, by the sign-flip test; over problems the problems are, by Wilcoxon's signed
+ranks of each one's mean difference in seed standard deviations. The two levels are families of their own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence, Sized
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from mlpjit.comparison import names
+from mlpjit.comparison.reported import Reported, Row, Seeds, reported
+from mlpjit.errors import ConfigError
+from mlpjit.registry import suggestion
+from mlpjit.statistics import paired, units
+from mlpjit.statistics.paired import Floats
+from mlpjit.statistics.verdict import Test, Verdict, verdicts
+
+ENOUGH_PROBLEMS = 6  # the fewest whose signed ranks reach p < 0.05: 2 / 2^6
+Pair = tuple[str, str]
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One pair on one problem, or over `problems` of them; positive effects are in favour of the competitor."""
+
+    competitor: str
+    control: str
+    problem: str
+    sample: str  # what more of is needed: seeds, problems
+    verdict: Verdict
+
+    @property
+    def words(self) -> str:
+        """The answer: better, worse, equal within .., not enough: about k more seeds."""
+        if self.verdict.answer != "undecided":
+            return self.verdict.words
+        return "not enough" + (f": about {self.verdict.more} more {self.sample}" if self.verdict.more else "")
+
+    def record(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        found = self.verdict
+        return {
+            "competitor": self.competitor, "control": self.control, "problem": self.problem,
+            "effect": found.estimate, "low": found.low, "high": found.high, "unit": found.unit,
+            "wins": found.tally.wins, "ties": found.tally.ties, "losses": found.tally.losses,
+            "pairs": found.pairs, "p": found.p, "corrected_p": found.corrected_p, "verdict": self.words,
+            "answer": found.answer, "more": found.more, "test": found.test, "family": found.family,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All pairs that were asked for: on problems, and over them where there are at least six."""
+
+    reported: Reported
+    on_problems: list[Compared]
+    over_problems: list[Compared]
+    notes: tuple[str, ...]
+
+
+def compare(
+    rows: Sequence[Row],
+    study: Mapping[str, Any],
+    control: str = "",
+    by: Sequence[str] = (),
+    metric: str = "",
+    margin: float | None = None,
+) -> Comparison:
+    """Compare the competitors of a study's rows with `control`, or each with each.
+
+    `margin` is the difference that does not matter, in the score's unit. Raises ConfigError for what is unknown and
+    where there is nothing to compare.
+    """
+    found = reported(rows, study, by, metric)
+    pairs = _pairs(found, control)
+    _check_margin(found, margin)
+    alone = found.spoken[control] if control else ""
+    on, lacking = _on_problems(found, pairs, alone, margin)
+    over, refused = _over_problems(found, pairs, alone)
+    if not on:
+        raise ConfigError("nothing to compare: no two competitors have a seed in common on a problem")
+    return Comparison(found, on, over, (*found.notes, *lacking, *refused))
+
+
+def _pairs(found: Reported, control: str) -> list[Pair]:
+    if control and control not in found.spoken:
+        raise ConfigError(f"unknown control {control!r}{suggestion(control, found.competitors)}")
+    if len(found.competitors) < 2:
+        told = ", ".join(found.competitors) or "no run"
+        raise ConfigError(f"nothing to compare: the only {names.together(found.by)} is {told}")
+    if not control:
+        return list(itertools.combinations(found.competitors, 2))
+    alone = found.spoken[control]
+    return [(name, alone) for name in found.competitors if name != alone]
+
+
+def _check_margin(found: Reported, margin: float | None) -> None:
+    if margin is None:
+        return
+    if not margin > 0:
+        raise ConfigError(f"margin: got {margin:g}, need above 0")
+    if len(shown := sorted({measure.unit for measure in found.measures.values()})) > 1:
+        raise ConfigError(f"margin: scores of these problems are in {' and '.join(shown)}, so none fits all")
+
+
+def _on_problems(
+    found: Reported, pairs: Sequence[Pair], alone: str, margin: float | None
+) -> tuple[list[Compared], list[str]]:
+    """Judge each pair on each problem, all of them one family; and say which have no seeds in common."""
+    samples: dict[tuple[str, Pair], Floats] = {}
+    lacking = []
+    for problem, scores in found.scores.items():
+        for pair in pairs:
+            if (sample := _differences(found, problem, pair)).size:
+                samples[problem, pair] = sample
+            elif absent := [name for name in pair if name not in scores]:
+                lacking.append(f"{' and '.join(absent)}: no run on {problem}")
+            else:
+                lacking.append(f"{' and '.join(pair)}: no seed in common on {problem}")
+    family = _family(found, samples, alone, f"on {_counted(len(found.scores), 'problem')}")
+    judged = _judged(samples, family, margin, "signflip")
+    return [
+        Compared(*pair, problem, "seeds", replace(verdict, unit=found.measures[problem].unit))
+        for (problem, pair), verdict in judged.items()
+    ], lacking
+
+
+def _judged(samples: Mapping[Key, Floats], family: str, margin: float | None, test: Test) -> dict[Key, Verdict]:
+    numbered = {str(at): sample for at, sample in enumerate(samples.values())}
+    return dict(zip(samples, verdicts(numbered, family, "", margin=margin, test=test).values(), strict=True))
+
+
+def _family(found: Reported, samples: Sized, alone: str, where: str) -> str:
+    """Name what Holm corrects over, as "3 comparisons: 3 against adam on 1 problem"."""
+    count = len(found.competitors)
+    who = f"{count - 1} against {alone}" if alone else f"every pair of {count}"
+    return f"{_counted(len(samples), 'comparison')}: {who} {where}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _differences(found: Reported, problem: str, pair: Pair) -> Floats:
+    """Return the differences of a pair on the seeds that both have."""
+    first, second = (found.scores[problem].get(name, {}) for name in pair)
+    shared = _shared(first, second)
+    measure = found.measures[problem]
+    return paired.differences([first[s] for s in shared], [second[s] for s in shared], measure.higher_is_better)
+
+
+def _shared(first: Mapping[Seeds, float], second: Mapping[Seeds, float]) -> list[Seeds]:
+    return sorted(seeds for seeds in first if seeds in second)
+
+
+def _over_problems(found: Reported, pairs: Sequence[Pair], alone: str) -> tuple[list[Compared], list[str]]:
+    """Judge each pair over the problems that both have runs on; say which have no unit."""
+    samples: dict[Pair, Floats] = {}
+    refused: list[str] = []
+    for pair in pairs:
+        common = [problem for problem in found.scores if _differences(found, problem, pair).size]
+        if len(common) < ENOUGH_PROBLEMS:
+            continue
+        spreads = [_spread(found, problem, [alone] if alone else pair) for problem in common]
+        if flat := [problem for problem, spread in zip(common, spreads, strict=True) if not spread]:
+            refused.append(f"{' and '.join(pair)} over problems: no unit, as seeds do not vary on {', '.join(flat)}")
+            continue
+        means = [paired.mean(_differences(found, problem, pair)) for problem in common]
+        samples[pair] = np.array(means) / np.array(spreads)
+    if not samples:
+        return [], refused
+    unit = f"seed SDs of {alone}" if alone else "seed SDs of the pair"
+    family = _family(found, samples, alone, f"over {_counted(len(found.scores), 'problem')}")
+    return [
+        Compared(*pair, f"{verdict.pairs} problems", "problems", replace(verdict, unit=unit))
+        for pair, verdict in _judged(samples, family, None, "signedrank").items()
+    ], refused
+
+
+def _spread(found: Reported, problem: str, competitors: Sequence[str]) -> float:
+    """Return the standard deviation over seeds, of several competitors the root of their mean variance."""
+    scores = [np.array(list(found.scores[problem][name].values())) for name in competitors]
+    return math.sqrt(sum(units.spread(each) ** 2 for each in scores) / len(scores))
