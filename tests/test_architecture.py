@@ -125,6 +125,12 @@ def test_tests_mirror_the_rooms():
     assert {place for place in places if not place.endswith(".py")} <= rooms
 
 
+def test_test_files_have_names_of_their_own():
+    """Of two with one name, in whichever folders, pytest imports one alone."""
+    names = [path.name for path in TESTS.rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 START_UP = {
     "--help": ["numba", "numpy", "pandas", "matplotlib", "pydantic", "rich", "scipy"],
     "list optimizers": ["numba", "pandas", "matplotlib", "scipy"],

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import TABLE, Fake, FakeControl, FakeResult
+from fakes import TABLE, Fake, FakeResult
 
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError, StoreError
@@ -25,6 +25,7 @@ from mlpjit.study.plan import work
 from mlpjit.study.progress import Snapshot
 from mlpjit.study.signals import Interrupted
 from mlpjit.study.study import Study
+from mlpjit.training.result import Control
 
 TUNING, FINAL, TIMINGS = 24, 6, 8
 
@@ -162,7 +163,7 @@ CHILD = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from fakes import TABLE, Fake, FakeControl, FakeResult
+from fakes import TABLE, Fake
 from mlpjit.study.study import Study
 Study.from_table(TABLE).run(Path(sys.argv[1]), threads=2, runner=Fake(seconds=0.05).runner())
 """
@@ -232,7 +233,7 @@ class Odd(Fake):
         super().__init__()
         self.odd = odd
 
-    def execute(self, config: RunConfig, control: FakeControl) -> FakeResult:
+    def execute(self, config: RunConfig, control: Control) -> FakeResult:
         result = super().execute(config, control)
         return replace(result, **self.odd) if config.seed == 1 else result
 

@@ -102,7 +102,7 @@ def never() -> Runner:
     def made(*arguments: object) -> None:
         raise AssertionError("nothing is to be made")
 
-    return Runner(made, made, made, made)  # type: ignore[arg-type]
+    return Runner(made, made, made)  # type: ignore[arg-type]
 
 
 def test_adopted_runs_are_those_of_the_study(stored):
