@@ -247,16 +247,6 @@ class ControlColumns(NamedTuple):
     nanoseconds: int
 
 
-class Head(NamedTuple):
-    """What a row of the records begins with (float64); those of each layer follow (`run/records/`)."""
-
-    epoch: int
-    step: int
-    train_loss: int  # with the penalties, as the steps saw it
-    validation_loss: int  # without
-    validation_score: int
-
-
 class UnitSum(NamedTuple):
     """Sums over the outputs of a layer (float64)."""
 
@@ -293,7 +283,7 @@ PLAN, ARRAY = numbered(Plan), numbered(Array)
 LAYER, TENSOR = numbered(Layer), numbered(Tensor)
 STAGE, STAGES = numbered(Stage), numbered(Stages)
 NUMBER, CARRY, CONTROL = numbered(Number), numbered(Carry), numbered(ControlColumns)
-HEAD, UNIT_SUM = numbered(Head), numbered(UnitSum)
+UNIT_SUM = numbered(UnitSum)
 STATUS, RESIDUAL, MODE = numbered(Status), numbered(Residual), numbered(Mode)
 
 DIVERGENCE_FACTOR = 10_000

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlpjit.kernels.run.records import DIAGNOSTICS as LAYER_CURVES
+from mlpjit.kernels.run.records import LAYER_RECORDS as LAYER_CURVES
+from mlpjit.kernels.run.records import RUN_RECORDS as CURVES
 from mlpjit.registry import suggestion
 
-CURVES = ("epoch", "step", "train_loss", "validation_loss", "validation_score")
 WRITTEN_LAYOUT = (CURVES, LAYER_CURVES)
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlpjit.kernels.run.records import DIAGNOSTICS
-from mlpjit.kernels.tables import CARRY, CONTROL, HEAD, STATUS
+from mlpjit.kernels.run.records import LAYER_RECORDS, RUN_RECORDS
+from mlpjit.kernels.tables import CARRY, CONTROL, STATUS
 
 if TYPE_CHECKING:
     from mlpjit.config.run_config import RunConfig
@@ -73,19 +73,14 @@ class Control:
 
 
 def history_of(records: np.ndarray, layers: int) -> dict[str, np.ndarray]:
-    """Return one entry an evaluation from records (evaluations, len(HEAD) + layers len(DIAGNOSTICS)).
+    """Return one entry an evaluation from records, whose rows hold those of the run, then those of each layer.
 
-    Diagnostics are (evaluations, layers).
+    Records of layers are (evaluations, layers).
     """
-    head = {
-        "epoch": records[:, HEAD.epoch].astype(np.int64),
-        "step": records[:, HEAD.step].astype(np.int64),
-        "train_loss": records[:, HEAD.train_loss].copy(),
-        "validation_loss": records[:, HEAD.validation_loss].copy(),
-        "validation_score": records[:, HEAD.validation_score].copy(),
-    }
-    by_layer = records[:, len(HEAD) :].reshape(len(records), layers, len(DIAGNOSTICS))
-    return head | {name: by_layer[:, :, i].copy() for i, name in enumerate(DIAGNOSTICS)}
+    of_run = {name: records[:, i].copy() for i, name in enumerate(RUN_RECORDS)}
+    of_run |= {name: of_run[name].astype(np.int64) for name in ("epoch", "step")}
+    by_layer = records[:, len(RUN_RECORDS) :].reshape(len(records), layers, len(LAYER_RECORDS))
+    return of_run | {name: by_layer[:, :, i].copy() for i, name in enumerate(LAYER_RECORDS)}
 
 
 def metrics_of(

@@ -13,10 +13,10 @@ from mlpjit.errors import DatasetError
 from mlpjit.host import check_rounding
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.network.pairs import plan_curvature
-from mlpjit.kernels.run.records import DIAGNOSTICS
+from mlpjit.kernels.run.records import LAYER_RECORDS, RUN_RECORDS
 from mlpjit.kernels.run.steps import write_point
 from mlpjit.kernels.run.training import train as train_kernel
-from mlpjit.kernels.tables import CARRY, HEAD, LAYER, NONE_AT, PLAN, STATUS, UNIT_SUM
+from mlpjit.kernels.tables import CARRY, LAYER, NONE_AT, PLAN, STATUS, UNIT_SUM
 from mlpjit.training import linking, shape, tables
 from mlpjit.training.first_parameters import initial_params
 from mlpjit.training.result import Control, RunResult, history_of, metrics_of
@@ -64,7 +64,7 @@ class Run:
         self.carry = np.zeros(len(CARRY))
         self.carry[[CARRY.last_finite_loss, CARRY.final_train_loss]] = np.nan
         self.carry[[CARRY.rate_factor, CARRY.plateau_best]] = 1.0, np.inf
-        width = len(HEAD) + len(self.layers) * len(DIAGNOSTICS)
+        width = len(RUN_RECORDS) + len(self.layers) * len(LAYER_RECORDS)
         self.records = np.full((shape.evaluations(values) + 1, width), np.nan)
         self.memory = record_memory(self.params)
         self.order = np.zeros(len(self.data.x_train), np.int64)

@@ -15,7 +15,7 @@ from mlpjit.kernels import tables
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.functions import function_hash
 from mlpjit.kernels.language import Int, Ints, kernel, load
-from mlpjit.kernels.tables import HEAD, LAYER, PLAN, STAGE, filled, filled_rows
+from mlpjit.kernels.tables import CONTROL, LAYER, PLAN, STAGE, STATUS, filled, filled_rows
 
 PACKAGE = Path(tables.__file__).parents[1]
 TABLES = {name: table for name, table in vars(tables).items() if name.isupper() and hasattr(table, "_fields")}
@@ -26,7 +26,7 @@ ALONE = {
 
 
 def test_columns_are_numbered_one_by_one():
-    assert set(TABLES) >= {"PLAN", "ARRAY", "LAYER", "TENSOR", "STAGE", "NUMBER", "CARRY", "CONTROL", "HEAD", "STATUS"}
+    assert set(TABLES) >= {"PLAN", "ARRAY", "LAYER", "TENSOR", "STAGE", "NUMBER", "CARRY", "CONTROL", "STATUS"}
     for table in TABLES.values():
         assert table == tuple(range(len(table)))
 
@@ -40,10 +40,10 @@ def test_a_row_holds_its_values_by_name_and_arrays_by_address():
 
 def test_tables_of_one_width_keep_their_names():
     """Their columns are equal as tuples."""
-    assert STAGE == HEAD
-    for table in (STAGE, HEAD):
+    assert STATUS == CONTROL
+    for table in (STATUS, CONTROL):
         rows = filled_rows(table, [dict.fromkeys(table._fields, 1), dict.fromkeys(table._fields, 2)], "float64")
-        assert (rows.dtype, rows.tolist()) == (np.float64, [[1.0] * 5, [2.0] * 5])
+        assert (rows.dtype, rows.tolist()) == (np.float64, [[1.0] * 4, [2.0] * 4])
 
 
 @pytest.mark.parametrize("wrong", ["missing ['tensors'], unknown []", "missing [], unknown ['tensor']"])

@@ -30,8 +30,9 @@ from mlpjit.kernels.run.plateau import (
     watch_plateau,
 )
 from mlpjit.kernels.run.recording import record_row
+from mlpjit.kernels.run.records.calls import take_at_evaluation
 from mlpjit.kernels.run.steps import advance, write_point
-from mlpjit.kernels.tables import ARRAY, CARRY, DIVERGENCE_FACTOR, HEAD, MODE, NUMBER, PLAN, STATUS
+from mlpjit.kernels.tables import ARRAY, CARRY, DIVERGENCE_FACTOR, MODE, NUMBER, PLAN, STATUS
 
 
 @device
@@ -98,7 +99,7 @@ def evaluate_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int, train_loss: 
     row = record_row(plan, arrays, written)
     refresh_all(plan, arrays, params)
     x, y = reals(arrays, ARRAY.x_validation), reals(arrays, ARRAY.y_validation)
-    score = offset(row, HEAD.validation_score)
+    score = float64s(arrays, ARRAY.spare)
     # Before the first step running statistics are 0 and 1 and say nothing: epoch 0 uses the samples' own. What that
     # moves is then overwritten by the first copy of the best.
     start, spare = MODE.statistics if epoch == 0 else MODE.evaluation, reals(arrays, ARRAY.best_moments)
@@ -106,12 +107,9 @@ def evaluate_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int, train_loss: 
     value = evaluate(plan, arrays, start, params, used, load(plan, PLAN.validation_rows), x, y, 1, row, score)
     if stop_asked(arrays) != 0:
         return STATUS.stopped
-    store(row, HEAD.epoch, float64(epoch))
-    store(row, HEAD.step, float64(step))
-    store(row, HEAD.train_loss, train_loss)
-    store(row, HEAD.validation_loss, value)
-    advance(carry, CARRY.rows_written, 1.0 * float64(1))
     count = load(plan, PLAN.parameters)
+    take_at_evaluation(epoch, step, train_loss, value, load(score, 0), count, params, row)
+    advance(carry, CARRY.rows_written, 1.0 * float64(1))
     if not finite(value) or not finite(dot(params, params, count)):
         return STATUS.diverged
     if epoch == 0:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from mlpjit.kernels.arithmetic.matrices import copy_matrix
 from mlpjit.kernels.language import Float64s, Int, Ints, device, float64s, ints, kernel, load, offset, reals
-from mlpjit.kernels.run.records.calls import RECORD_COUNT, repeat_step_records, take_after_update, take_at_gradient
-from mlpjit.kernels.tables import ARRAY, HEAD, LAYER, PLAN
+from mlpjit.kernels.run.records.calls import (
+    RECORD_COUNT,
+    RUN_RECORD_COUNT,
+    repeat_step_records,
+    take_after_update,
+    take_at_gradient,
+)
+from mlpjit.kernels.tables import ARRAY, LAYER, PLAN
 
 
 @device
 def record_row(plan, arrays, row):
     """Return the place of a row of the records."""
-    width = len(HEAD) + load(plan, PLAN.layer_count) * RECORD_COUNT
+    width = RUN_RECORD_COUNT + load(plan, PLAN.layer_count) * RECORD_COUNT
     return offset(float64s(arrays, ARRAY.records), row * width)
 
 
 @device
 def layer_part(row, l):  # noqa: E741
     """Return where the records of a layer begin in a row."""
-    return offset(row, len(HEAD) + l * RECORD_COUNT)
+    return offset(row, RUN_RECORD_COUNT + l * RECORD_COUNT)
 
 
 @device

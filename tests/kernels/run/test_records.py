@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,15 @@ import numpy as np
 import pytest
 
 import mlpjit as mj
-from mlpjit.kernels.run.records import DIAGNOSTICS, layer_records
-from mlpjit.kernels.run.records.declare import MOMENTS, after_update, at_gradient, over_units
+from mlpjit.kernels.run.records import LAYER_RECORDS, RUN_RECORDS, layer_records, run_records
+from mlpjit.kernels.run.records.declare import (
+    AT_EVALUATION,
+    MOMENTS,
+    after_update,
+    at_evaluation,
+    at_gradient,
+    over_units,
+)
 from mlpjit.training.run import Run
 from mlpjit.training.shape import views
 
@@ -21,10 +29,12 @@ FIRST = (
 )  # fmt: skip
 PAGE = (Path(__file__).parents[3] / "docs" / "studies.md").read_text(encoding="utf-8")
 RECORDS = layer_records.records()
+OF_RUNS = run_records.records()
 
 
 def test_columns_stay_where_they_were():
-    assert DIAGNOSTICS[: len(FIRST)] == FIRST
+    assert LAYER_RECORDS[: len(FIRST)] == FIRST
+    assert RUN_RECORDS[:5] == ("epoch", "step", "train_loss", "validation_loss", "validation_score")
 
 
 def test_declarations_import_no_numba():
@@ -33,19 +43,20 @@ def test_declarations_import_no_numba():
     assert done.stdout.strip() == "set()"
 
 
-@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.name)
+@pytest.mark.parametrize("record", [*OF_RUNS, *RECORDS], ids=lambda record: record.name)
 def test_the_docs_have_its_line(record):
     meaning = record.meaning.removesuffix(".").replace("|", r"\|")
     assert f"| `{record.name}` | {record.unit} | {record.moment.when} | {meaning} |" in PAGE.splitlines()
 
 
 def test_the_docs_have_no_other_lines():
-    table = PAGE.partition("## Records of each layer")[2].splitlines()
-    assert [line.split("`")[1] for line in table if line.startswith("| `")] == list(DIAGNOSTICS)
+    table = PAGE.partition("## Records of a run and of each layer")[2].splitlines()
+    assert [line.split("`")[1] for line in table if line.startswith("| `")] == [*RUN_RECORDS, *LAYER_RECORDS]
 
 
 def test_every_moment_is_taken():
     assert {record.moment for record in RECORDS} == set(MOMENTS)
+    assert {record.moment for record in OF_RUNS} == {AT_EVALUATION}
 
 
 def wrong_argument(size, gradient):
@@ -64,6 +75,7 @@ def unused_memory(size, g):
     ("declared", "function", "told"),
     [
         (at_gradient(unit="1"), wrong_argument, "wrong_argument takes 'gradient' (known: size, g, w, spare, memory)"),
+        (at_evaluation(unit="1"), unused_memory, "unused_memory takes 'size'"),
         (over_units(unit="1"), unused_memory, "unused_memory takes 'size'"),
         (at_gradient(unit="1"), no_memory, "no_memory: a memory is declared and taken"),
         (after_update(unit="1", memory="zeros"), no_memory, "no_memory takes 'g'"),
@@ -75,7 +87,7 @@ def test_a_declaration_that_cannot_be_is_an_error(declared, function, told):
     with pytest.raises(TypeError) as raised:
         declared(function)
     assert told in str(raised.value)
-    assert function.__name__ not in layer_records
+    assert function.__name__ not in (*layer_records, *run_records)
 
 
 SETTINGS = {
@@ -144,3 +156,30 @@ def test_one_step_an_epoch_is_recorded_once_and_told_twice():
     history, _ = step_by_step(batch_size="full", evaluate_every=1)
     for name in ORACLES:
         np.testing.assert_array_equal(history[name][0], history[name][1])
+
+
+ONE_MORE = """
+import numpy as np
+from mlpjit.kernels.language import dot, sqrt
+from mlpjit.kernels.run import records
+from mlpjit.kernels.run.records.declare import at_evaluation
+
+@at_evaluation(unit="weight")
+def parameter_norm(count, params):
+    '''|theta|.'''
+    return sqrt(dot(params, params, count))
+
+records.RUN_RECORDS = tuple(records.run_records)  # as if it had stood in runs.py
+import mlpjit as mj
+from mlpjit.store.arrays import encode
+
+result = mj.train(mj.RunConfig(dataset="iris", hidden=[4], epochs=2, dtype="float64"))
+np.testing.assert_allclose(result.history["parameter_norm"][-1], np.linalg.norm(result.params), rtol=1e-14)
+assert len(encode(result.history)[1]) == 8 * 6 * 3
+"""
+
+
+def test_a_record_of_a_run_needs_its_declaration_alone(tmp_path):
+    """In a process of its own: what is compiled follows from what was declared before."""
+    environment = {**os.environ, "MLPJIT_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", ONE_MORE], env=environment, check=True)

@@ -1,11 +1,12 @@
-"""What a run records of each layer: declarations, without Numba. A declaration is all that a record needs.
+"""What a run records of itself and of each layer: declarations, without Numba. A record needs nothing else.
 
-Rows of the records, histories, the store, exports and docs follow from `layers.py`: its order is that of the columns.
+Rows of the records, histories, the store, exports and docs follow from `runs.py` and `layers.py`: their order is that
+of the columns, those of the run first.
 """
 
 from __future__ import annotations
 
-from mlpjit.kernels.run.records import layers  # noqa: F401  (its records register)
-from mlpjit.kernels.run.records.declare import layer_records
+from mlpjit.kernels.run.records import layers, runs  # noqa: F401  (their records register)
+from mlpjit.kernels.run.records.declare import layer_records, run_records
 
-DIAGNOSTICS = tuple(layer_records)
+RUN_RECORDS, LAYER_RECORDS = tuple(run_records), tuple(layer_records)

@@ -1,4 +1,4 @@
-"""How a record of a layer is declared: a device function that returns one number, and the moment at which it is taken.
+"""How a record of a run or a layer is declared: a device function that returns one number, and when it is taken.
 
     @at_gradient(unit="loss / weight")
     def gradient_norm(size, g):
@@ -25,7 +25,8 @@ class Moment:
     size: how many numbers W has. g: dL/dW, penalties included, before clipping. w: W as it stands; before: as it stood
     before the update. spare: room for `size` numbers. memory: the record's own, `size` numbers that stay from one
     recorded step to the next. rows, columns: samples and units; values, squares: the sums of a and a^2; peaks,
-    saturated: for each unit the largest |df|, and how often |df| was below 1 % of the most there is.
+    saturated: for each unit the largest |df|, and how often |df| was below 1 % of the most there is. Of a run: which
+    epoch and step an evaluation stands behind, the losses and the score, the `count` parameters that were evaluated.
     """
 
     name: str
@@ -38,13 +39,20 @@ AFTER_UPDATE = Moment("after_update", "after the update of a recorded step", ("s
 OVER_UNITS = Moment(
     "over_units", "over the validation set", ("rows", "columns", "values", "squares", "peaks", "saturated")
 )
+AT_EVALUATION = Moment(
+    "at_evaluation", "at an evaluation",
+    ("epoch", "step", "train_loss", "validation_loss", "validation_score", "count", "params"),
+)  # fmt: skip
 MOMENTS = (AT_GRADIENT, AFTER_UPDATE, OVER_UNITS)
 MEMORIES = ("zeros", "params")
 
 
 @dataclass(frozen=True, eq=False)
-class LayerRecord:
-    """One number of each layer and evaluation; `memory` says what its own numbers begin as, "" where it has none."""
+class Record:
+    """One number of each evaluation, of a run or of a layer.
+
+    `memory` says what its own numbers begin as, "" where it has none.
+    """
 
     name: str
     function: Function
@@ -63,7 +71,8 @@ class LayerRecord:
         return tuple(inspect.signature(self.function).parameters)
 
 
-layer_records: Registry[LayerRecord] = Registry("record")
+layer_records: Registry[Record] = Registry("record of a layer")
+run_records: Registry[Record] = Registry("record of a run")
 Declared = Callable[[Function], Function]
 
 
@@ -82,8 +91,13 @@ def over_units(unit: str) -> Declared:
     return lambda function: _register(function, unit, OVER_UNITS, "")
 
 
+def at_evaluation(unit: str) -> Declared:
+    """Declare a record of a run, taken once an evaluation."""
+    return lambda function: _register(function, unit, AT_EVALUATION, "")
+
+
 def _register(function: Function, unit: str, moment: Moment, memory: str) -> Function:
-    record = LayerRecord(function.__name__, device(function), unit, moment, memory)
+    record = Record(function.__name__, device(function), unit, moment, memory)
     unknown = [name for name in record.arguments if name not in moment.arguments]
     if unknown:
         raise TypeError(f"{record.name} takes {unknown[0]!r}{suggestion(unknown[0], moment.arguments)}")
@@ -91,5 +105,5 @@ def _register(function: Function, unit: str, moment: Moment, memory: str) -> Fun
         raise TypeError(f"{record.name} begins its memory as {memory!r}{suggestion(memory, MEMORIES)}")
     if bool(memory) != ("memory" in record.arguments):
         raise TypeError(f"{record.name}: a memory is declared and taken as an argument, or neither")
-    layer_records.register(record)
+    (run_records if moment is AT_EVALUATION else layer_records).register(record)
     return function
