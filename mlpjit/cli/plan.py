@@ -14,18 +14,21 @@ def plan(
     threads: Annotated[int | None, typer.Option("--threads", help="Runs at once; all CPUs without it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check a study and show how many runs it has, which are stored already, and what the rest will take."""
+    """Check a study and show its runs, which are stored, what the rest will take, and what it can claim at all."""
     from dataclasses import asdict
 
     from mlpjit.cli.tables import dump, seconds, table
-    from mlpjit.study.estimate import estimate
+    from mlpjit.comparison.design import claims
+    from mlpjit.statistics.signflip import smallest_p
+    from mlpjit.study.estimate import competitors, estimate
     from mlpjit.study.pool import thread_count
     from mlpjit.study.study import Study
 
     loaded = Study.load(study)
     found = estimate(loaded, loaded.directory(out), thread_count(threads))
+    claimed = claims(competitors(loaded), len(loaded.final["seeds"])) if loaded.final else []
     if as_json:
-        print(dump(asdict(found)))
+        print(dump({**asdict(found), "claims": [{**asdict(one), "possible": one.possible} for one in claimed]}))
         return
     basis = "from stored runs" if found.measured else "cautious: nothing measured yet, compilation not counted"
     rows = [
@@ -41,4 +44,12 @@ def plan(
         rows.insert(2, ("duplicates", f"{found.duplicates:,} left out: the same run in several blocks"))
     if found.step_timings:
         rows.append(("step times", f"{found.step_timings:,}"))
+    if claimed:
+        rows.append(
+            (
+                "final seeds",
+                f"{claimed[0].pairs}, smallest p = {smallest_p(claimed[0].pairs):.2g}; corrected by Holm, at 5 %:",
+            )
+        )
+        rows += [(f"  {one.family}", one.words) for one in claimed]
     print(table(("what", "value"), rows))

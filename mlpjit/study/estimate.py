@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from mlpjit.config.fields import PROBLEM, columns_of
 from mlpjit.store import FILE_NAME, Store
 from mlpjit.study.choice import groups_of
 from mlpjit.study.plan import Known, Runs, work
@@ -78,9 +80,18 @@ def _final(study: Study, runs: Runs | None, missing: list[int], tuning: int) -> 
         return 0, 0, 0.0
     if runs is not None:
         return len(runs), len(missing), 1.0 / tuning
-    competing = zip(*(study.runs.column(name) for name in groups_of(study.final["per"])), strict=True)
-    count = len(set(competing)) * len(study.final["seeds"])
+    count = sum(competitors(study)) * len(study.final["seeds"])
     return count, count, 1.0 / tuning
+
+
+def competitors(study: Study) -> list[int]:
+    """Return how many competitors the final stage has on each problem; none without one."""
+    if not study.final:
+        return []
+    groups = groups_of(study.final["per"])
+    found = set(zip(*(study.runs.column(name) for name in groups), strict=True))
+    places = [groups.index(name) for name in PROBLEM if name not in columns_of(study.final["per"])]
+    return list(Counter(tuple(group[place] for place in places) for group in found).values())
 
 
 def _speed(

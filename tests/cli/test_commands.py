@@ -234,6 +234,16 @@ def test_plan_of_quick_counts_its_final_runs() -> None:
     assert (found["tuning_runs"], found["final_runs"], found["new"]) == (1920, 40, 1960)
 
 
+def test_plan_says_what_can_be_claimed_at_all(tmp_path: Path) -> None:
+    (tmp_path / "few.toml").write_text(SEVERAL)
+    text = mlpjit("plan", str(tmp_path / "few.toml"), "--out", str(tmp_path)).stdout
+    assert "final seeds            2, smallest p = 0.5; corrected by Holm, at 5 %:" in text
+    assert "2 comparisons: p = 1 at best, so none can be claimed; it takes 7 seeds" in text
+    assert "1 comparison: p = 0.5 at best, so none can be claimed; it takes 6 problems" in text
+    quick = json.loads(mlpjit("plan", "quick", "--json", "--out", "nowhere").stdout)["claims"]
+    assert [(one["comparisons"], one["possible"]) for one in quick] == [(6, True), (3, True)]
+
+
 def test_every_registry_is_a_kind() -> None:
     assert set(KINDS) == {*REGISTRIES, "datasets", "studies"}
 

@@ -76,6 +76,13 @@ def test_a_lost_run_ranks_worst() -> None:
     assert (found["effect"], found["wins"], found["losses"]) == (math.inf, 1, 2)
 
 
+def test_a_lost_run_ranks_worst_by_what_it_has_too() -> None:
+    found = pair(
+        compare(finals({"sgd": [0.5, None], "adam": [0.4, 0.5]}), FINAL, metric="train_seconds"), "adam", "sgd"
+    )
+    assert (found["effect"], found["unit"], found["wins"], found["ties"]) == (math.inf, "s", 1, 1)
+
+
 def test_the_best_setting_is_chosen_on_tuning_losses() -> None:
     rows = [
         row("tune", seed, score, optimizer=name, learning_rate=rate)
