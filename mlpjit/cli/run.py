@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -85,17 +86,22 @@ def _json(summary: Summary, directory: Path, answer: list[dict[str, Any]]) -> st
 
 
 def _text(directory: Path, answer: list[dict[str, Any]], no_report: bool) -> str:
+    from mlpjit.report import sentences
+
     outputs = [f"store    {directory / 'store.sqlite'}"]
     if not no_report:
         outputs += [f"page     {directory / 'report.html'}", f"figures  {directory / 'figures'}"]
         outputs += [f"tables   {directory / 'tables'}"]
-    return "\n".join(([answer_tables(answer), ""] if answer else []) + outputs)
+    return "\n".join(([answer_tables(answer, sentences(directory)), ""] if answer else []) + outputs)
 
 
-def answer_tables(rows: list[dict[str, Any]]) -> str:
-    """Return a table for each problem, under its name where there are several."""
-    parts = [(section, list(some)) for section, some in itertools.groupby(rows, lambda row: row.get("section", ""))]
-    return "\n\n".join((f"{section}\n" if section else "") + answer_table(some) for section, some in parts)
+def answer_tables(rows: list[dict[str, Any]], sentences: Mapping[str, str]) -> str:
+    """Return a table for each problem, under its name where there are several, and the answer in words."""
+    parts = []
+    for section, some in itertools.groupby(rows, lambda row: str(row.get("section", ""))):
+        told = sentences.get(section, "").replace("\N{NO-BREAK SPACE}", " ")
+        parts.append("\n".join(part for part in (section, answer_table(list(some)), told) if part))
+    return "\n\n".join(parts)
 
 
 def answer_table(rows: list[dict[str, Any]]) -> str:

@@ -22,6 +22,7 @@ from mlpjit.statistics import paired, units
 from mlpjit.statistics.paired import Floats
 from mlpjit.statistics.verdict import Test, Verdict, verdicts
 
+ALPHA = 0.05
 ENOUGH_PROBLEMS = 6  # the fewest whose signed ranks reach p < 0.05: 2 / 2^6
 Pair = tuple[str, str]
 Key = TypeVar("Key")
@@ -35,6 +36,7 @@ class Compared:
     control: str
     problem: str
     sample: str  # what more of is needed: seeds, problems
+    family: int  # comparisons that Holm corrected together
     verdict: Verdict
 
     @property
@@ -128,14 +130,16 @@ def _on_problems(
     family = _family(found, samples, alone, f"on {_counted(len(found.scores), 'problem')}")
     judged = _judged(samples, family, margin, "signflip")
     return [
-        Compared(*pair, problem, "seeds", replace(verdict, unit=found.measures[problem].unit))
+        Compared(*pair, problem, "seeds", len(judged), replace(verdict, unit=found.measures[problem].unit))
         for (problem, pair), verdict in judged.items()
     ], lacking
 
 
 def _judged(samples: Mapping[Key, Floats], family: str, margin: float | None, test: Test) -> dict[Key, Verdict]:
     numbered = {str(at): sample for at, sample in enumerate(samples.values())}
-    return dict(zip(samples, verdicts(numbered, family, "", margin=margin, test=test).values(), strict=True))
+    return dict(
+        zip(samples, verdicts(numbered, family, "", alpha=ALPHA, margin=margin, test=test).values(), strict=True)
+    )
 
 
 def _family(found: Reported, samples: Sized, alone: str, where: str) -> str:
@@ -180,7 +184,7 @@ def _over_problems(found: Reported, pairs: Sequence[Pair], alone: str) -> tuple[
     unit = f"seed SDs of {alone}" if alone else "seed SDs of the pair"
     family = _family(found, samples, alone, f"over {_counted(len(found.scores), 'problem')}")
     return [
-        Compared(*pair, f"{verdict.pairs} problems", "problems", replace(verdict, unit=unit))
+        Compared(*pair, f"{verdict.pairs} problems", "problems", len(samples), replace(verdict, unit=unit))
         for pair, verdict in _judged(samples, family, None, "signedrank").items()
     ], refused
 

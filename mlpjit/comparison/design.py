@@ -10,10 +10,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mlpjit.comparison.compare import ALPHA
 from mlpjit.statistics.power import pairs_to_reach
 from mlpjit.statistics.signflip import smallest_p
-
-ALPHA = 0.05
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 STAMP = Path("figures") / ".stamp"
 PAGE = "report.html"
 PACKAGE = Path(__file__).parents[1]
-SOURCES = ("report/**/*.py", "report/templates/*", "statistics/*.py")
+SOURCES = ("report/**/*.py", "report/templates/*", "comparison/*.py", "statistics/*.py")
 
 
 def write(
@@ -50,16 +50,22 @@ def answer(directory: Path | str, announce: Callable[[], object] | None = None) 
     return rows
 
 
+def sentences(directory: Path | str) -> dict[str, str]:
+    """Return the answer in words that the last report gave, by section."""
+    found: dict[str, str] = read_stamp(Path(directory)).get("sentences", {})
+    return found
+
+
 def render(store: Any, directory: Path, pdf: bool, version: dict[str, str]) -> list[Path]:
     """Draw everything anew; remove what an earlier report wrote and this one does not."""
     from mlpjit.report import page
 
     before = read_stamp(directory).get("files", [])
     (directory / STAMP).unlink(missing_ok=True)  # an interrupted report is not a current one
-    files, rows = page.write(store, directory, pdf)
+    files, rows, told = page.write(store, directory, pdf)
     for name in set(before) - set(files):
         (directory / name).unlink(missing_ok=True)
-    stamp = {**version, "pdf": pdf, "files": files, "answer": rows}
+    stamp = {**version, "pdf": pdf, "files": files, "answer": rows, "sentences": told}
     (directory / STAMP).write_text(json.dumps(stamp), encoding="utf-8")
     return [directory / name for name in files]
 

@@ -12,7 +12,7 @@ import jinja2
 import pandas as pd
 
 from mlpjit.errors import StoreError
-from mlpjit.report import verdict
+from mlpjit.report import certainty, verdict
 from mlpjit.report.drawing import Drawing, save_all
 from mlpjit.report.figures import figures, style
 from mlpjit.report.figures.results import Results, Source
@@ -23,8 +23,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 MOST_FAILURES = 50
 
 
-def write(source: Source, directory: Path, pdf: bool = False) -> tuple[list[str], list[dict[str, Any]]]:
-    """Write all files; return their names relative to `directory`, the page first, and the answer's rows."""
+def write(source: Source, directory: Path, pdf: bool = False) -> tuple[list[str], list[dict[str, Any]], dict[str, str]]:
+    """Write all files; return their names relative to `directory`, the page first, the answer's rows and sentences."""
     results = Results.read(source)
     if results.tuning.empty:
         raise StoreError(f"{directory}: no run is stored here yet: `mlpjit run STUDY` makes some")
@@ -37,8 +37,12 @@ def write(source: Source, directory: Path, pdf: bool = False) -> tuple[list[str]
         _save_table(drawing.table, directory, drawing.path.name, files)
         files += [f"figures/{file.name}" for file in drawing.files(pdf)]
     widths = iter(save_all(drawings, pdf))
+    pairs = certainty.compared(results)
     sections = [
-        Section(part, verdict.rows(part), [_shown(drawing, next(widths)) for drawing in some]) for part, some in parts
+        Section(
+            part, verdict.rows(part), [_shown(one, next(widths)) for one in some], certainty.on_problem(pairs, part)
+        )
+        for part, some in parts
     ]
     rows = [row for section in sections for row in section.rows]
     _save_table(pd.DataFrame(rows), directory, "answer", files)
@@ -46,7 +50,8 @@ def write(source: Source, directory: Path, pdf: bool = False) -> tuple[list[str]
     temporary = directory / ".report.html"
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(directory / "report.html")
-    return ["report.html", *files], [_plain(row) for row in rows]
+    sentences = {section.results.section: section.sentence for section in sections}
+    return ["report.html", *files], [_plain(row) for row in rows], sentences
 
 
 def _drawings(results: Results, directory: Path) -> list[Drawing]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlpjit.comparison.compare import Compared
 from mlpjit.comparison.names import named
 from mlpjit.report import verdict
 from mlpjit.report.figures import FigureRecord, style
@@ -35,11 +37,12 @@ class Section:
     results: Results
     rows: list[verdict.Answer]
     figures: list[Shown]
+    pairs: Sequence[Compared] = ()
 
     @property
     def sentence(self) -> str:
         """The answer in words."""
-        return verdict.sentence(self.rows, self.results.score_unit)
+        return verdict.sentence(self.rows, self.results.score_unit, self.pairs)
 
     @property
     def data(self) -> str:
@@ -110,6 +113,9 @@ class Section:
                 f"{why}: scores are on validation data, over the very seeds by "
                 f"which the settings were chosen, so they may flatter. {chosen}."
             ]
+        if self.pairs:
+            family = self.pairs[0].verdict.family
+            notes.append(f"Better and worse: sign-flip tests of differences on equal seeds, Holm over {family}.")
         if any(row["edge"] != "only" for row in self.rows):
             notes.append("Good range: the rates whose median loss lies within 10 % of the best rate's.")
         notes += [f"* {row['label']}: {EDGES[row['edge']]}." for row in self.rows if row["edge"] in EDGES]

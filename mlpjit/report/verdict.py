@@ -8,7 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from mlpjit.comparison.compare import Compared
 from mlpjit.comparison.names import named
+from mlpjit.report import certainty
 from mlpjit.report.figures import style
 from mlpjit.report.figures.results import Results
 from mlpjit.statistics import quantiles
@@ -91,8 +93,8 @@ def _rates(results: Results, label: Any) -> Answer:
     return {"good_rates": list(found.good), "good_contiguous": found.contiguous, "edge": found.edge}
 
 
-def sentence(found: Sequence[Answer], unit: float) -> str:
-    """Return the answer in words: who is best, how sure that is; `unit` 100 shows scores in percent."""
+def sentence(found: Sequence[Answer], unit: float, pairs: Sequence[Compared] = ()) -> str:
+    """Return the answer in words: who is best, and by `pairs` how sure that is; `unit` 100 shows scores in percent."""
     made = [row for row in found if row["runs"]]
     if not made or not math.isfinite(made[0]["score"]):
         return "The median run of every best setting was lost, so nothing can be recommended."
@@ -100,7 +102,7 @@ def sentence(found: Sequence[Answer], unit: float) -> str:
     best, others = [row for row in made if row["score"] == top], [row for row in made if row["score"] < top]
     parts = [_reached(best, len(made), unit)]
     if len(made) > 1:
-        parts.append(_certainty(best, others))
+        parts += _certainty(best, others, pairs)
     if unit == 1 and top < 0:
         parts.append("Below 0, predicting the mean of the targets would be better.")
     if waiting := [_name(row) for row in found if not row["runs"]]:
@@ -132,18 +134,11 @@ def _quartiles(row: Answer, unit: float) -> str:
     return f" (quartiles {_number(row['score_low'], unit)} to {high})"
 
 
-def _certainty(best: Sequence[Answer], others: Sequence[Answer]) -> str:
-    """Whether the best stand clear of the others, by their quartile ranges."""
+def _certainty(best: Sequence[Answer], others: Sequence[Answer], pairs: Sequence[Compared]) -> list[str]:
+    """Who is known to be worse than the best, by paired tests."""
     if best[0]["runs"] < 2:
-        return "One run tells nothing about the spread, so this names no clear winner."
-    low = min(row["score_low"] for row in best)
-    rivals = [_name(row) for row in others if math.isfinite(row["score_high"]) and row["score_high"] >= low]
-    overlap = f"quartile range{_s(len(rivals))} of {style.listed(rivals)} overlap{'s' if len(rivals) == 1 else ''}"
-    if len(best) > 1:
-        return f"Equal medians name no clear winner{f'; the {overlap} theirs' if rivals else ''}."
-    if not rivals:
-        return "Its quartiles lie above those of all others."
-    return f"The {overlap} its own, so there is no clear winner among them."
+        return ["One run tells nothing about the spread, so this names no clear winner."]
+    return certainty.sentences([_name(row) for row in best], [_name(row) for row in others], pairs)
 
 
 def _name(row: Answer) -> str:

@@ -181,7 +181,8 @@ def test_a_study_over_several_datasets_reports_each_and_names_it(tmp_path: Path,
     result = mlpjit("run", str(tmp_path / "several.toml"), "--out", str(tmp_path))
     assert result.exit_code == 0, result.output
     assert [line for line in result.stdout.splitlines() if line in ("wine", "iris")] == ["iris", "wine"]
-    assert result.stdout.count("test accuracy") == 2
+    assert result.stdout.count("test accuracy  ") == 2
+    assert result.stdout.count("2 seeds are too few to say which is better: it takes at least 7.") == 2
     page = (tmp_path / "report.html").read_text()
     assert "<h2>iris</h2>" in page
     assert "<h2>wine</h2>" in page

@@ -40,7 +40,7 @@ class Reader(HTMLParser):
 @pytest.fixture(scope="session", params=["quick", "hopeless", "two_datasets"])
 def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str], Any]:
     directory = tmp_path_factory.mktemp(request.param)
-    return directory, *page.write(STUDIES[request.param](), directory)
+    return directory, *page.write(STUDIES[request.param](), directory)[:2]
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +84,7 @@ def test_what_the_store_holds_is_escaped(tmp_path: Path) -> None:
 
 
 def test_two_datasets_are_two_answers(tmp_path: Path) -> None:
-    files, rows = page.write(STUDIES["two_datasets"](), tmp_path)
+    files, rows, _ = page.write(STUDIES["two_datasets"](), tmp_path)
     assert [row["section"] for row in rows] == ["breast_cancer"] * 2 + ["digits"] * 2
     assert {"figures/digits-rate_curves.svg", "figures/breast_cancer-rate_curves.svg"} <= set(files)
 
@@ -96,7 +96,7 @@ def test_competitors_of_two_columns_have_a_row_for_each_combination(tmp_path: Pa
         for o, d, s in itertools.product(["sgd", "adam"], [1, 2], seeds)
     ]
     store = store_of("pairs", runs, final={"per": ["optimizer", "depth"], "seeds": [100, 101]})
-    _, rows = page.write(store, tmp_path)
+    _, rows, _ = page.write(store, tmp_path)
     assert {row["compared"] for row in rows} == {"optimizer and depth"}
     assert sorted(row["label"] for row in rows) == ["adam, depth 1", "adam, depth 2", "sgd, depth 1", "sgd, depth 2"]
     assert all(row["runs"] == 2 and row["stage"] == "final" and "depth" not in row for row in rows)

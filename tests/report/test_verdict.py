@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from conftest import STUDIES, make_run, store_of
 
-from mlpjit.report import verdict
+from mlpjit.report import certainty, verdict
 from mlpjit.report.figures.results import Results
 from mlpjit.report.machines import spans, toml
 from mlpjit.report.section import Section
+from mlpjit.statistics import paired
+from mlpjit.statistics.verdict import verdicts
 
 FINAL = {"per": "optimizer", "seeds": [100, 101, 102]}
 
@@ -37,7 +39,8 @@ def study(scores: dict[str, list[float | None]]) -> Results:
 
 def words(scores: dict[str, list[float | None]]) -> str:
     results = study(scores)
-    return verdict.sentence(verdict.rows(results), results.score_unit).replace("\N{NO-BREAK SPACE}", " ")
+    pairs = certainty.on_problem(certainty.compared(results), results)
+    return verdict.sentence(verdict.rows(results), results.score_unit, pairs).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_row_by_hand() -> None:
@@ -56,23 +59,51 @@ def test_a_lost_final_run_counts() -> None:
     assert [(row["label"], row["score"], row["lost"]) for row in rows] == [("adam", 0.5, 1), ("sgd", -math.inf, 2)]
 
 
-def test_a_clear_winner_is_named() -> None:
-    text = words({"sgd": [0.5, 0.6, 0.7], "adam": [0.8, 0.9, 1.0]})
+EIGHT = [0.80, 0.82, 0.84, 0.86, 0.88, 0.90, 0.92, 0.94]
+
+
+def shifted(shifts: list[float]) -> list[float | None]:
+    return [score + shift for score, shift in zip(EIGHT, shifts, strict=True)]
+
+
+BELOW = shifted([-0.10, -0.12, -0.09, -0.11, -0.10, -0.12, -0.09, -0.11])
+BESIDE = shifted([-0.03, 0.01, -0.02, -0.01, -0.01, 0.02, -0.03, -0.01])
+
+
+def test_a_clear_winner_is_named_with_its_lead() -> None:
+    text = words({"sgd": BELOW, "adam": list(EIGHT)})
     assert text == (
-        "adam reaches 90.0 % median test accuracy over 3 fresh seeds (quartiles 85.0 % to 95.0 %), the highest of "
-        "2. Its quartiles lie above those of all others."
+        "adam reaches 87.0 % median test accuracy over 8 fresh seeds (quartiles 83.5 % to 90.5 %), the highest of 2. "
+        "adam is better than sgd by 10.5 points (95 % interval 9.5 to 11.5, corrected p = 0.0078)."
     )
+
+
+def test_the_lead_is_that_of_compare() -> None:
+    results = study({"sgd": BELOW, "adam": list(EIGHT)})
+    (pair,) = certainty.on_problem(certainty.compared(results), results)
+    found = verdicts({"adam": paired.differences(EIGHT, BELOW, True) * 100}, "", "points")["adam"]
+    assert pair.verdict.estimate == pytest.approx(found.estimate)
+    assert (pair.verdict.p, pair.verdict.answer) == (found.p, "better")
+    assert pair.verdict.family in " ".join(Section(results, verdict.rows(results), [], [pair]).notes)
 
 
 @pytest.mark.parametrize(
     ("scores", "end"),
-    [({"sgd": [0.85, 0.86, 0.87]},
-      "The quartile range of sgd overlaps its own, so there is no clear winner among them."),
-     ({"sgd": [0.86] * 3, "rmsprop": [0.87] * 3, "momentum": [0.1] * 3},
-      "The quartile ranges of rmsprop and sgd overlap its own, so there is no clear winner among them.")],
+    [({"sgd": BESIDE}, "Between adam and sgd there is not enough evidence (about 19 more seeds)."),
+     ({"sgd": BESIDE, "rmsprop": BELOW},
+      "adam is better than rmsprop by 10.5 points (95 % interval 9.5 to 11.5, corrected p = 0.023). "
+      "Between adam and sgd there is not enough evidence (about 28 more seeds)."),
+     ({"a": BELOW, "b": BELOW, "c": BELOW}, "adam is better than a, b and c, by 10.5 points or more "
+      "(corrected p at most 0.047)."),
+     ({"sgd": [*BELOW[:7], None]}, "adam is better than sgd, which lost more runs (corrected p = 0.0078).")],
 )  # fmt: skip
-def test_overlapping_quartiles_are_no_clear_winner(scores: dict[str, Any], end: str) -> None:
-    assert words({"adam": [0.8, 0.9, 1.0], **scores}).endswith(end)
+def test_certainty_is_that_of_paired_tests(scores: dict[str, Any], end: str) -> None:
+    assert words({"adam": list(EIGHT), **scores}).endswith(end)
+
+
+def test_too_few_seeds_for_any_claim_are_said() -> None:
+    text = words({"sgd": [0.5, 0.6, 0.7], "adam": [0.8, 0.9, 1.0]})
+    assert text.endswith("3 seeds are too few to say which is better: it takes at least 6.")
 
 
 def test_one_seed_names_no_clear_winner() -> None:
@@ -86,11 +117,12 @@ def test_one_seed_names_no_clear_winner() -> None:
     ("scores", "text"),
     [({"sgd": [0.8, 0.9, 1.0], "adam": [0.9] * 3, "rmsprop": [0.5] * 3},
       "adam and sgd share the highest median test accuracy of 3: 90.0 % over 3 fresh seeds each. "
-      "Equal medians name no clear winner."),
-     ({"sgd": [0.8, 0.9, 1.0], "adam": [0.9] * 3, "rmsprop": [0.87] * 3},
-      "adam and sgd share the highest median test accuracy of 3: 90.0 % over 3 fresh seeds each. "
-      "Equal medians name no clear winner; "
-      "the quartile range of rmsprop overlaps theirs."),
+      "3 seeds are too few to say which is better: it takes at least 7."),
+     ({"sgd": list(EIGHT), "adam": list(EIGHT), "rmsprop": BELOW},
+      "adam and sgd share the highest median test accuracy of 3: 87.0 % over 8 fresh seeds each. "
+      "adam is better than rmsprop by 10.5 points (95 % interval 9.5 to 11.5, corrected p = 0.023). "
+      "sgd is better than rmsprop by 10.5 points (95 % interval 9.5 to 11.5, corrected p = 0.023). "
+      "Between adam and sgd there is not enough evidence."),
      ({"sgd": [0.9], "adam": [0.9]},
       "adam and sgd share the highest test accuracy of 2: 90.0 % over 1 fresh seed each. "
       "One run tells nothing about the spread, so this names no clear winner.")],
@@ -108,7 +140,7 @@ def test_equal_medians_share_the_first_place(scores: dict[str, Any], text: str) 
       "The median run of every best setting was lost, so nothing can be recommended."),
      ({"adam": [0.9, 0.9, None, None, 0.9], "sgd": [None] * 5},
       "adam reaches 90.0 % median test accuracy over 5 fresh seeds (upper quartile 90.0 %; the lower is a lost run), "
-      "the highest of 2. Its quartiles lie above those of all others."),
+      "the highest of 2. 5 seeds are too few to say which is better: it takes at least 6."),
      ({"adam": [0.9] * 3, "sgd": []},
       "adam reaches 90.0 % median test accuracy over 3 fresh seeds (quartiles 90.0 % to 90.0 %). "
       "sgd has no final run yet.")],
