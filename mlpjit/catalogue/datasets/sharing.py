@@ -22,17 +22,22 @@ class Shared(Generic[Value]):
         self._max_bytes = max_bytes
         self._size = size
         self._values: OrderedDict[Hashable, Value] = OrderedDict()
+        self._bytes = 0
         self._lock = threading.RLock()
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """Return the value of a key, made now if it is not held."""
         with self._lock:
             if key not in self._values:
-                self._values[key] = make()
+                self._values[key] = made = make()
+                self._bytes += self._size(made)
+                self._shrink()
             self._values.move_to_end(key)
-            while len(self._values) > 1 and sum(map(self._size, self._values.values())) > self._max_bytes:
-                self._values.popitem(last=False)
             return self._values[key]
+
+    def _shrink(self) -> None:
+        while len(self._values) > 1 and self._bytes > self._max_bytes:
+            self._bytes -= self._size(self._values.popitem(last=False)[1])
 
     def __len__(self) -> int:
         """Return how many values are held."""
@@ -42,3 +47,4 @@ class Shared(Generic[Value]):
         """Drop every value."""
         with self._lock:
             self._values.clear()
+            self._bytes = 0
