@@ -100,8 +100,9 @@ def _elementwise(record: Stage, dtypes: Sequence[str]) -> Iterator[Finding]:
     if scalars is plain_scalars:
         count, names = 1 + len(settings), ("learning_rate", *settings)
     else:
-        yield from _arguments(scalars, ("step", "learning_rate", *settings), "")
-        made = inspection.returned(scalars, "float64", ["int64", *["float64"] * (1 + len(settings))])
+        given = ("learning_rate", *settings, *(("varied",) if record.momentum_product else ()))
+        yield from _arguments(scalars, ("step", *given), "")
+        made = inspection.returned(scalars, "float64", ["int64", *["float64"] * len(given)])
         if isinstance(made, Finding):
             yield made
             return
