@@ -1,1 +1,0 @@
-"""The scripts behind the figures of the README and of results/reference."""
