@@ -81,8 +81,10 @@ def _json(summary: Summary, directory: Path, answer: list[dict[str, Any]]) -> st
     from dataclasses import asdict
 
     from mlpjit.cli.tables import dump
+    from mlpjit.report import sentences
 
-    return dump({"directory": str(directory), **asdict(summary), "answer": answer})
+    found = {"answer": answer, "sentences": sentences(directory) if answer else {}}
+    return dump({"directory": str(directory), **asdict(summary), **found})
 
 
 def _text(directory: Path, answer: list[dict[str, Any]], no_report: bool) -> str:
@@ -96,12 +98,13 @@ def _text(directory: Path, answer: list[dict[str, Any]], no_report: bool) -> str
 
 
 def answer_tables(rows: list[dict[str, Any]], sentences: Mapping[str, str]) -> str:
-    """Return a table for each problem, under its name where there are several, and the answer in words."""
+    """Return a table for each problem, under its name where there are several, the answer in words, and over them."""
     parts = []
     for section, some in itertools.groupby(rows, lambda row: str(row.get("section", ""))):
-        told = sentences.get(section, "").replace("\N{NO-BREAK SPACE}", " ")
+        told = sentences.get(section, "")
         parts.append("\n".join(part for part in (section, answer_table(list(some)), told) if part))
-    return "\n\n".join(parts)
+    parts += [text for section, text in sentences.items() if section == "over problems" and text]
+    return "\n\n".join(parts).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def answer_table(rows: list[dict[str, Any]]) -> str:

@@ -179,6 +179,8 @@ def _over_problems(found: Reported, pairs: Sequence[Pair], alone: str) -> tuple[
             continue
         means = [paired.mean(_differences(found, problem, pair)) for problem in common]
         samples[pair] = np.array(means) / np.array(spreads)
+    if 1 < len(found.scores) < ENOUGH_PROBLEMS:
+        refused.append(f"{len(found.scores)} problems are too few for a verdict over them: it takes {ENOUGH_PROBLEMS}")
     if not samples:
         return [], refused
     unit = f"seed SDs of {alone}" if alone else "seed SDs of the pair"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,6 +33,22 @@ def on_problem(found: Comparison | None, results: Results) -> list[Compared]:
     if found is None or found.reported.by != results.compared:
         return []
     return [pair for pair in found.on_problems if results.section in ("", pair.problem)]
+
+
+def overall(found: Comparison | None) -> str:
+    """Return the answer over problems in words, of the one that is better than most; empty for a single problem."""
+    if found is None or len(found.reported.scores) < 2:
+        return ""
+    pairs = found.over_problems
+    if not pairs:
+        return " ".join(f"{note}." for note in found.notes if "problems" in note)
+    claims = Counter(claim.better for claim in filter(None, map(_claim, pairs)))
+    head = f"Over {len(found.reported.scores)} problems, in {pairs[0].verdict.unit}:"
+    if not claims:
+        return f"{head} {_too_few(pairs) or 'none is known to be better than another.'}"
+    first = max(found.reported.competitors, key=lambda name: claims[name])
+    others = [name for name in found.reported.competitors if name != first]
+    return " ".join([head, *sentences([first], others, pairs)])
 
 
 @dataclass(frozen=True)
@@ -68,8 +85,9 @@ def _too_few(pairs: Sequence[Compared]) -> str:
     comparisons, seeds = pairs[0].family, max(pair.verdict.pairs for pair in pairs)
     if comparisons * smallest_p(seeds) <= ALPHA:
         return ""
-    counted = f"{seeds} seed{'' if seeds == 1 else 's'} {'is' if seeds == 1 else 'are'}"
-    return f"{counted} too few to say which is better: it takes at least {pairs_to_reach(comparisons)}."
+    counted = f"{seeds} {pairs[0].sample if seeds > 1 else pairs[0].sample[:-1]}"
+    told = f"{counted} {'are' if seeds > 1 else 'is'} too few to say which is better"
+    return f"{told}: it takes at least {pairs_to_reach(comparisons)}."
 
 
 def _claim(pair: Compared) -> Claim | None:
@@ -114,15 +132,15 @@ def _open(names: Sequence[str], pairs: Sequence[Compared]) -> str:
     else:
         told = f"Between some of {style.listed(listed)} there is"
     more = sorted({pair.verdict.more for pair in pairs if pair.verdict.more})
-    needed = f" (about {more[0]}{f' to {more[-1]}' if len(more) > 1 else ''} more seeds)" if more else ""
+    needed = f" (about {more[0]}{f' to {more[-1]}' if len(more) > 1 else ''} more {pairs[0].sample})" if more else ""
     return f"{told} not enough evidence{needed}."
 
 
 def _amount(value: float, unit: str) -> str:
-    return f"{_number(value, unit)}\N{NO-BREAK SPACE}{unit}"
+    return f"{_number(value, unit)}\N{NO-BREAK SPACE}{'SDs' if unit.startswith('seed SDs') else unit}"
 
 
 def _number(value: float, unit: str) -> str:
-    """Points with one digit, R² with three; two that count where these are none."""
-    shown = f"{value:.{1 if unit == 'points' else 3}f}"
+    """R² with three digits, others with one; two that count where these are none."""
+    shown = f"{value:.{3 if unit == 'R²' else 1}f}"
     return shown if float(shown) or not value else f"{value:.2g}"

@@ -21,6 +21,7 @@ from mlpjit.report.section import Section, Shown
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_FAILURES = 50
+OVERALL = "over problems"
 
 
 def write(source: Source, directory: Path, pdf: bool = False) -> tuple[list[str], list[dict[str, Any]], dict[str, str]]:
@@ -46,11 +47,12 @@ def write(source: Source, directory: Path, pdf: bool = False) -> tuple[list[str]
     ]
     rows = [row for section in sections for row in section.rows]
     _save_table(pd.DataFrame(rows), directory, "answer", files)
-    text = _page(results, sections)
+    overall = certainty.overall(pairs)
+    text = _page(results, sections, overall)
     temporary = directory / ".report.html"
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(directory / "report.html")
-    sentences = {section.results.section: section.sentence for section in sections}
+    sentences = {section.results.section: section.sentence for section in sections} | {OVERALL: overall}
     return ["report.html", *files], [_plain(row) for row in rows], sentences
 
 
@@ -91,7 +93,7 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return values | lost
 
 
-def _page(results: Results, sections: list[Section]) -> str:
+def _page(results: Results, sections: list[Section], overall: str) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -106,6 +108,7 @@ def _page(results: Results, sections: list[Section]) -> str:
         title=study.get("title") or study.get("name") or "study",
         question=study.get("question", ""),
         sections=sections,
+        overall=overall,
         states=runs["state"].value_counts().sort_index().to_dict(),
         count=len(runs),
         failures=failed.head(MOST_FAILURES).to_dict("records"),

@@ -184,6 +184,8 @@ def test_a_study_over_several_datasets_reports_each_and_names_it(tmp_path: Path,
     assert result.stdout.count("test accuracy  ") == 2
     assert result.stdout.count("2 seeds are too few to say which is better: it takes at least 7.") == 2
     page = (tmp_path / "report.html").read_text()
+    assert "2 problems are too few for a verdict over them: it takes 6." in result.stdout
+    assert '<p class="answer">2 problems are too few for a verdict over them: it takes 6.</p>' in page
     assert "<h2>iris</h2>" in page
     assert "<h2>wine</h2>" in page
     assert "has not run yet" not in page

@@ -158,6 +158,7 @@ def test_over_problems_the_unit_is_the_controls_seed_spread() -> None:
 def test_five_problems_are_too_few_for_a_verdict_over_them() -> None:
     found = compare(many(5), FINAL, control="sgd")
     assert (len(found.on_problems), found.over_problems) == (10, [])
+    assert found.notes == ("5 problems are too few for a verdict over them: it takes 6",)
 
 
 def test_a_control_that_does_not_vary_gives_no_unit() -> None:

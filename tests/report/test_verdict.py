@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import STUDIES, make_run, store_of
 
@@ -99,6 +100,36 @@ def test_the_lead_is_that_of_compare() -> None:
 )  # fmt: skip
 def test_certainty_is_that_of_paired_tests(scores: dict[str, Any], end: str) -> None:
     assert words({"adam": list(EIGHT), **scores}).endswith(end)
+
+
+def over(problems: int, scores: dict[str, list[float | None]]) -> str:
+    """The answer over problems that are alike but for a shift."""
+    runs = [
+        make_run(stage, optimizer=name, dataset=f"digits(classes={number})", learning_rate=1.0, seed=seed)
+        | {"state": "done", "final_validation_loss": 0.2, "test_score": score + number / 1000}
+        for number in range(problems)
+        for name, some in scores.items()
+        for seed, score in enumerate(some)
+        for stage in ("tune", "final")
+    ]
+    results = Results.read(store_of("problems", runs, final=FINAL))
+    return certainty.overall(certainty.compared(results)).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_over_problems_the_first_is_named_with_its_lead_in_seed_spreads() -> None:
+    spread = np.std(EIGHT, ddof=1)
+    worse = [score - spread for score in EIGHT]
+    assert over(6, {"adam": list(EIGHT), "sgd": worse}) == (
+        "Over 6 problems, in seed SDs of the pair: adam is better than sgd by 1.0 SDs "
+        "(95 % interval 1.0 to 1.0, corrected p = 0.031)."
+    )
+    assert over(6, {"adam": list(EIGHT), "sgd": worse, "rmsprop": worse}).endswith(
+        "6 problems are too few to say which is better: it takes at least 7."
+    )
+    assert over(3, {"adam": list(EIGHT), "sgd": worse}) == (
+        "3 problems are too few for a verdict over them: it takes 6."
+    )
+    assert over(1, {"adam": list(EIGHT), "sgd": worse}) == ""
 
 
 def test_too_few_seeds_for_any_claim_are_said() -> None:
