@@ -102,6 +102,34 @@ def test_certainty_is_that_of_paired_tests(scores: dict[str, Any], end: str) -> 
     assert words({"adam": list(EIGHT), **scores}).endswith(end)
 
 
+def test_each_problem_has_its_own_verdict() -> None:
+    """adam is first on wine, sgd on iris; the family is that of both."""
+    lead = {("wine", "adam"): EIGHT, ("wine", "sgd"): BELOW, ("iris", "adam"): BELOW, ("iris", "sgd"): EIGHT}
+    runs = [
+        make_run(stage, optimizer=name, dataset=dataset, learning_rate=1.0, seed=seed)
+        | {"state": "done", "final_validation_loss": 0.2, "test_score": score}
+        for (dataset, name), scores in lead.items()
+        for seed, score in enumerate(scores)
+        for stage in ("tune", "final")
+    ]
+    results = Results.read(store_of("two", runs, final=FINAL))
+    found = certainty.compared(results)
+    told = {
+        part.section: verdict.sentence(verdict.rows(part), part.score_unit, certainty.on_problem(found, part))
+        for part in results.sections()
+    }
+    assert told["wine"].count(" is better than ") == told["iris"].count(" is better than ") == 1
+    assert "adam is better than sgd by 10.5" in told["wine"]
+    assert "sgd is better than adam by 10.5" in told["iris"]
+    assert "corrected p = 0.016" in told["iris"]
+
+
+def test_several_that_cannot_be_told_apart_are_named_once() -> None:
+    ends = words({"adam": list(EIGHT), "momentum": list(EIGHT), "sgd": BESIDE, "rmsprop": BELOW})
+    assert "adam is better than rmsprop" in ends
+    assert "Between some of adam, momentum and sgd there is not enough evidence (about " in ends
+
+
 def over(problems: int, scores: dict[str, list[float | None]]) -> str:
     """The answer over problems that are alike but for a shift."""
     runs = [
