@@ -28,7 +28,14 @@ class Spec(dict[str, Any]):
         return {key: value for key, value in self.items() if key != "name"}
 
     def __hash__(self) -> int:  # type: ignore[override]
-        return hash(tuple(self.items()))
+        found: int | None = self.__dict__.get("_hash")
+        if found is None:
+            found = self.__dict__["_hash"] = hash(tuple(self.items()))
+        return found
+
+    def __reduce__(self) -> tuple[type[Spec], tuple[dict[str, Any]]]:
+        """Another process hashes texts in another way."""
+        return Spec, (dict(self),)
 
 
 NEEDED = {

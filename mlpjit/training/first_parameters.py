@@ -38,18 +38,19 @@ def _lazily(activation: str) -> Response:
 
 def initial_params(
     layers: Sequence[shape.Layer], init: dict[str, Any], seed: int, dtype: str, activations: Sequence[str],
-    samples: np.ndarray | None = None,
+    samples: np.ndarray | None = None, packed: np.ndarray | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Return packed parameters: W and perhaps b from the initializer, otherwise b 0; beta 0, gamma 1, alpha as given.
 
     gamma of normalized weights is their length, so that the W which the products read is the initializer's.
 
-    activations: the name for each layer. samples: (n, inputs), which a data-driven initializer looks at. Raises
-    ConfigError where it lacks them, or for an activation that the initializer has no numbers for.
+    activations: the name for each layer. samples: (n, inputs), which a data-driven initializer looks at. packed: zeros
+    that they are written to; new ones unless given. Raises ConfigError where an initializer lacks samples, or has no
+    numbers for an activation.
     """
     record = initializers[init["name"]]
     settings = {name: init.get(name, default) for name, default in record.defaults.items()}
-    packed = aligned(shape.parameters_of(layers), dtype)
+    packed = aligned(shape.parameters_of(layers), dtype) if packed is None else packed
     for index, tensors in enumerate(shape.views(layers, packed)):
         made = record.function(_draw(layers, activations, index, seed), **settings)
         weights, tensors["b"][...] = made if isinstance(made, tuple) else (made, 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -84,7 +85,7 @@ def history_of(records: np.ndarray, layers: int) -> dict[str, np.ndarray]:
 
 
 def metrics_of(
-    carry: np.ndarray, history: dict[str, np.ndarray], status: int, parameters: int
+    carry: Sequence[float], history: dict[str, np.ndarray], status: int, parameters: int
 ) -> dict[str, float | int | None]:
     """Return the numbers of a run, None for what it has not: final and test values only when it is done."""
     done, diverged = status == STATUS.finished, status == STATUS.diverged

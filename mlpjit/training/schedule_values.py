@@ -26,15 +26,31 @@ def decays(config: Described, steps: int) -> np.ndarray:
 
 def momenta(config: Described, steps: int) -> np.ndarray:
     """Return the optimizer's momentum (or b1) of every step, float64 (steps,)."""
-    setting = optimizers[config.optimizer["name"]].momentum
     assert config.momentum_schedule
-    return _scheduled(config.momentum_schedule, float(config.optimizer[setting or ""]), steps)
+    return _scheduled(config.momentum_schedule, momentum_of(config), steps)
+
+
+def momentum_of(config: Described) -> float:
+    """Return what a schedule of the momentum is a factor of: the optimizer's momentum, or b1."""
+    return float(config.optimizer[optimizers[config.optimizer["name"]].momentum or ""])
 
 
 def _scheduled(spec: Spec, base: float, steps: int) -> np.ndarray:
-    from mlpjit.kernels.rates import settings
-
-    numbers, out = np.array([*settings(schedules[spec.name], spec), 0.0]), np.empty(max(steps, 1))
-    call = linking.schedule(spec.name).call
-    call(0, steps, steps, base, int(spec["warmup"]), numbers.ctypes.data, out.ctypes.data)
+    out = np.empty(max(steps, 1))
+    Scheduled(spec, steps).write(base, out.ctypes.data)
     return out
+
+
+class Scheduled:
+    """A schedule over so many steps, ready to be written for any base."""
+
+    def __init__(self, spec: Spec, steps: int) -> None:
+        from mlpjit.kernels.rates import settings
+
+        self.steps, self.warmup = steps, int(spec["warmup"])
+        self.numbers = np.array([*settings(schedules[spec.name], spec), 0.0])
+        self.settings_at, self.call = self.numbers.ctypes.data, linking.schedule(spec.name).call
+
+    def write(self, base: float, at: int) -> None:
+        """Write the value of every step, float64, to an address."""
+        self.call(0, self.steps, self.steps, base, self.warmup, self.settings_at, at)

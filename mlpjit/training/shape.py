@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,10 @@ class Layer:
 
     def tensors(self) -> dict[str, tuple[int, tuple[int, ...]]]:
         """Return name -> (offset, shape), in the order of the buffer."""
+        return self._tensors
+
+    @cached_property
+    def _tensors(self) -> dict[str, tuple[int, tuple[int, ...]]]:
         vector = (self.fan_out,)
         found: dict[str, tuple[int, tuple[int, ...]]] = {
             "W": (self.weight_at, (self.fan_in, self.fan_out)), "b": (self.bias_at, vector)

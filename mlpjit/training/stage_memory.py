@@ -13,11 +13,14 @@ from mlpjit.training.workspace import aligned
 
 if TYPE_CHECKING:
     from mlpjit.kernels.entries import Rule, Stage
+    from mlpjit.kernels.run.records.declare import Record
 
 # What a table says of a batch's inputs and deltas where no stage looks at them.
 NOT_PASSED = dict.fromkeys(("inputs_at", "inputs_stride", "deltas_at", "deltas_stride"), NONE_AT)
 # A tensor: rows, columns, kind; one-dimensional ones have one row.
 Tensor = tuple[int, int, int]
+# The number of an array as long as the parameters, and what it begins with.
+Part = tuple[int, "float | str"]
 
 
 def tensors_of(shapes: Sequence[Sequence[int]]) -> list[Tensor]:
@@ -49,22 +52,31 @@ def initial_state(
     record: Stage, hyperparameters: Mapping[str, Any], params: np.ndarray, tensors: Sequence[Tensor]
 ) -> np.ndarray:
     """Return a stage's state before the first step: arrays as long as the parameters, then what is kept of tensors."""
-    count = len(params)
     packed = aligned(max(1, state_size(record, tensors)), str(params.dtype))
+    fill_parts(packed, filled_parts(record, hyperparameters), params)
+    return packed
+
+
+def filled_parts(record: Stage, hyperparameters: Mapping[str, Any]) -> list[Part]:
+    """Return what a state begins with where that is not 0: (number of the array, a number or "params")."""
+    found: list[Part] = []
     for place, name in enumerate(record.state):
         given = record.initial.get(name, 0.0)
-        number = float(hyperparameters[given]) if given in record.defaults else given
-        packed[place * count : (place + 1) * count] = params if given == "params" else number
-    return packed
+        number = given if given == "params" else float(hyperparameters[given]) if given in record.defaults else given
+        found += [(place, number)] if number != 0.0 else []
+    return found
 
 
-def record_memory(params: np.ndarray) -> np.ndarray:
-    """Return what records keep before the first step: for each that keeps numbers, as many as the parameters."""
-    count, kept = len(params), [record for record in layer_records.records() if record.memory]
-    packed = aligned(max(1, count * len(kept)), str(params.dtype))
-    for place, record in enumerate(kept):
-        packed[place * count : (place + 1) * count] = params if record.memory == "params" else 0.0
-    return packed
+def fill_parts(packed: np.ndarray, parts: Sequence[Part], params: np.ndarray) -> None:
+    """Fill arrays, each as long as the parameters, of those that stand one behind the other."""
+    count = len(params)
+    for place, given in parts:
+        packed[place * count : (place + 1) * count] = params if given == "params" else given
+
+
+def records_kept() -> list[Record]:
+    """Return the records that keep numbers from one recorded step to the next: as many as the parameters, each."""
+    return [record for record in layer_records.records() if record.memory]
 
 
 def tensor_table(
@@ -91,5 +103,9 @@ def settings_of(record: Rule, hyperparameters: Mapping[str, Any], seed: int = 0)
     """
     given = [float(hyperparameters.get(name, default)) for name, default in record.defaults.items()]
     given += [0.0] if getattr(record, "momentum_product", False) else []
-    halves = [float(seed & 0xFFFFFFFF), float(seed >> 32)] if getattr(record, "draws", False) else []
-    return given + halves
+    return given + (seed_halves(seed) if getattr(record, "draws", False) else [])
+
+
+def seed_halves(seed: int) -> list[float]:
+    """Return the low and the high 32 bits of a seed."""
+    return [float(seed & 0xFFFFFFFF), float(seed >> 32)]

@@ -18,10 +18,13 @@ from mlpjit.training.stage_memory import settings_of, tensor_table
 
 if TYPE_CHECKING:
     from mlpjit.kernels.entries import Stage
-    from mlpjit.training.run import Run
-    from mlpjit.training.workspace import Workspace
+    from mlpjit.training.template import Template
+    from mlpjit.training.values import RunValues
 
 
+# The arrays of a run that belong to its stages.
+STATES = ("clip_state", "optimizer_state", "wrapper_state")
+SETTINGS = ("clip_settings", "optimizer_settings", "wrapper_settings")
 NO_STAGE = dict.fromkeys(STAGE._fields, 0)
 
 
@@ -43,9 +46,8 @@ def plateau_numbers(spec: Mapping[str, Any]) -> dict[str, float]:
     return watched | {f"plateau_{name}": float(spec[name]) for name in schedules[spec["name"]].watches}
 
 
-def numbers(run: Run) -> np.ndarray:
+def numbers(values: RunValues) -> np.ndarray:
     """Return the numbers of a run, float64."""
-    values = run.values
     given = {"l1": values.l1, "l2": values.l2, "decay": values.weight_decay, **plateau_numbers(values.schedule)}
     return filled(NUMBER, given, "float64")
 
@@ -55,97 +57,104 @@ def slope_limits(names: list[str]) -> np.ndarray:
     return np.array([1.0 if name == "softmax" else activations[name].slope_limit for name in names])
 
 
-def loss_settings(run: Run) -> np.ndarray:
+def loss_settings(values: RunValues) -> np.ndarray:
     """Return the settings of the loss, and a number to spare."""
-    spec = run.values.loss
+    spec = values.loss
     return np.array([*settings_of(losses[spec["name"]], spec), 0.0])
 
 
-def tensors_of_stage(run: Run, record: Stage, scratch_at: int) -> np.ndarray:
+def tensors_of_stage(template: Template, record: Stage, scratch_at: int) -> np.ndarray:
     """Return the table of tensors of one stage; inputs and deltas of a batch are counted from its scratch."""
     passed = []
-    for row, layer in zip(run.table.tolist(), run.layers, strict=True):
+    for row, layer in zip(template.space.layers.tolist(), template.layers, strict=True):
         places = {
             "inputs_at": row[LAYER.input_at] - scratch_at, "inputs_stride": row[LAYER.input_stride],
             "deltas_at": row[LAYER.slope_at] - scratch_at, "deltas_stride": row[LAYER.stride],
         }  # fmt: skip
         passed += [places] * len(layer.tensors())
-    return tensor_table(record, run.shapes, passed)
+    return tensor_table(record, template.shapes, passed)
 
 
-def stage_rows(run: Run, scratch_at: list[int]) -> np.ndarray:
-    """Return the table of stages: clip, optimizer, wrapper."""
-    made, space = [], run.workspace
+def stage_rows(template: Template) -> tuple[np.ndarray, np.ndarray]:
+    """Return the table of stages (clip, optimizer, wrapper), and which of it a run adds its memory's address to."""
+    made, item = [], shape.ITEM_BYTES[template.dtype]
     for place, link in enumerate((linking.clipping, linking.optimizer, linking.wrapper)):
-        record, _ = run.stages[place]
+        record, _ = template.stages[place]
         made.append(NO_STAGE if record is None else {
-            "function": link(record.name, run.dtype).address, "state": run.states[place],
-            "scratch": space.ctypes.data + space.itemsize * scratch_at[place], "settings": run.settings[place],
-            "tensors": run.tensors[place],
+            "function": link(record.name, template.dtype).address, "state": template.own(STATES[place]),
+            "scratch": template.own("workspace") + item * template.space.stages_at[place],
+            "settings": template.own(SETTINGS[place]), "tensors": template.tensors[place],
         })  # fmt: skip
-    return filled_rows(STAGE, made)
+    relative = np.zeros((len(made), len(STAGE)), np.int64)
+    for row, (record, _) in zip(relative, template.stages, strict=True):
+        row[[STAGE.state, STAGE.scratch, STAGE.settings]] = record is not None
+    return filled_rows(STAGE, made), relative
 
 
-def plan(run: Run, space: Workspace, batch: int, chunk: int) -> np.ndarray:
-    """Return the plan of a run."""
-    values, data, curvature = run.values, run.data, run.curvature
+def plan(template: Template) -> np.ndarray:
+    """Return the plan of a run but for its seeds."""
+    values, data, space, curvature = template.values, template.data, template.space, template.curvature
     clock, clock_id = _clock()
     return filled(PLAN, {
-        "layer_count": len(run.layers), "tensor_count": len(run.shapes), "parameters": len(run.params),
-        "running_size": space.running_size, "inputs": data.x_train.shape[1], "outputs": data.y_train.shape[1],
-        "softmax_output": values.output_activation == "softmax", "train_rows": len(data.x_train),
-        "validation_rows": len(data.x_validation), "test_rows": len(data.x_test), "batch": batch, "chunk": chunk,
-        "steps_per_epoch": shape.steps_per_epoch(values), "total_steps": run.steps, "last_step": 0,
-        "evaluate_every": values.evaluate_every, "shuffle": values.shuffle, "order_seed": values.order_seed,
-        "draw_seed": values.seed, "dropout": threshold(values.dropout),
-        "classification": values.data.task == "classification",
-        "loss": linking.loss(values.loss["name"], run.dtype).address,
-        "loss_tangent": curvature.tangent if curvature else 0, "loss_sample": _loss_sample(run),
+        "layer_count": len(template.layers), "tensor_count": len(template.shapes), "parameters": template.count,
+        "running_size": space.running_size, "inputs": data.inputs, "outputs": data.outputs,
+        "softmax_output": values.output_activation == "softmax", "train_rows": data.train_samples,
+        "validation_rows": data.validation_samples, "test_rows": data.test_samples, "batch": template.batch,
+        "chunk": template.rows, "steps_per_epoch": shape.steps_per_epoch(values), "total_steps": template.steps,
+        "last_step": 0, "evaluate_every": values.evaluate_every, "shuffle": values.shuffle, "order_seed": 0,
+        "draw_seed": 0, "dropout": threshold(values.dropout), "classification": data.task == "classification",
+        "loss": linking.loss(values.loss["name"], template.dtype).address,
+        "loss_tangent": curvature.tangent if curvature else 0, "loss_sample": _loss_sample(template),
         "curvature": curvature.address if curvature else 0, "clock": clock, "clock_id": clock_id,
-        "point_stage": _point_stage(run), "momentum_at": _momentum_at(run), "product_at": _product_at(run),
+        "point_stage": _point_stage(template), "momentum_at": _momentum_at(values), "product_at": _product_at(values),
         "widest": space.widest, **space.places,
     })  # fmt: skip
 
 
-def addresses(run: Run) -> np.ndarray:
-    """Return the addresses of a run's arrays."""
-    data, curvature = run.data, run.curvature
-    return filled(ARRAY, {
-        "params": run.params, "grads": run.grads, "moments": run.moments, "point_moments": run.point_moments,
-        "best_params": run.best, "best_moments": run.best_moments, "workspace": run.workspace,
-        "x_train": data.x_train, "y_train": data.y_train, "x_validation": data.x_validation,
-        "y_validation": data.y_validation, "x_test": data.x_test, "y_test": data.y_test, "order": run.order,
-        "layers": run.table, "tensors": run.tensors[STAGES.optimizer], "stages": run.stage_rows,
-        "curvature_layers": curvature.tables if curvature else 0,
-        "curvature_workspace": curvature.workspace if curvature else 0, "numbers": run.numbers,
-        "loss_settings": run.loss_settings, "slope_limits": run.slope_limits, "rates": run.rates,
-        "decays": run.decays, "momenta": run.momenta, "carry": run.carry, "records": run.records, "memory": run.memory,
-        "control": run.control.array, "residuals": run.residuals, "unit_sums": run.unit_sums, "spare": run.spare,
-    })  # fmt: skip
+def addresses(template: Template) -> tuple[np.ndarray, np.ndarray]:
+    """Return the addresses of a run's arrays, and which of them a run adds its memory's address to.
+
+    Those of its data and of its control it fills in.
+    """
+    own = {
+        "params": "params", "grads": "grads", "moments": "moments", "point_moments": "point_moments",
+        "best_params": "best", "best_moments": "best_moments", "workspace": "workspace", "order": "order",
+        "layers": "table", "stages": "stage_rows", "numbers": "numbers", "rates": "rates", "decays": "decays",
+        "momenta": "momenta", "carry": "carry", "records": "records", "memory": "memory", "residuals": "residuals",
+        "unit_sums": "unit_sums", "spare": "spare",
+    }  # fmt: skip
+    if template.curvature:
+        own |= {"curvature_layers": "curvature_tables", "curvature_workspace": "curvature_workspace"}
+    shared = {
+        "tensors": template.tensors[STAGES.optimizer], "loss_settings": template.loss_settings,
+        "slope_limits": template.slope_limits,
+    }  # fmt: skip
+    given = {**dict.fromkeys(ARRAY._fields, 0), **shared, **{name: template.own(of) for name, of in own.items()}}
+    return filled(ARRAY, given), np.array([name in own for name in ARRAY._fields], np.int64)
 
 
-def _loss_sample(run: Run) -> int:
+def _loss_sample(template: Template) -> int:
     """Return the address of the loss's gradient on drawn labels, 0 where no stage asks for it."""
-    if not any(samples_labels(*stage) for stage in run.stages):
+    if not any(samples_labels(*stage) for stage in template.stages):
         return 0
-    return linking.loss_sample(run.values.loss["name"], run.dtype).address
+    return linking.loss_sample(template.values.loss["name"], template.dtype).address
 
 
-def _point_stage(run: Run) -> int:
+def _point_stage(template: Template) -> int:
     """Return which stage reports another point than the parameters: the outermost that has one."""
-    found = [place for place, (record, _) in enumerate(run.stages) if record is not None and record.point]
+    found = [place for place, (record, _) in enumerate(template.stages) if record is not None and record.point]
     return found[-1] if found else NONE_AT
 
 
-def _momentum_at(run: Run) -> int:
+def _momentum_at(values: RunValues) -> int:
     """Return which of the optimizer's settings is its momentum, NONE_AT where it stays as it is."""
-    record = optimizers[run.values.optimizer["name"]]
-    if record.momentum is None or run.values.momentum_schedule is None:
+    record = optimizers[values.optimizer["name"]]
+    if record.momentum is None or values.momentum_schedule is None:
         return NONE_AT
     return list(record.defaults).index(record.momentum)
 
 
-def _product_at(run: Run) -> int:
+def _product_at(values: RunValues) -> int:
     """Return which of the optimizer's settings is told of all its momenta so far, NONE_AT where none is."""
-    record = optimizers[run.values.optimizer["name"]]
-    return len(record.defaults) if record.momentum_product and _momentum_at(run) != NONE_AT else NONE_AT
+    record = optimizers[values.optimizer["name"]]
+    return len(record.defaults) if record.momentum_product and _momentum_at(values) != NONE_AT else NONE_AT

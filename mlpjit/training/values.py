@@ -6,8 +6,7 @@ called again, neither while a run is made, nor while it trains, nor for its resu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from mlpjit.catalogue.datasets import DatasetInfo
@@ -15,17 +14,16 @@ if TYPE_CHECKING:
     from mlpjit.config.run_config import RunConfig
 
 
-@dataclass(frozen=True)
-class RunValues:
+class RunValues(NamedTuple):
     """The canonical values of a config, and its dataset as it was planned with.
 
-    `activation`: one name for all hidden layers, or a list. A momentum that is not scheduled has no schedule.
+    `activation`: one name for all hidden layers, or one for each. A momentum that is not scheduled has no schedule.
     """
 
     data: DatasetInfo
     dataset: Spec
-    hidden: list[int]
-    activation: str | list[str]
+    hidden: tuple[int, ...]
+    activation: str | tuple[str, ...]
     output_activation: str
     init: Spec
     normalization: str
@@ -53,7 +51,22 @@ class RunValues:
     momentum_schedule: Spec | None = None
 
 
+# What tells runs of one template apart: seeds, and numbers that no table's shape depends on.
+OWN: dict[str, Any] = {
+    **dict.fromkeys(("learning_rate", "l1", "l2"), 0.0),
+    **dict.fromkeys(("seed", "split_seed", "init_seed", "order_seed"), 0),
+}  # fmt: skip
+
+
 def values_of(config: RunConfig) -> RunValues:
     """Return the values of a config; its data are looked at here, if they have not been before."""
-    data = config.data
-    return RunValues(data=data, **config.canonical())
+    given = {"data": config.data, **config.canonical()}
+    for name in ("hidden", "activation"):
+        if isinstance(given[name], list):
+            given[name] = tuple(given[name])
+    return RunValues(**given)
+
+
+def shared(values: RunValues) -> RunValues:
+    """Return the values without those that are a run's own, but for whether it has weight decay at all."""
+    return values._replace(**OWN, weight_decay=float(values.weight_decay > 0.0))

@@ -31,6 +31,7 @@ from mlpjit.training.first_parameters import initial_params
 
 if TYPE_CHECKING:
     from mlpjit.config.run_config import RunConfig
+    from mlpjit.training.values import RunValues
 
 # What a run needs: the kind of rule, its name (an initializer's spec as JSON), the dtype.
 Need = tuple[str, str, str]
@@ -40,7 +41,10 @@ CODE = "import sys, mlpjit.training.warm; mlpjit.training.warm.main(sys.argv[1])
 WORTH_A_PROCESS = 4
 
 _satisfied: set[Need] = set()
-forgetting.append(_satisfied.clear)
+# Shared values (`values.shared`) of runs that have all they need.
+_prepared: set[RunValues] = set()
+MOST_PREPARED = 4096
+forgetting.extend((_satisfied.clear, _prepared.clear))
 
 
 def needs(config: RunConfig) -> list[Need]:
@@ -116,6 +120,17 @@ def prepare(configs: Iterable[RunConfig], tell: Tell = lambda done, total: None)
             split(config.dataset, config.split_seed or 0, config.dtype)
     have(wanted, tell)
     return time.perf_counter() - start
+
+
+def prepare_once(values: RunValues, config: RunConfig) -> float:
+    """Prepare a configuration, unless one with the same shared values was; return the seconds it took."""
+    if values in _prepared:
+        return 0.0
+    spent = prepare([config])
+    if len(_prepared) >= MOST_PREPARED:
+        _prepared.clear()
+    _prepared.add(values)
+    return spent
 
 
 def have(wanted: Iterable[Need], tell: Tell = lambda done, total: None) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -13,8 +15,9 @@ from mlpjit.catalogue.datasets.parts import part_sizes
 from mlpjit.catalogue.datasets.records import NO_SCALING, STANDARDIZE, Dataset, Floats
 from mlpjit.catalogue.datasets.scaling import Transform, fit
 from mlpjit.catalogue.datasets.sharing import Shared
-from mlpjit.catalogue.datasets.specs import Spec, resolve
+from mlpjit.catalogue.datasets.specs import Source, Spec, is_file, resolve
 from mlpjit.errors import DatasetError
+from mlpjit.registry import forgetting
 
 Array = npt.NDArray[Any]
 Rows = npt.NDArray[np.int64]
@@ -44,6 +47,11 @@ class Split:
     y_transform: Transform
     data_hash: str
 
+    @cached_property
+    def addresses(self) -> npt.NDArray[np.int64]:
+        """Where x and y of the training, the validation and the test part begin in memory."""
+        return np.array([getattr(self, f"{axis}_{part}").ctypes.data for part in PARTS for axis in "xy"], np.int64)
+
     @property
     def nbytes(self) -> int:
         """The memory that the parts hold."""
@@ -60,8 +68,19 @@ def split(spec: Spec, split_seed: int, dtype: Literal["float32", "float64"] = "f
     """
     if dtype not in DTYPES:
         raise DatasetError(f"dtype = {dtype!r}, allowed is 'float32' or 'float64'")
-    source = resolve(spec)
+    source = _source(spec)
     return _splits.get((source, split_seed, dtype), lambda: divide(load_source(source), split_seed, dtype))
+
+
+def _source(spec: Spec) -> Source:
+    """Return what a spec stands for. Files are looked at each time; a canonical spec of any other is checked once."""
+    if isinstance(spec, Hashable) and not is_file(spec if isinstance(spec, str) else spec["name"]):
+        return _resolved(spec)
+    return resolve(spec)
+
+
+_resolved = lru_cache(maxsize=256)(resolve)
+forgetting.append(_resolved.cache_clear)
 
 
 def divide(data: Dataset, split_seed: int, dtype: str) -> Split:

@@ -172,7 +172,9 @@ def parameter_norm(count, params):
 records.RUN_RECORDS = tuple(records.run_records)  # as if it had stood in runs.py
 import mlpjit as mj
 from mlpjit.store.arrays import encode
+from mlpjit.training import warm
 
+warm.WORTH_A_PROCESS = 99  # a second process would compile without this declaration
 result = mj.train(mj.RunConfig(dataset="iris", hidden=[4], epochs=2, dtype="float64"))
 np.testing.assert_allclose(result.history["parameter_norm"][-1], np.linalg.norm(result.params), rtol=1e-14)
 assert len(encode(result.history)[1]) == 8 * 6 * 3
