@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from mlpjit.config.identity import source_hash
+from mlpjit.config.setting import setting_of
 from mlpjit.store import StoredRun
 from mlpjit.store.rows import storable
 from mlpjit.store.schema import COUNTS, METRICS, TIMINGS, WRITTEN
@@ -15,10 +14,10 @@ from mlpjit.study.pool import Ended
 def stored_run(ended: Ended, run_id: str, session: int) -> StoredRun:
     """Return the row and the history of an ended run. One without a result keeps its error and nothing else."""
     config = ended.task.config
+    given, setting = config.__dict__, setting_of(config.__dict__)
     values = {
-        "run_id": run_id, **config.factors(), "session": session, "timeout": config.timeout,
-        "config": json.dumps(config.canonical(), separators=(",", ":")),
-        "source_hash": source_hash(config.__dict__)[:16], "data_hash": config.data.data_hash[:16],
+        "run_id": run_id, **setting.factors(given), "session": session, "timeout": config.timeout,
+        "config": setting.text(given), "source_hash": setting.source_hash[:16], "data_hash": config.data.data_hash[:16],
         "started_at": ended.started_at, "finished_at": ended.finished_at,
     }  # fmt: skip
     if ended.error is not None:
