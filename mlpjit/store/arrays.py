@@ -24,9 +24,8 @@ def encode(history: Mapping[str, npt.ArrayLike]) -> tuple[int, bytes, bytes]:
 
     Raises ValueError for a record that is not known, or has not the shape of the rest.
     """
-    for name in history:
-        if name not in (*CURVES, *LAYER_CURVES):
-            raise ValueError(f"unknown record {name!r}{suggestion(name, (*CURVES, *LAYER_CURVES))}")
+    for name in history.keys() - {*CURVES, *LAYER_CURVES}:
+        raise ValueError(f"unknown record {name!r}{suggestion(name, (*CURVES, *LAYER_CURVES))}")
     evaluations = len(np.atleast_1d(np.asarray(history.get("epoch", ()))))
     curve = np.full((evaluations, len(CURVES)), np.nan, dtype="<f8")
     for column, name in enumerate(CURVES):

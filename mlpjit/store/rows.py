@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 COLUMNS = frozenset(WRITTEN)
+ALWAYS = frozenset((float, bool, bytes, type(None)))
 LEAST, MOST = -(2**63), 2**63 - 1
 
 
@@ -34,9 +35,9 @@ class StoredRun:
         for name in self.values.keys() - COLUMNS:
             raise RowError(f"unknown column {name!r}{suggestion(name, WRITTEN)}")
         for name, value in self.values.items():
-            if not storable(value):
+            if type(value) not in ALWAYS and not storable(value):
                 raise RowError(f"{name}: {value!a} cannot be stored")
-        return [self.values.get(name) for name in WRITTEN]
+        return list(map(self.values.get, WRITTEN))
 
     def curves(self) -> tuple[int, bytes, bytes]:
         """Return (layers, curve, layer curve). Raises RowError for a record that is unknown or misshapen."""

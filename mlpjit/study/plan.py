@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -43,15 +45,15 @@ class Runs:
         self.run_ids = list(first)
         self.duplicates = len(ids) - len(first)
         self._points = np.fromiter(first.values(), dtype=np.intp, count=len(first))
-        self._starts = np.cumsum([0, *(len(block) for block in self.blocks)])
+        self._starts = [0, *accumulate(len(block) for block in self.blocks)]
 
     def __len__(self) -> int:
         return len(self.run_ids)
 
     def _locate(self, index: int) -> tuple[Block, int]:
         point = int(self._points[index])
-        number = int(np.searchsorted(self._starts, point, side="right")) - 1
-        return self.blocks[number], point - int(self._starts[number])
+        number = bisect_right(self._starts, point) - 1
+        return self.blocks[number], point - self._starts[number]
 
     def config(self, index: int) -> RunConfig:
         """Return the config of one run."""
