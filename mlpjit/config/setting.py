@@ -7,6 +7,7 @@ equal, as 0.0 and -0.0 do, are taken for each other.
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
@@ -26,7 +27,7 @@ class Setting:
     """All that can be said of a config but for its rate and seeds."""
 
     def __init__(self, values: fields.Values) -> None:
-        self.kept = _rest(values), values.get("data")  # found by their places in memory, which nothing else may take
+        self._values = dict(values)  # found by their places in memory, which nothing else may take
         self._canonical, self._factors = fields.canonical(values), fields.factors(values)
         self._lists = [name for name, value in self._canonical.items() if isinstance(value, list)]
         texts = [
@@ -34,7 +35,11 @@ class Setting:
             for name, value in self._canonical.items()
         ]
         self._text = "{" + ",".join(texts) + "}"
-        self.source_hash = identity.source_hash(values)
+
+    @cached_property
+    def source_hash(self) -> str:
+        """The hash of the code that a run with this setting uses."""
+        return identity.source_hash(self._values)
 
     def canonical(self, values: fields.Values) -> dict[str, Any]:
         """Return the canonical form of a config with this setting."""
