@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any
 
 from mlpjit.errors import MlpjitError
@@ -91,6 +93,14 @@ def available_threads() -> int:
     return os.cpu_count() or 1
 
 
+def memory_bytes() -> int | None:
+    """Return the memory of this machine, None where it does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
 def check_rounding() -> None:
     """Raise MlpjitError unless this thread rounds to the nearest; it takes 0.1 us.
 
@@ -100,3 +110,20 @@ def check_rounding() -> None:
         return
     way = "upward" if ONE + TINY > ONE else "downward" if -ONE - TINY < -ONE else "toward zero"
     raise MlpjitError(f"the processor rounds {way}, which another library has set: need FE_TONEAREST, or bits differ")
+
+
+def regular_file(name: str | Path) -> Path:
+    """Return the path of a file that can be read to its end, ~ expanded; OSError where there is none.
+
+    Opening a pipe waits for who writes it, and /dev/zero has no end.
+    """
+    try:
+        path = Path(name).expanduser()
+        mode = path.stat().st_mode
+    except (RuntimeError, ValueError) as error:  # no such user; a zero byte
+        raise OSError(errno.ENOENT, str(error)) from None
+    if S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return path

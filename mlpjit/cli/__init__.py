@@ -26,6 +26,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+# What a terminal shows of mistakes.
+LONGEST_LINE, MOST_MISTAKES = 300, 100
+
+
+def tell_mistakes(lines: list[str]) -> None:
+    """Print a line for each mistake: of a very long one, which quotes what was given, its ends; of many the first."""
+    for line in lines[:MOST_MISTAKES]:
+        shown = line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 105]} ... {line[-100:]}"
+        print(f"error: {shown}", file=sys.stderr)
+    if len(lines) > MOST_MISTAKES:
+        print(f"error: and {len(lines) - MOST_MISTAKES:,} mistakes more", file=sys.stderr)
+
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
     """Turn errors a user can cause into lines on standard error and an exit code; others keep their traceback."""
@@ -36,8 +48,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             command(*arguments, **options)
             sys.stdout.flush()
         except MlpjitError as error:
-            for line in str(error).splitlines():
-                print(f"error: {line}", file=sys.stderr)
+            tell_mistakes(str(error).splitlines())
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt as interrupted:
             print(str(interrupted) or "interrupted", file=sys.stderr)

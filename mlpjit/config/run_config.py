@@ -66,11 +66,15 @@ def _as_tuple(value: Any) -> Any:
 Plain = BeforeValidator(plain)
 Count = Annotated[int, Field(ge=1, lt=2**63), Plain]  # kernels and stores count in 64 bits
 Whole = Annotated[int, Field(ge=0, lt=2**63), Plain]
+MOST_LAYERS, MOST_UNITS = 10_000, 10_000_000
+Layers = Annotated[int, Field(ge=0, le=MOST_LAYERS), Plain]
+Units = Annotated[int, Field(ge=1, le=MOST_UNITS), Plain]
 Seed = Annotated[int, Field(ge=0, lt=2**63), Plain]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), Plain]
 Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), Plain]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), Plain]
 COUNT = "a whole number from 1 up to 2^63 - 1"
+LAYERS, UNITS = f"a whole number from 0 up to {MOST_LAYERS:,}", f"a whole number from 1 up to {MOST_UNITS:,}"
 WHOLE = SEED = "a whole number from 0 up to 2^63 - 1"
 SEED_OR_NONE = f"{SEED}, or nothing to use `seed`"
 POSITIVE, NOT_NEGATIVE = "a positive number", "a number from 0 up"
@@ -96,7 +100,9 @@ class RunConfig(BaseModel):
     model_config = STRICT
 
     dataset: Annotated[Spec, _checked(parse_dataset)] = _field("digits")
-    hidden: Annotated[tuple[Count, ...], BeforeValidator(_as_tuple)] = _field((64,), "a list of widths, as [64, 64]")
+    hidden: Annotated[tuple[Units, ...], Field(max_length=MOST_LAYERS), BeforeValidator(_as_tuple)] = _field(
+        (64,), f"a list of widths, as [64, 64], each up to {MOST_UNITS:,}, at most {MOST_LAYERS:,} of them"
+    )
     activation: Annotated[str | tuple[str, ...], _checked(_activations)] = _field("relu")
     output_activation: Annotated[str, _checked(_output_activation)] = _field("identity")
     init: Annotated[Spec, _spec("initializers")] = _field("he_normal")
@@ -202,7 +208,7 @@ class RunConfig(BaseModel):
         return identity.run_id(self.__dict__)
 
 
-SHAPE_ADAPTERS: dict[str, tuple[Any, str]] = {"depth": (Whole, WHOLE), "width": (Count, COUNT)}
+SHAPE_ADAPTERS: dict[str, tuple[Any, str]] = {"depth": (Layers, LAYERS), "width": (Units, UNITS)}
 UNSHAPED = tuple(name for name in RunConfig.model_fields if name not in fields.SHAPE_FIELDS)
 FIELDS = (*RunConfig.model_fields, *SHAPE_ADAPTERS)
 DEFAULT_DEPTH, DEFAULT_WIDTH = 1, 64

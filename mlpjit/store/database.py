@@ -42,7 +42,8 @@ class Store:
         Raises StoreError where there is none (readonly), it is no store, it is damaged, too new, or in use.
         """
         path = Path(path)
-        path = path / FILE_NAME if path.is_dir() or path.suffix != ".sqlite" else path
+        with explained(path):
+            path = path / FILE_NAME if path.is_dir() or path.suffix != ".sqlite" else path
         if readonly:
             return cls(path, connect_to_read(path))
         writer = Writer(path)

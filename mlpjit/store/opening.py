@@ -34,6 +34,8 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise StoreError(f"{path}: {_explanation(path, str(error))}") from error
+    except OSError as error:  # a name that no file system takes
+        raise StoreError(f"{path}: cannot be opened: {error.strerror or error}") from error
 
 
 def _explanation(path: Path, text: str) -> str:

@@ -26,6 +26,7 @@ HEAD_KEYS = ("name", "title", "question")
 TABLES = ("sweep", "final", "timing")
 FINAL_KEYS = ("per", "seeds")
 TIMING_KEYS = ("repeats", "width")
+MOST_RUNS, MOST_REPEATS = 10_000_000, 10_000
 
 
 @dataclass
@@ -69,8 +70,9 @@ def read_head(table: Mapping[str, Any], default_name: str, mistakes: Mistakes) -
             mistakes.add(key, f"got {table[key]!r}, need a text")
         elif key in table:
             head[key] = table[key]
-    if not re.fullmatch(r"[\w][\w.-]*", head["name"]):
-        mistakes.add("name", f"got {head['name']!r}, need letters, digits, '-', '_' and '.': it names a folder")
+    if not re.fullmatch(r"[\w][\w.-]{0,99}", head["name"]):
+        allowed = "letters, digits, '-', '_' and '.', at most 100"
+        mistakes.add("name", f"got {head['name']!r}, need {allowed}: it names a folder")
     return {**head, "title": head["title"] or head["name"]}
 
 
@@ -119,7 +121,10 @@ def _block(
         checked, valid = _checked(key, entry, _places(place, key), mistakes)
         values.update({key: checked} if valid else {})
     block = Block(_completed(values, names), tuple((key, axis) for key, axis in axes if axis), place)
-    _check_rules(block, mistakes)
+    if len(block) > MOST_RUNS:
+        mistakes.add(place, f"{len(block):,} runs, need at most {MOST_RUNS:,}")
+    else:
+        _check_rules(block, mistakes)
     return block
 
 
@@ -227,8 +232,8 @@ def read_timing(table: Mapping[str, Any], mistakes: Mistakes) -> dict[str, Any] 
     for index, width in enumerate(widths):
         _checked("width", width, f"[timing], width[{index}]", mistakes)
     repeats = timing.get("repeats", 5)
-    if not isinstance(repeats, int) or isinstance(repeats, bool) or repeats < 1:
-        mistakes.add("[timing], repeats", f"got {repeats!r}, need a whole number from 1 up")
+    if not isinstance(repeats, int) or isinstance(repeats, bool) or not 1 <= repeats <= MOST_REPEATS:
+        mistakes.add("[timing], repeats", f"got {repeats!r}, need a whole number from 1 up to {MOST_REPEATS:,}")
     return {"repeats": repeats, "width": widths}
 
 

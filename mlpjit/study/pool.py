@@ -19,6 +19,7 @@ from mlpjit.training.result import Control
 POLL_SECONDS = 0.05
 # The thread that counts what has ended is woken for many small runs at once: each time it takes the GIL from one.
 GATHER_SECONDS = 0.01
+MOST_THREADS = 1024
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,9 @@ def compiled_runner() -> Runner:
 
 
 def thread_count(asked: int | None) -> int:
-    """Return the number of threads to use; ConfigError unless it is positive."""
-    if asked is not None and asked < 1:
-        raise ConfigError(f"threads: got {asked}, need a whole number from 1 up")
+    """Return the number of threads to use; ConfigError unless it is positive, and no more than a machine bears."""
+    if asked is not None and not 1 <= asked <= MOST_THREADS:
+        raise ConfigError(f"threads: got {asked}, need a whole number from 1 up to {MOST_THREADS}")
     return asked or available_threads()
 
 

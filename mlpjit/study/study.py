@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
+from mlpjit.host import regular_file
 from mlpjit.registry import suggestion
 from mlpjit.study.blocks import Block
 from mlpjit.study.file import Mistakes, read_blocks, read_final, read_head, read_timing
 from mlpjit.study.plan import Runs
 from mlpjit.study.sweep import Summary, sweep
+from mlpjit.study.toml import read_toml
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,16 +62,15 @@ class Study:
     def load(cls, name: str | Path) -> Study:
         """Read a built-in study or a TOML file. Raises ConfigError with every mistake in it, one line each."""
         path = built_in().get(str(name)) or Path(name)
-        if not path.exists():
-            raise ConfigError(_not_found(str(name)))
         try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{path.name}: not valid TOML: {error}") from None
+            text = regular_file(path).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise ConfigError(_not_found(str(name))) from None
         except UnicodeDecodeError:
             raise ConfigError(f"{path}: not a study file: it is not text in UTF-8") from None
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+        table = read_toml(text, path.name)
         return replace(cls.from_table(table, default_name=path.stem, file=path.name), source=str(name))
 
     @classmethod

@@ -14,6 +14,7 @@ import numpy as np
 
 from mlpjit.host import check_rounding, host, package_versions
 from mlpjit.store import FILE_NAME, RowError, Session, Store
+from mlpjit.study.memory import check_memory
 from mlpjit.study.plan import COMPILE_FIELDS, Planned, Runs, StepTiming, Work, work
 from mlpjit.study.pool import Ended, Runner, Task, ThreadPool, compiled_runner, now, thread_count
 from mlpjit.study.progress import Snapshot, Tracker
@@ -68,8 +69,14 @@ def sweep(
     check_rounding()
     count = thread_count(threads)
     path = directory / FILE_NAME
-    with StopSignals() as signals, Store.find(path) or Store.open(path) as store:
+    with StopSignals() as signals, Store.find(path) or _made(path, study) as store:
         return Sweep(study, store, count, progress, runner, signals).run(announce)
+
+
+def _made(path: Path, study: Planned) -> Store:
+    """Make a store. Raises ConfigError, and makes none, where a run of the study does not fit into memory."""
+    check_memory(study.runs)
+    return Store.open(path)
 
 
 class Sweep:

@@ -18,6 +18,7 @@ from mlpjit.catalogue.datasets.targets import Table
 from mlpjit.errors import DatasetError
 
 SUFFIXES = ("ubyte", "ubyte.gz")
+MOST_DIMENSIONS = 32
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
@@ -62,6 +63,8 @@ def _array(path: str) -> npt.NDArray[Any]:
         raise DatasetError(f"{label}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
     if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in TYPES:
         raise DatasetError(f"{label}: not an IDX file (it must begin with two zero bytes and a type)")
+    if data[3] > MOST_DIMENSIONS:
+        raise DatasetError(f"{label}: {data[3]} dimensions, need at most {MOST_DIMENSIONS}")
     start = 4 + 4 * data[3]
     sizes = [int(size) for size in np.frombuffer(data[4:start], dtype=">u4")]
     kind = np.dtype(TYPES[data[2]])

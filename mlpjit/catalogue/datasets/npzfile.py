@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import tokenize
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -13,8 +16,10 @@ import numpy.typing as npt
 from mlpjit.catalogue.datasets.targets import Table
 from mlpjit.errors import DatasetError
 
+# The header of an array is a Python literal, which NumPy evaluates: what is none fails in as many ways.
 UNREADABLE = (
-    OSError, EOFError, ValueError, KeyError, NotImplementedError, MemoryError, zipfile.BadZipFile, zlib.error,
+    OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RuntimeError, MemoryError,
+    SyntaxError, tokenize.TokenError, struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 Array = npt.NDArray[Any]
 
@@ -58,7 +63,8 @@ def _member(label: str, archive: Any, names: tuple[str, ...]) -> Array:
     for name in names:
         if name in archive.files:
             try:
-                return np.asarray(archive[name])
+                with warnings.catch_warnings(action="ignore"):  # of sizes that overflow: they fail next
+                    return np.asarray(archive[name])
             except UNREADABLE as error:
                 pickled = "allow_pickle" in str(error)
                 why = "it holds Python objects, which are never loaded" if pickled else _line(error)

@@ -21,6 +21,7 @@ from mlpjit.catalogue.datasets.records import (
 )
 from mlpjit.catalogue.datasets.variants import VARIANT_DEFAULTS, Variant, variant_of
 from mlpjit.errors import DatasetError
+from mlpjit.host import regular_file
 from mlpjit.registry import suggestion
 
 SUFFIXES = (".npz", ".csv", *idxfile.SUFFIXES)
@@ -174,7 +175,7 @@ def _unknown_keys(label: str, given: Mapping[str, Any], allowed: Mapping[str, An
 
 def _stamp(name: str) -> tuple[int, ...]:
     try:
-        state = Path(name).expanduser().stat()
+        state = regular_file(name).stat()
     except OSError as error:
         where = "" if Path(name).is_absolute() else f" (looked in {Path.cwd()})"
         raise DatasetError(f"cannot read dataset {name!r}: {error.strerror}{where}") from None
