@@ -182,3 +182,14 @@ def test_decoupled_decay_shrinks_and_l2_under_adam_does_not():
     assert decoupled.theta[0] == pytest.approx(0.9047921, abs=5e-8)
     for driver in coupled.values():
         assert driver.theta[0] == pytest.approx(0.2244, abs=1e-4)
+
+
+def test_radam_rectifies_only_where_its_root_is_real():
+    """Liu et al. 2020, equation 15: r_t^2 has the factor rho_t - 4, so that a threshold below 4 has no step."""
+    with pytest.raises(mj.ConfigError, match=r"threshold: got 3\.9, need 4 or more"):
+        mj.optimizers["radam"](threshold=3.9)
+    optimizer, theta = mj.optimizers["radam"](threshold=4.0), np.zeros(1)
+    state = optimizer.init(theta)
+    for _ in range(100):
+        theta, state = optimizer.update(theta, np.ones(1), state, learning_rate=0.1)
+        assert np.isfinite(theta).all()

@@ -6,7 +6,7 @@ divides by sqrt(nu + eps_root) + eps.
 
 from __future__ import annotations
 
-from mlpjit.extending import absolute, device_float64, elementwise, exp, fma, larger, one_minus_power, sqrt
+from mlpjit.extending import absolute, at_least, device_float64, elementwise, exp, fma, larger, one_minus_power, sqrt
 
 LOG_FADING = -0.040821994520255166  # log 0.96; a power compiles for half a second
 MOMENTS = "m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; "
@@ -165,7 +165,7 @@ def radam_scalars(step, learning_rate, b1, b2, eps, eps_root, threshold, eps_unc
     scalars=radam_scalars,
     formula=MOMENTS + "theta -= eta r_t m^ / (sqrt(v^ + eps_root) + eps) if rho_t > 4 else eta m^",
     citation="Liu et al. 2020, arXiv:1908.03265, algorithm 2", state=("mu", "nu"), b1=0.9, b2=0.999, eps=1e-8,
-    eps_root=0.0, threshold=4.0, eps_uncorrected=False,
+    eps_root=0.0, threshold=4.0, eps_uncorrected=False, limits={"threshold": at_least(4)},  # below it no root is real
 )  # fmt: skip
 def radam(g, mu, nu, rate, b1, rest1, b2, rest2, correction, eps, eps_root):
     """Adam whose rate is rectified for the variance of v, and momentum alone while that has too few samples.
