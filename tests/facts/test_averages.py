@@ -51,3 +51,16 @@ def test_averaged_descent_reports_the_mean_from_its_start_on(start):
     np.testing.assert_allclose(x[: start - 1], theta[: start - 1], atol=1e-15)
     kept = theta[start - 1 :]
     np.testing.assert_allclose(x[start - 1 :], weighted_means(kept, np.ones(len(kept))), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["schedule_free_sgd", "schedule_free_adamw"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_schedule_free_has_no_mean_without_b1(name, dtype):
+    """Defazio et al. 2024, algorithm 1: y = (1 - b1) z + b1 x, so that x = (y - (1 - b1) z) / b1 is kept in y alone."""
+    with pytest.raises(mj.ConfigError, match=r"b1: got 0\.0, need 0\.001 or more and below 1"):
+        mj.optimizers[name](b1=0.0)
+    optimizer, theta = mj.optimizers[name](b1=1e-3), np.ones(3, dtype)
+    state = optimizer.init(theta)
+    for _ in range(6):
+        theta, state = optimizer.update(theta, np.ones(3, dtype), state, learning_rate=1e-3)
+        assert np.isfinite(theta).all()
