@@ -73,7 +73,8 @@ HYPERPARAMETERS: dict[str, Limits] = {
     **dict.fromkeys(("eps_scale", "adam_eps", "adam_rate"), at_least(0)),
     **dict.fromkeys(("initial_nu", "initial_mu", "initial_accumulator", "min_step"), at_least(0)),
     **dict.fromkeys(("max_norm", "max_value", "max_step", "threshold", "gamma", "final_rate", "decay_rate"), above(0)),
-    **dict.fromkeys(("trust_coefficient", "initial_distance", "growth", "initial_scale"), above(0)),
+    **dict.fromkeys(("trust_coefficient", "growth", "initial_scale"), above(0)),
+    "initial_distance": at_least(1e-30),  # prodigy divides by it, and float32 has nothing below 1e-45
     **dict.fromkeys(("k", "start", "ns_steps", "precondition_frequency", "interval", "most_trials"), at_least(1)),
     "max_consecutive_errors": at_least(0), "preconditioner_rate": above(0, 1), "first_scale": at_least(0),
     **dict.fromkeys(("c1", "c2"), Limits(0.0, 1.0, above=True, below=True)),
