@@ -14,6 +14,7 @@ from typing import Any
 from mlpjit.kernels.entries import Stage
 from mlpjit.kernels.functions import referenced_names
 from mlpjit.kernels.language import ByDtype, DtypeConstant, InFloat64, Primitive
+from mlpjit.training.stage_memory import settings_of
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ UNCOUNTED = (TypeError, ValueError, AttributeError, ArithmeticError)
 
 def _updated(record: Stage, dtype: str) -> tuple[list[Number], tuple[Any, ...]]:
     """Return the states that a rule is given, and what it returns."""
-    values = _counting(record.scalars, dtype)(10, 1e-3, *map(float, record.defaults.values()))
+    values = _counting(record.scalars, dtype)(10, 1e-3, *settings_of(record, {}))
     arrays = [Number(True) for _ in range(1 + record.uses_params + len(record.state))]
     results = _counting(record.function, dtype)(*arrays, *values)
     return arrays[1 + record.uses_params :], results if isinstance(results, tuple) else (results,)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlpjit.catalogue.datasets import Split, split
+from mlpjit.catalogue.datasets.splits import ARRAYS
 from mlpjit.errors import DatasetError
 from mlpjit.host import check_rounding
 from mlpjit.kernels.compiler import jit
@@ -25,6 +26,8 @@ from mlpjit.training.warm import prepare, prepare_once
 if TYPE_CHECKING:
     from mlpjit.config.run_config import RunConfig
 
+# Where a run keeps the addresses of its data.
+DATA_AT = [getattr(ARRAY, name) for name in ARRAYS]
 SAID = {STATUS.running: "running", STATUS.finished: "done", STATUS.diverged: "diverged", STATUS.stopped: "stopped"}
 
 
@@ -66,7 +69,7 @@ class Run:
         values, template, held = self.values, self.template, self.memory_of_run
         held.array("tables")[:] += template.relative * held.address
         self.plan[PLAN.order_seed], self.plan[PLAN.draw_seed] = values.order_seed, values.seed
-        self.addresses[ARRAY.x_train : ARRAY.y_test + 1] = self.data.addresses
+        self.addresses[DATA_AT] = self.data.addresses
         self.addresses[ARRAY.control] = self.control.array.ctypes.data
         self.numbers[NUMBER.l1], self.numbers[NUMBER.l2] = values.l1, values.l2
         self.numbers[NUMBER.decay] = values.weight_decay

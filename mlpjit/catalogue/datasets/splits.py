@@ -23,6 +23,7 @@ Array = npt.NDArray[Any]
 Rows = npt.NDArray[np.int64]
 DTYPES = ("float32", "float64")
 PARTS = ("train", "validation", "test")
+ARRAYS = tuple(f"{axis}_{part}" for part in PARTS for axis in "xy")
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class Split:
 
     @cached_property
     def addresses(self) -> npt.NDArray[np.int64]:
-        """Where x and y of the training, the validation and the test part begin in memory."""
-        return np.array([getattr(self, f"{axis}_{part}").ctypes.data for part in PARTS for axis in "xy"], np.int64)
+        """Where the arrays of the parts begin in memory, in the order of ARRAYS."""
+        return np.array([getattr(self, name).ctypes.data for name in ARRAYS], np.int64)
 
     @property
     def nbytes(self) -> int:
