@@ -11,6 +11,7 @@ import numpy as np
 
 from mlpjit import __version__
 from mlpjit.config.run_config import RunConfig
+from mlpjit.host import commit
 from mlpjit.report.export import as_text
 from mlpjit.study.pool import Ended, Runner, Task, ThreadPool, compiled_runner, now, thread_count
 from mlpjit.study.progress import Snapshot, Tracker
@@ -145,6 +146,6 @@ def _note(found: Verification, adopted: int) -> dict[str, Any]:
     """Return what is noted: when, by which version, on what evidence."""
     same = sum(each.same for each in found.checked)
     return {
-        "adopted_at": now(), "version": __version__, "adopted": adopted, "stored": found.stored,
+        "adopted_at": now(), "version": __version__, "commit": commit(), "adopted": adopted, "stored": found.stored,
         "rerun": len(found.checked), "same_bits": same,
     }  # fmt: skip
