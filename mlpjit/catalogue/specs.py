@@ -163,7 +163,7 @@ def _converted(key: str, value: Any, default: Any) -> Any:
         return value
     if isinstance(default, float) and isinstance(value, int | float) and not isinstance(value, bool):
         if math.isfinite(value):
-            return float(value)
+            return float(value) + 0.0  # -0.0 is 0.0: specs that are equal must be the same
         raise ConfigError(f"{key}: got {value!r}, need a finite number")
     if isinstance(default, tuple) and isinstance(value, list) and value:
         return tuple(_converted(key, item, default[0]) for item in value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,21 +43,25 @@ def row(store: Store, run_id: str, names: Sequence[str]) -> tuple[dict[str, Any]
     }
 
 
-def adopt(store: Store, renamed: Renamed, note: Mapping[str, Any]) -> None:
-    """Give runs other ids, in rows, curves and plan, in one transaction, and keep the note.
+def adopt(store: Store, renamed: Renamed, note: Callable[[int], Mapping[str, Any]]) -> int:
+    """Give runs other ids, in rows, curves and plan, in one transaction, keep a note, and return how many took theirs.
 
-    A run whose new id is stored already stays as it is.
+    A run whose new id another has stays as it is: the first takes it, of several that are the same to the present code.
     """
+    adopted: list[str] = []
 
     def write(connection: sqlite3.Connection) -> None:
         taken = {run_id for (run_id,) in connection.execute("SELECT run_id FROM runs")} - set(renamed)
         for old, (new, columns) in renamed.items():
             if new not in taken:
                 _rename(connection, old, new, columns)
-        _note(connection, note)
+                taken.add(new)
+                adopted.append(new)
+        _note(connection, note(len(adopted)))
         _sign_plan(connection)
 
     store.write(write)
+    return len(adopted)
 
 
 def _rename(connection: sqlite3.Connection, old: str, new: str, columns: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,7 @@ NUMBERS = (*METRICS, *COUNTS)
 TABLE = "runs.csv"
 NOTE = "adopted.json"
 FINISHED = ("done", "diverged")
+Note = Callable[[int], Mapping[str, Any]]  # from how many runs took other ids, what is noted of it
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class Place(Protocol):
         """Return one run."""
         ...
 
-    def adopt(self, configs: Mapping[str, RunConfig], note: Mapping[str, Any]) -> None:
-        """Give runs, by the ids they have, those of their configs under the present code."""
+    def adopt(self, configs: Mapping[str, RunConfig], note: Note) -> int:
+        """Give runs, by the ids they have, those of their configs under the present code; return how many took them."""
         ...
 
 
@@ -71,17 +72,17 @@ class StoredRuns:
     def kept(self, run_id: str) -> Kept:
         """Return one run."""
         with Store.open(self.path, readonly=True) as store:
-            row, curves = adoption.row(store, run_id, ("config", "timeout", "state", *NUMBERS))
+            row, curves = adoption.row(store, run_id, ("config", "state", *NUMBERS))
         texts = {name: as_text(name, row[name]) for name in ("state", *NUMBERS)}
         try:
             return Kept(run_id, RunConfig(**json.loads(row["config"])), "", texts, curves)
         except (ConfigError, DatasetError) as error:
             return Kept(run_id, None, " ".join(str(error).split()))
 
-    def adopt(self, configs: Mapping[str, RunConfig], note: Mapping[str, Any]) -> None:
+    def adopt(self, configs: Mapping[str, RunConfig], note: Note) -> int:
         """Rename rows, curves and plan in one transaction, and note it."""
         with Store.open(self.path) as store:
-            adoption.adopt(store, {old: (c.run_id, hashes_of(c)) for old, c in configs.items()}, note)
+            return adoption.adopt(store, {old: (c.run_id, hashes_of(c)) for old, c in configs.items()}, note)
 
 
 class ExportedRuns:
@@ -127,7 +128,7 @@ class ExportedRuns:
             return Kept(run_id, None, f"the plan has another {' and '.join(other)} at its place")
         return Kept(run_id, config, "", {name: row[name] for name in ("state", *NUMBERS)})
 
-    def adopt(self, configs: Mapping[str, RunConfig], note: Mapping[str, Any]) -> None:
+    def adopt(self, configs: Mapping[str, RunConfig], note: Note) -> int:
         """Write the table with other ids and hashes, and a note beside it."""
         for row in self.rows:
             if config := configs.get(row["run_id"]):
@@ -136,7 +137,8 @@ class ExportedRuns:
         path = self.directory / NOTE
         with writing(path):
             before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-            path.write_text(json.dumps([*before, note], indent=2) + "\n", encoding="utf-8")
+            path.write_text(json.dumps([*before, note(len(configs))], indent=2) + "\n", encoding="utf-8")
+        return len(configs)
 
 
 def place_of(directory: Path) -> Place:

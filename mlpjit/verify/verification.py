@@ -74,9 +74,8 @@ def verify(
         return found
     configs = _adoptable(found, place.kept, place.run_ids)
     renamed = {run_id: config for run_id, config in configs.items() if config.run_id != run_id}
-    if renamed:
-        place.adopt(renamed, _note(found, len(renamed)))
-    return Verification(directory, found.checked, found.stored, len(renamed))
+    adopted = place.adopt(renamed, lambda count: _note(found, count)) if renamed else 0
+    return Verification(directory, found.checked, found.stored, adopted)
 
 
 def _spread(run_ids: Sequence[str], sample: int | None) -> list[str]:

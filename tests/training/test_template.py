@@ -97,3 +97,10 @@ def test_arrays_of_a_memory_do_not_touch_and_begin_at_whole_lines():
 def test_a_run_has_no_other_attributes():
     with pytest.raises(AttributeError, match="wieghts"):
         _ = Run(RunConfig(**MOONS)).wieghts
+
+
+def test_a_setting_of_minus_zero_is_zero():
+    """Equal values share a template, so they must be the same: else the run that came first would decide."""
+    plain, minus = (RunConfig(optimizer={"name": "momentum", "momentum": zero}) for zero in (0.0, -0.0))
+    assert str(minus.optimizer["momentum"]) == "0.0"
+    assert minus.run_id == plain.run_id

@@ -154,6 +154,22 @@ def test_a_run_that_was_made_again_meanwhile_stays(stored):
     assert ids(stored) == now
 
 
+def test_of_two_runs_that_are_the_same_now_the_planned_one_takes_the_id(stored):
+    """As two older versions leave them in one store."""
+    now = of_older_code(stored)
+    with sqlite3.connect(stored / "store.sqlite") as connection:
+        for table in ("runs", "curves"):
+            connection.execute(f"CREATE TEMP TABLE one AS SELECT * FROM {table} WHERE run_id = ?", [f"old-{now[0]}"])
+            connection.execute("UPDATE one SET run_id = 'older'")
+            connection.execute(f"INSERT INTO {table} SELECT * FROM one")
+            connection.execute("DROP TABLE one")
+    connection.close()
+    found = verify(stored, sample=None, adopt=True)
+    assert (found.stored, found.adopted, ids(stored)) == (RUNS + 1, RUNS, now)
+    with Store.open(stored, readonly=True) as store:
+        assert set(store.known()) == {*now, "older"}
+
+
 def test_a_run_whose_rule_is_gone_is_told(stored):
     run_id = ids(stored)[0]
     change(stored, "UPDATE runs SET config = replace(config, '\"sgd\"', '\"mine\"') WHERE run_id = ?", run_id)
