@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +11,9 @@ import numpy as np
 
 from mlpjit.config.run_config import RunConfig
 from mlpjit.kernels.tables import CONTROL
-from mlpjit.store.arrays import LAYER_CURVES
+from mlpjit.store.arrays import CURVES, LAYER_CURVES
 from mlpjit.study.pool import Runner
-from mlpjit.training.result import Control
+from mlpjit.training.result import Control, Results
 from mlpjit.training.shape import parameter_count, total_steps
 
 
@@ -44,6 +45,22 @@ def fake_result(config: RunConfig) -> FakeResult:
     return FakeResult(config, "diverged" if diverged else "done", history, metrics, timings, counts)
 
 
+def results(made: Sequence[FakeResult]) -> Results:
+    """What a runner gives for results one by one."""
+    given = [{"final_validation_loss": None, **each.metrics, **each.counts, **each.timings} for each in made]
+    names = dict.fromkeys(name for each in given for name in each)
+    numbers = {name: [each.get(name) for each in given] for name in names}
+    histories = [each.history or {"epoch": np.empty(0)} for each in made]
+    written, layers = [len(history["epoch"]) for history in histories], made[0].config.depth + 1
+    records = np.full((len(made), max(written), len(CURVES) + layers * len(LAYER_CURVES)), np.nan)
+    for rows, history in zip(records, histories, strict=True):
+        for name, column in history.items():
+            first = len(CURVES) + LAYER_CURVES.index(name) if name in LAYER_CURVES else 0
+            place = slice(first, None, len(LAYER_CURVES)) if first else CURVES.index(name)
+            rows[: len(column), place] = column
+    return Results([each.status for each in made], numbers, records, written, layers, np.zeros((len(made), 2)))
+
+
 @dataclass
 class Fake:
     """Makes runners; `made` lists the configs run, `fails` names activations whose runs raise."""
@@ -67,7 +84,11 @@ class Fake:
         return {"parameters": parameter_count(config), "step_seconds": 1e-4, "low_seconds": 9e-5, "high_seconds": 2e-4}
 
     def runner(self) -> Runner:
-        return Runner(self.execute, lambda configs: 0.25, self.measure_step)
+        return Runner(
+            lambda configs, control: results([self.execute(config, control) for config in configs]),
+            lambda configs: 0.25,
+            self.measure_step,
+        )
 
 
 TABLE: dict[str, Any] = {

@@ -245,6 +245,12 @@ class ControlColumns(NamedTuple):
     stop: int
     seconds: int  # the clock's answer, a C timespec: nanoseconds stand behind
     nanoseconds: int
+    # Of runs that one call makes one after the other: how many have ended; after how many nanoseconds no more is begun,
+    # 0 for no limit; which is to be left because its time is up, NONE_AT for none; whether a stop is meant for all.
+    ended: int
+    budget: int
+    overdue: int
+    all: int
 
 
 class UnitSum(NamedTuple):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from mlpjit.config.run_config import RunConfig
 from mlpjit.measure.clock import Spread, spread
-from mlpjit.study.pool import Task, ThreadPool, compiled_runner
+from mlpjit.study.chunks import Task
+from mlpjit.study.pool import Ended, ThreadPool, compiled_runner
 from mlpjit.training.run import measure_step
 from mlpjit.training.shape import total_steps
 from mlpjit.training.warm import prepare
@@ -54,14 +54,15 @@ def _network(width: int, threads: int, rounds: int, seconds: float) -> Scaling:
 
 def _rate(settings: RunConfig, threads: int, runs: int) -> float:
     """Return runs a second with so many threads."""
-    tasks = [Task(index, settings, 1.0) for index in range(runs)]
+    tasks = [Task(index, settings, 1.0, 0) for index in range(runs)]
+    pool = ThreadPool(compiled_runner(), threads, _finish)
     start = time.perf_counter()
-    ended: list[Any] = list(ThreadPool(compiled_runner(), threads, _finish).run(tasks, threading.Event(), _ignore))
-    return len(ended) / (time.perf_counter() - start)
+    ended: list[int] = list(pool.run(tasks, float(runs), threading.Event(), _ignore))
+    return sum(ended) / (time.perf_counter() - start)
 
 
-def _finish(ended: Any) -> Any:
-    return ended
+def _finish(ended: Ended) -> int:
+    return len(ended.tasks)
 
 
 def _ignore(cost: float) -> None:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from mlpjit.store.database import FILE_NAME, Store
-from mlpjit.store.rows import RowError, Session, StoredRun
+from mlpjit.store.rows import RowError, Rows, Session, StoredRun
 
-__all__ = ["FILE_NAME", "RowError", "Session", "Store", "StoredRun"]
+__all__ = ["FILE_NAME", "RowError", "Rows", "Session", "Store", "StoredRun"]

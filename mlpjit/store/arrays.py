@@ -6,7 +6,7 @@ are read off figures, losses are compared bit for bit. The store keeps beside th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,20 @@ def encode(history: Mapping[str, npt.ArrayLike]) -> tuple[int, bytes, bytes]:
             if name in present:
                 deep[:, :, column] = present[name]
     return layers, curve.tobytes(), deep.tobytes()
+
+
+def encode_all(records: npt.NDArray[np.float64], written: Sequence[int], layers: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield (curve, layer curve) of runs with so many rows written of their (evaluations, width) records each.
+
+    A row holds the CURVES, then the LAYER_CURVES of each layer.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # rows that are not written hold anything
+        curves, deep = records[:, :, : len(CURVES)].astype("<f8").tobytes(), records[:, :, len(CURVES) :].astype("<f4")
+    row, deep_row = 8 * len(CURVES), 4 * layers * len(LAYER_CURVES)
+    blob = deep.tobytes()
+    for start, rows in zip(range(0, len(records) * records.shape[1], records.shape[1]), written, strict=True):
+        end = start + rows
+        yield curves[start * row : end * row], blob[start * deep_row : end * deep_row]
 
 
 def decode(

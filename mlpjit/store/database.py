@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from mlpjit.errors import StoreError
 from mlpjit.store import reading
 from mlpjit.store.opening import NoStoreError, connect_to_read, explained, put_away
-from mlpjit.store.rows import Session, StoredRun
+from mlpjit.store.rows import Rows, Session, StoredRun
 from mlpjit.store.schema import HOST, READ, TIMING_COLUMNS, WRITTEN
 from mlpjit.store.writing import Write, Writer
 
@@ -99,12 +99,15 @@ class Store:
 
         Raises RowError, and queues nothing, for a run that cannot be stored.
         """
-        writer, row = self._writing(), run.row()
-        curves = (run.values["run_id"], *run.curves(), writer.layout)
+        self.put_all(Rows([run.row()], [(run.values["run_id"], *run.curves())]))
+
+    def put_all(self, rows: Rows) -> None:
+        """Queue finished runs, which are written in one transaction; else as `put`."""
+        writer = self._writing()
 
         def write(connection: sqlite3.Connection) -> None:
-            connection.execute(INSERT_RUN, row)
-            connection.execute(INSERT_CURVES, curves)
+            connection.executemany(INSERT_RUN, rows.runs)
+            connection.executemany(INSERT_CURVES, ((*curves, writer.layout) for curves in rows.curves))
 
         writer.put(write)
 

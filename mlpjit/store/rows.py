@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from mlpjit.errors import StoreError
 from mlpjit.registry import suggestion
-from mlpjit.store.arrays import encode
+from mlpjit.store.arrays import encode, encode_all
 from mlpjit.store.schema import WRITTEN
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
 COLUMNS = frozenset(WRITTEN)
@@ -32,11 +34,9 @@ class StoredRun:
 
     def row(self) -> list[Any]:
         """Return its values in the order of WRITTEN. Raises RowError for a column or a value that cannot be stored."""
-        for name in self.values.keys() - COLUMNS:
-            raise RowError(f"unknown column {name!r}{suggestion(name, WRITTEN)}")
+        _check_names(self.values)
         for name, value in self.values.items():
-            if type(value) not in ALWAYS and not storable(value):
-                raise RowError(f"{name}: {value!a} cannot be stored")
+            _check(name, value)
         return list(map(self.values.get, WRITTEN))
 
     def curves(self) -> tuple[int, bytes, bytes]:
@@ -45,6 +45,45 @@ class StoredRun:
             return encode(self.history)
         except (TypeError, ValueError) as error:
             raise RowError(f"history: {error}") from error
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of `runs`, values in the order of WRITTEN, and of `curves`, ready to be written."""
+
+    runs: Sequence[Sequence[Any]]
+    curves: Sequence[tuple[str, int, bytes, bytes]]
+
+    @classmethod
+    def of(
+        cls, columns: Mapping[str, Sequence[Any]], shared: Mapping[str, Any], records: npt.NDArray[np.float64],
+        written: Sequence[int], layers: int,
+    ) -> Rows:  # fmt: skip
+        """Return the rows of runs from their columns, what all of them share, and their records: see `encode_all`.
+
+        Raises RowError for a column or a value that cannot be stored.
+        """
+        _check_names({**columns, **shared})
+        for name, column in columns.items():
+            if not ALWAYS.issuperset(map(type, column)):
+                for value in column:
+                    _check(name, value)
+        for name, value in shared.items():
+            _check(name, value)
+        found = [columns[name] if name in columns else repeat(shared.get(name)) for name in WRITTEN]
+        blobs = encode_all(records, written, layers)
+        curves = [(run_id, layers, *both) for run_id, both in zip(columns["run_id"], blobs, strict=True)]
+        return cls(list(zip(*found, strict=False)), curves)
+
+
+def _check_names(values: Mapping[str, Any]) -> None:
+    for name in values.keys() - COLUMNS:
+        raise RowError(f"unknown column {name!r}{suggestion(name, WRITTEN)}")
+
+
+def _check(name: str, value: Any) -> None:
+    if type(value) not in ALWAYS and not storable(value):
+        raise RowError(f"{name}: {value!a} cannot be stored")
 
 
 def storable(value: Any) -> bool:

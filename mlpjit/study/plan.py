@@ -18,6 +18,7 @@ import numpy.typing as npt
 from mlpjit.config.fields import FACTORS, KERNEL_FIELDS, SEED_FIELDS, SETTING, SHAPE_FIELDS, columns_of, dataset_info
 from mlpjit.config.identity import digest
 from mlpjit.config.run_config import RunConfig
+from mlpjit.config.setting import OPEN, Setting, setting_of
 from mlpjit.study.blocks import Block
 from mlpjit.study.choice import Known, chosen
 
@@ -80,6 +81,15 @@ class Runs:
         column = [value for block in self.blocks for value in block.column(FACTORS[name])]
         return column if not self.duplicates else [column[point] for point in self._points]
 
+    def groups(self) -> npt.NDArray[np.intp]:
+        """Return a number for every run, the same one for runs that differ in their rate and seeds alone."""
+        parts, first = [], 0
+        for block in self.blocks:
+            positions = block.positions([name for name, _ in block.axes if name not in OPEN])
+            parts.append(first + positions)
+            first += int(positions.max(initial=0)) + 1
+        return np.concatenate(parts)[self._points]
+
     def varies(self, name: str) -> bool:
         """Whether a factor takes several values."""
         part = FACTORS[name]
@@ -118,6 +128,12 @@ class ListedRuns(Runs):
     def numbers(self, value: Callable[[RunConfig], float]) -> npt.NDArray[np.float64]:
         """Return a number for every run."""
         return np.array([value(config) for config in self._configs], dtype=np.float64)
+
+    def groups(self) -> npt.NDArray[np.intp]:
+        """Return a number for every run, the same one for runs that differ in their rate and seeds alone."""
+        numbers: dict[tuple[Setting, float | None], int] = {}
+        keys = [(setting_of(config.__dict__), config.timeout) for config in self._configs]
+        return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.intp)
 
     def timeouts(self) -> list[float | None]:
         """Return the time limit of every run in seconds."""

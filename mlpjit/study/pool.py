@@ -1,4 +1,4 @@
-"""Many runs at once on a pool of threads: a run releases the GIL for all of its work."""
+"""Many runs at once on a pool of threads, each of which makes some of one kind by one call that releases the GIL."""
 
 from __future__ import annotations
 
@@ -7,36 +7,46 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
 from mlpjit.host import available_threads
-from mlpjit.training.result import Control
+from mlpjit.kernels.tables import CONTROL
+from mlpjit.study.chunks import Chunks, Task
+from mlpjit.training.result import Control, Results
 
 POLL_SECONDS = 0.05
 # The thread that counts what has ended is woken for many small runs at once: each time it takes the GIL from one.
 GATHER_SECONDS = 0.01
+LONGEST_SECONDS = 0.2  # no other run is begun by a call that has taken so long
 MOST_THREADS = 1024
 
 
 @dataclass(frozen=True)
 class Runner:
-    """What makes runs. `execute(config, control)` blocks; `prepare(configs)` compiles and returns seconds."""
+    """What makes runs. `prepare(configs)` compiles and returns seconds.
 
-    execute: Callable[[RunConfig, Control], Any]
+    `execute(configs, control)` blocks and returns the results of those that ended, the first ones: they differ in their
+    rate and seeds alone, and are at most `most(config)`.
+    """
+
+    execute: Callable[[Sequence[RunConfig], Control], Results]
     prepare: Callable[[Sequence[RunConfig]], float]
     measure_step: Callable[[RunConfig, int], dict[str, Any]]
+    most: Callable[[RunConfig], int] = lambda config: 1
 
 
 def compiled_runner() -> Runner:
     """Return the runner that trains with the compiled kernels."""
-    from mlpjit.training.run import execute, measure_step
+    from mlpjit.training.chunk import make
+    from mlpjit.training.cost import most_at_once
+    from mlpjit.training.run import measure_step
     from mlpjit.training.warm import prepare
 
-    return Runner(execute, prepare, measure_step)
+    return Runner(make, prepare, measure_step, most_at_once)
 
 
 def thread_count(asked: int | None) -> int:
@@ -47,58 +57,82 @@ def thread_count(asked: int | None) -> int:
 
 
 @dataclass(frozen=True)
-class Task:
-    """A run to make; `index` tells the caller which."""
-
-    index: int
-    config: RunConfig
-    cost: float
-
-
-@dataclass(frozen=True)
 class Ended:
-    """A run that ended: its result, or the error that ended it, or neither when its time was up."""
+    """Runs that ended in one way: with results, with the error that ended them, or because their time was up."""
 
-    task: Task
-    started_at: str
-    finished_at: str
-    result: Any = None
+    tasks: Sequence[Task]
+    started_at: Sequence[str]
+    finished_at: Sequence[str]
+    results: Results | None = None
     error: str | None = None
-    timed_out: bool = False
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether their time was up."""
+        return self.results is None and self.error is None
+
+    def among(self, places: Sequence[int]) -> Ended:
+        """Return some of them."""
+        tasks = [self.tasks[place] for place in places]
+        started, finished = [self.started_at[place] for place in places], [self.finished_at[place] for place in places]
+        return Ended(tasks, started, finished, self.results and self.results.among(places), self.error)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Running:
-    task: Task
-    control: Control
+    """Runs that a thread makes, and since when it makes which of them."""
+
+    tasks: Sequence[Task]
+    control: Control = field(default_factory=Control)
+    place: int = 0
     since: float = field(default_factory=time.monotonic)
-    timed_out: bool = False
+
+    def end_overdue(self) -> None:
+        """Leave the run under way if its time is up."""
+        place = self.control.ended
+        if place != self.place:
+            self.place, self.since = place, time.monotonic()
+        elif place < len(self.tasks):
+            limit = self.tasks[place].config.timeout
+            if limit is not None and time.monotonic() - self.since > limit:
+                self.control.leave(place)
+
+    def cost_spent(self) -> float:
+        """Return the cost of what is done of them."""
+        done, total = self.control.progress()
+        return sum(task.cost for task in self.tasks) * done / total if total else 0.0
 
 
 def now() -> str:
     """Return the time in UTC as text."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    return _text(datetime.now(UTC))
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
 
 
 class ThreadPool:
-    """Runs tasks in their order on N threads; a task is taken when a thread is free."""
+    """Runs tasks in their order on N threads; a thread that is free takes as many of one group as are worth a call."""
 
     def __init__(self, runner: Runner, threads: int, finish: Callable[[Ended], Any]) -> None:
         self.runner = runner
         self.threads = threads
-        self.finish = finish  # called in the run's own thread, so that encoding results is shared out too
+        self.finish = finish  # called in the runs' own thread, so that encoding results is shared out too
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._running: dict[int, _Running] = {}
+        self._running: set[_Running] = set()
         self._lock = threading.Lock()
         self._stop = threading.Event()
 
-    def run(self, tasks: Iterable[Task], stop: threading.Event, poll: Callable[[float], None]) -> Iterator[Any]:
-        """Yield finish(ended) of every task as it ends; once `stop` is set, of those that ended by themselves.
+    def run(
+        self, tasks: Iterable[Task], cost: float, stop: threading.Event, poll: Callable[[float], None]
+    ) -> Iterator[Any]:
+        """Yield finish(ended) of tasks as they end; once `stop` is set, of those that ended by themselves.
 
-        `poll` is called every now and then with the cost spent on the runs under way.
+        cost: of all tasks. `poll` is called every now and then with the cost spent on the runs under way.
         """
-        source = iter(tasks)
-        workers = [threading.Thread(target=self._work, args=(source,), daemon=True) for _ in range(self.threads)]
+        chunks = Chunks(tasks, cost, self.threads, self.runner.most)
+        workers = [threading.Thread(target=self._work, args=(chunks,), daemon=True) for _ in range(self.threads)]
         for worker in workers:
             worker.start()
         try:
@@ -115,8 +149,11 @@ class ThreadPool:
             yield from self._gathered()
             if stop.is_set():
                 self._stop_all()
-            self._end_overdue()
-            poll(self._cost_spent())
+            with self._lock:
+                running = list(self._running)
+            for each in running:
+                each.end_overdue()
+            poll(sum(each.cost_spent() for each in running))
 
     def _gathered(self) -> Iterator[Any]:
         """Yield what has ended, after a moment in which more may; nothing when that takes too long."""
@@ -134,50 +171,60 @@ class ThreadPool:
     def _stop_all(self) -> None:
         self._stop.set()
         with self._lock:
-            for running in self._running.values():
+            for running in self._running:
                 running.control.stop()
 
-    def _end_overdue(self) -> None:
-        with self._lock:
-            for running in self._running.values():
-                limit = running.task.config.timeout
-                if limit is not None and time.monotonic() - running.since > limit:
-                    running.timed_out = True
-                    running.control.stop()
-
-    def _cost_spent(self) -> float:
-        with self._lock:
-            running = list(self._running.values())
-        parts = [(each.task.cost, *each.control.progress()) for each in running]
-        return sum(cost * done / total for cost, done, total in parts if total)
-
-    def _next(self, source: Iterator[Task]) -> _Running | None:
-        with self._lock:
-            task = None if self._stop.is_set() else next(source, None)
-            if task is None:
-                return None
-            running = self._running[task.index] = _Running(task, Control())
-            return running
-
-    def _work(self, source: Iterator[Task]) -> None:
+    def _work(self, chunks: Chunks) -> None:
         try:
-            while running := self._next(source):
-                ended = self._execute(running)
-                if ended is not None:
-                    self._ended.put(self.finish(ended))
+            while tasks := self._next(chunks):
+                began = time.monotonic()
+                made = self._execute(tasks)
+                chunks.made(tasks, made, time.monotonic() - began)
         except Exception as error:  # of ours, not of a run: the sweep must not wait for this thread's runs
             self._ended.put(error)
 
-    def _execute(self, running: _Running) -> Ended | None:
-        """Make one run; None when it was stopped because the sweep ends."""
-        started, result, error = now(), None, None
+    def _next(self, chunks: Chunks) -> list[Task]:
+        return [] if self._stop.is_set() else chunks.take()
+
+    def _execute(self, tasks: list[Task]) -> int:
+        """Make runs; return how many have ended. Where one fails, each is made alone."""
+        started, wall = datetime.now(UTC), time.monotonic()
         try:
-            result = self.runner.execute(running.task.config, running.control)
+            made, control = self._made(tasks)
         except Exception as raised:
+            if len(tasks) > 1:
+                return sum(self._execute([task]) for task in tasks)
             error = " ".join(f"{type(raised).__name__}: {raised}".split())
+            self._ended.put(self.finish(Ended(tasks, [_text(started)], [now()], error=error)))
+            return 1
+        self._tell(tasks, made, control, started, time.monotonic() - wall)
+        return len(made)
+
+    def _made(self, tasks: list[Task]) -> tuple[Results, Control]:
+        running = _Running(tasks)
+        running.control.limit(LONGEST_SECONDS)
         with self._lock:
-            del self._running[running.task.index]
-        stopped = result is not None and result.status == "stopped"
-        if stopped and not running.timed_out:
-            return None
-        return Ended(running.task, started, now(), None if stopped else result, error, stopped)
+            if self._stop.is_set():
+                running.control.stop()
+            self._running.add(running)
+        try:
+            return self.runner.execute([task.config for task in tasks], running.control), running.control
+        finally:
+            with self._lock:
+                self._running.remove(running)
+
+    def _tell(self, tasks: list[Task], made: Results, control: Control, started: datetime, seconds: float) -> None:
+        """Finish the runs that ended, those whose time was up apart."""
+        count = len(made)
+        offsets = made.times - made.times[:1, :1] if made.times.any() else [[0.0, seconds]] * count
+        begun, ended = ([_text(started + timedelta(seconds=float(each[i]))) for each in offsets] for i in (0, 1))
+        whole = Ended(tasks[:count], begun, ended, made)
+        cut = [place for place, state in enumerate(made.states) if state == "stopped"]
+        if not cut:
+            finished = [whole] if count else []
+        else:
+            rest = [place for place in range(count) if place not in cut]
+            late = [] if control.array[CONTROL.all] else [replace(whole.among([i]), results=None) for i in cut]
+            finished = [*([whole.among(rest)] if rest else []), *late]
+        for each in finished:
+            self._ended.put(self.finish(each))

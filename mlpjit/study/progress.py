@@ -53,8 +53,12 @@ class Tracker:
         self.cost_done += cost
         self.diverged += state == "diverged"
         self.failed += state in ("failed", "timed_out")
-        if state == "done" and loss is not None and (self.best_loss is None or loss < self.best_loss):
+        if self.is_best(state, loss):
             self.best_loss, self.best_label = loss, label
+
+    def is_best(self, state: str, loss: float | None) -> bool:
+        """Say whether a run has the lowest loss so far."""
+        return state == "done" and loss is not None and (self.best_loss is None or loss < self.best_loss)
 
     def snapshot(self, running: float = 0.0) -> Snapshot:
         """Return the present state; `running` is the cost already spent on runs that have not ended."""

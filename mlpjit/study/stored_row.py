@@ -1,42 +1,53 @@
-"""From a run that ended to the row that the store keeps."""
+"""From runs that ended to the rows that the store keeps."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from mlpjit.config.setting import setting_of
-from mlpjit.store import StoredRun
+from mlpjit.config.setting import OPEN, setting_of
+from mlpjit.store import Rows, StoredRun
 from mlpjit.store.rows import storable
 from mlpjit.store.schema import COUNTS, METRICS, TIMINGS, WRITTEN
+from mlpjit.study.chunks import Task
 from mlpjit.study.pool import Ended
 
 
-def stored_run(ended: Ended, run_id: str, session: int) -> StoredRun:
-    """Return the row and the history of an ended run. One without a result keeps its error and nothing else."""
-    config = ended.task.config
-    given, setting = config.__dict__, setting_of(config.__dict__)
-    values = {
-        "run_id": run_id, **setting.factors(given), "session": session, "timeout": config.timeout,
-        "config": setting.text(given), "source_hash": setting.source_hash[:16], "data_hash": config.data.data_hash[:16],
+def stored_rows(ended: Ended, run_ids: Sequence[str], session: int) -> Rows:
+    """Return the rows and histories of runs of one group that ended with results.
+
+    Raises RowError where one cannot be stored.
+    """
+    results, configs = ended.results, [task.config.__dict__ for task in ended.tasks]
+    assert results
+    setting = setting_of(configs[0])
+    numbers = {name: results.numbers[name] for name in (*METRICS, *COUNTS, *TIMINGS) if name in results.numbers}
+    columns = {
+        "run_id": run_ids, **{name: [given[name] for given in configs] for name in OPEN}, **numbers,
+        "config": [setting.text(given) for given in configs], "state": results.states,
         "started_at": ended.started_at, "finished_at": ended.finished_at,
     }  # fmt: skip
-    if ended.error is not None:
-        return failed(StoredRun(values), ended.error)
+    shared = {name: value for name, value in _described(ended.tasks[0], session).items() if name not in columns}
+    return Rows.of(columns, shared, results.records, results.written, results.layers)
+
+
+def without_result(ended: Ended, run_id: str, session: int, error: str = "") -> StoredRun:
+    """Return the row of one run that has no result, or none that a store can hold: what is known of it, and why."""
+    (task,) = ended.tasks
+    dates = {"started_at": ended.started_at[0], "finished_at": ended.finished_at[0]}
+    known = {"run_id": run_id, **_described(task, session), **dates}
     if ended.timed_out:
-        return StoredRun({**values, "state": "timed_out", "error": f"timed out after {config.timeout:g} s"})
-    result = ended.result
-    counts = {name: result.counts.get(name) for name in COUNTS}
-    numbers = {name: _number(value) for name, value in {**result.metrics, **counts, **result.timings}.items()}
-    return StoredRun({**values, **numbers, "state": result.status}, result.history)
+        return StoredRun({**known, "state": "timed_out", "error": f"timed out after {task.config.timeout:g} s"})
+    kept = {name: known[name] for name in WRITTEN if name in known and storable(known[name])}
+    text = (ended.error or error).encode(errors="backslashreplace").decode()
+    return StoredRun({**kept, "state": "failed", "error": text})
 
 
-def failed(run: StoredRun, error: str) -> StoredRun:
-    """Return the row of a run without a result: what is known of it, as far as a store can hold that, and why."""
-    names = [name for name in WRITTEN if name not in (*METRICS, *COUNTS, *TIMINGS)]
-    kept = {name: run.values[name] for name in names if name in run.values and storable(run.values[name])}
-    return StoredRun({**kept, "state": "failed", "error": error.encode(errors="backslashreplace").decode()})
-
-
-def _number(value: Any) -> Any:
-    """Return NumPy scalars as Python numbers: SQLite would keep them as bytes."""
-    return value.item() if hasattr(value, "item") else value
+def _described(task: Task, session: int) -> dict[str, Any]:
+    """Return what is known of a run before it is made."""
+    config, given = task.config, task.config.__dict__
+    setting = setting_of(given)
+    return {
+        **setting.factors(given), "session": session, "timeout": config.timeout, "config": setting.text(given),
+        "source_hash": setting.source_hash[:16], "data_hash": config.data.data_hash[:16],
+    }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,15 +12,18 @@ from typing import Any
 
 import numpy as np
 
+from mlpjit.config.run_config import RunConfig
 from mlpjit.host import check_rounding, host, package_versions
 from mlpjit.store import FILE_NAME, RowError, Session, Store
+from mlpjit.study.chunks import Task
 from mlpjit.study.memory import check_memory
 from mlpjit.study.plan import COMPILE_FIELDS, Planned, Runs, StepTiming, Work, work
-from mlpjit.study.pool import Ended, Runner, Task, ThreadPool, compiled_runner, now, thread_count
+from mlpjit.study.pool import Ended, Runner, ThreadPool, compiled_runner, now, thread_count
 from mlpjit.study.progress import Snapshot, Tracker
 from mlpjit.study.signals import Interrupted, StopSignals
-from mlpjit.study.stored_row import failed, stored_run
+from mlpjit.study.stored_row import stored_rows, without_result
 
+Kept = tuple[Task, str, float | None]  # a run, its state, its final validation loss
 LOST = "is not in the store, though it was made"
 
 
@@ -179,14 +182,12 @@ class Sweep:
         tracker.tick(force=True)
         self._compile(runs, todo)
         tracker.started = time.monotonic()
-        order = sorted(todo, key=lambda index: (-costs[index], index))
-        tasks = (Task(index, runs.config(index), float(costs[index])) for index in order)
-        pool = ThreadPool(self.runner, self.threads, lambda ended: (ended.task, self._keep(runs, ended)))
-        for task, values in pool.run(tasks, self.signals.event, tracker.tick):
-            self.summary.ran += 1
-            loss = values.get("final_validation_loss")
-            label = "" if loss is None else f"{values['optimizer']}, rate {values['learning_rate']:g}"
-            tracker.add(values["state"], task.cost, loss, label)
+        pool = ThreadPool(self.runner, self.threads, lambda ended: self._keep(runs, ended))
+        for kept in pool.run(self._tasks(runs, todo, costs), tracker.cost, self.signals.event, tracker.tick):
+            for task, state, loss in kept:
+                self.summary.ran += 1
+                label = _label(task.config) if tracker.is_best(state, loss) else ""
+                tracker.add(state, task.cost, loss, label)
         self.store.flush()
         tracker.tick(force=True)
 
@@ -200,15 +201,28 @@ class Sweep:
             seconds = self.runner.prepare(runs.representatives(COMPILE_FIELDS, todo))
         self.summary.compile_seconds += seconds
 
-    def _keep(self, runs: Runs, ended: Ended) -> Mapping[str, Any]:
-        """Store a run that ended, and return its row; one that no store can hold is stored as failed."""
-        run = stored_run(ended, runs.run_ids[ended.task.index], self.session)
-        try:
-            self.store.put(run)
-        except RowError as error:
-            run = failed(run, f"{type(error).__name__}: {error}")
-            self.store.put(run)
-        return run.values
+    @staticmethod
+    def _tasks(runs: Runs, todo: Sequence[int], costs: np.ndarray[Any, np.dtype[np.float64]]) -> Iterator[Task]:
+        """Yield the runs to make, the longest first, those that one call can make one behind the other."""
+        groups, some = runs.groups(), np.array(todo)
+        for index in some[np.lexsort((some, groups[some], -costs[some]))].tolist():
+            yield Task(index, runs.config(index), float(costs[index]), int(groups[index]))
+
+    def _keep(self, runs: Runs, ended: Ended) -> list[Kept]:
+        """Store runs that ended; one that no store can hold is stored as failed."""
+        run_ids, error = [runs.run_ids[task.index] for task in ended.tasks], ""
+        if ended.results:
+            try:
+                self.store.put_all(stored_rows(ended, run_ids, self.session))
+                losses = ended.results.numbers["final_validation_loss"]
+                return list(zip(ended.tasks, ended.results.states, losses, strict=True))
+            except RowError as raised:
+                error = f"{type(raised).__name__}: {raised}"
+            if len(run_ids) > 1:
+                return [kept for place in range(len(run_ids)) for kept in self._keep(runs, ended.among([place]))]
+        run = without_result(ended, run_ids[0], self.session, error)
+        self.store.put(run)
+        return [(ended.tasks[0], run.values["state"], None)]
 
     def _measure(self, timings: Sequence[StepTiming]) -> None:
         """Measure step times, one at a time and with nothing beside them."""
@@ -224,3 +238,9 @@ class Sweep:
             self.summary.timings += 1
             tracker.add("done", 1.0, None, "")
             tracker.tick(force=tracker.done == tracker.total)
+
+
+def _label(config: RunConfig) -> str:
+    """Return what a display calls a run."""
+    factors = config.factors()
+    return f"{factors['optimizer']}, rate {factors['learning_rate']:g}"

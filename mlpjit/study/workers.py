@@ -28,7 +28,8 @@ from mlpjit.extending import files as optimizer_files
 from mlpjit.kernels.tables import CONTROL
 from mlpjit.study.pool import Runner
 from mlpjit.training import shape
-from mlpjit.training.result import Control
+from mlpjit.training.cost import most_at_once
+from mlpjit.training.result import Control, Results
 
 CODE = "import mlpjit.study.workers; mlpjit.study.workers.main()"
 MOST_SECONDS = 120  # for checks: compiling takes a few
@@ -122,13 +123,15 @@ class Workers:
 
     def runner(self) -> Runner:
         """Return the runner of a sweep that makes its runs here."""
-        return Runner(self.execute, self.prepare, self.measure_step)
+        return Runner(self.execute, self.prepare, self.measure_step, most_at_once)
 
-    def execute(self, config: RunConfig, control: Control) -> Any:
-        """Make one run."""
+    def execute(self, configs: Sequence[RunConfig], control: Control) -> Results:
+        """Make runs that differ in their rate and seeds alone, in one worker."""
         with self.one() as worker:
-            _share(control, worker.control, shape.total_steps(config))
-            return worker.call("execute", config)
+            _share(control, worker.control)
+            control.expect(len(configs), shape.total_steps(configs[0]))
+            made: Results = worker.call("execute", list(configs))
+            return made
 
     def prepare(self, configs: Sequence[RunConfig]) -> float:
         """Compile or load what these runs need, in one worker; the others load it from disk."""
@@ -162,13 +165,13 @@ class Workers:
             self._free.pop().close()
 
 
-def _share(control: Control, shared: np.ndarray, steps: int) -> None:
-    """Have a control watch and stop the run of a worker; a stop that came before is kept."""
+def _share(control: Control, shared: np.ndarray) -> None:
+    """Have a control watch and stop the runs of a worker; a stop that came before is kept."""
     own = control.array
-    shared[:] = 0
-    control.array, control.steps_total = shared, steps
-    if own[CONTROL.stop]:
-        shared[CONTROL.stop] = 1
+    shared[:] = own
+    control.array = shared
+    if own[CONTROL.all]:
+        control.stop()
 
 
 @contextmanager
@@ -206,10 +209,10 @@ def main() -> None:
 
 def _calls(control: Control) -> dict[str, Callable[..., Any]]:
     from mlpjit.interactive import checks
-    from mlpjit.training import run, warm
+    from mlpjit.training import chunk, run, warm
 
     return {
-        "execute": lambda config: run.execute(config, control),
+        "execute": lambda configs: chunk.make(configs, control),
         "prepare": warm.prepare,
         "measure_step": run.measure_step,
         "check": checks.problems,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from mlpjit.kernels.run.records import LAYER_RECORDS, RUN_RECORDS
+
 if TYPE_CHECKING:
     from mlpjit.config.run_config import RunConfig
 from mlpjit.training.shape import (
@@ -19,6 +21,9 @@ from mlpjit.training.shape import (
     sizes,
     total_steps,
 )
+
+# Runs that one call makes, and what it holds of them beside the memory of one.
+MOST_RUNS, MOST_BYTES = 2048, 32 * 2**20
 
 
 def step_flops(config: RunConfig, rows: int) -> float:
@@ -52,3 +57,12 @@ def estimated_bytes(config: RunConfig) -> int:
     own = _matrices_kept(config)
     buffers = rows * sum((2 + own) * padded(width, config.dtype) for width in shape)
     return ITEM_BYTES[config.dtype] * (8 * count + buffers)
+
+
+def most_at_once(config: RunConfig) -> int:
+    """Return how many runs like this one may be made by one call, by what it holds of each."""
+    data = config.data
+    samples = data.train_samples + data.validation_samples + data.test_samples
+    records = len(RUN_RECORDS) + (len(config.hidden) + 1) * len(LAYER_RECORDS)
+    held = ITEM_BYTES[config.dtype] * (samples * (data.inputs + data.outputs) + parameter_count(config))
+    return max(1, min(MOST_RUNS, MOST_BYTES // (held + 8 * records * (evaluations(config) + 1))))

@@ -52,7 +52,7 @@ def initial_params(
     settings = {name: init.get(name, default) for name, default in record.defaults.items()}
     packed = aligned(shape.parameters_of(layers), dtype) if packed is None else packed
     for index, tensors in enumerate(shape.views(layers, packed)):
-        made = record.function(_draw(layers, activations, index, seed), **settings)
+        made = record.function(draw_of(layers, activations, index, seed), **settings)
         weights, tensors["b"][...] = made if isinstance(made, tuple) else (made, 0.0)
         tensors["W"][...] = weights
         if record.rescale:
@@ -75,7 +75,8 @@ def _lengths(w: np.ndarray) -> np.ndarray:
     return found[0]
 
 
-def _draw(layers: Sequence[shape.Layer], activations: Sequence[str], index: int, seed: int) -> Draw:
+def draw_of(layers: Sequence[shape.Layer], activations: Sequence[str], index: int, seed: int) -> Draw:
+    """Return what an initializer is told of a layer."""
     layer, last = layers[index], index == len(layers) - 1
     if index == 0:
         return Draw(seed, index, layer.fan_in, layer.fan_out, last=last)

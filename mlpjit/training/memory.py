@@ -54,15 +54,14 @@ class Layout:
 
 
 class Memory:
-    """The buffer of one run. It begins as `image` does; behind that are zeros."""
+    """The buffer of a run: zeros."""
 
-    def __init__(self, layout: Layout, image: np.ndarray) -> None:
+    def __init__(self, layout: Layout) -> None:
         self.places = layout.places
         raw = np.zeros(layout.size + PAGE, np.uint8)
         start = -raw.ctypes.data % PAGE
         self.buffer = raw[start : start + layout.size]
         self.address = raw.ctypes.data + start
-        self.buffer[: len(image)] = image
 
     def array(self, name: str) -> np.ndarray:
         """Return the view of an array."""

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mlpjit.kernels.run.records import LAYER_RECORDS, RUN_RECORDS
-from mlpjit.kernels.tables import CARRY, CONTROL, STATUS
+from mlpjit.kernels.tables import CARRY, CONTROL, NONE_AT, STATUS
 
 if TYPE_CHECKING:
     from mlpjit.config.run_config import RunConfig
+
+SAID = {STATUS.running: "running", STATUS.finished: "done", STATUS.diverged: "diverged", STATUS.stopped: "stopped"}
+METRICS = (
+    "final_train_loss", "final_validation_loss", "final_validation_score", "best_validation_loss", "best_epoch",
+    "test_loss", "test_score", "best_test_loss", "best_test_score", "parameters", "diverged_step", "last_finite_loss",
+)  # fmt: skip
+TIMINGS = ("compile_seconds", "train_seconds", "evaluate_seconds")
+# Counts by name, and where they are carried; steps that were skipped are told where there were some.
+COUNTED = {"steps": "step", "gradients": "gradients", "skipped": "skipped"}
 
 
 @dataclass
@@ -51,26 +60,100 @@ class RunResult:
 
 
 class Control:
-    """Watches and stops a run from another thread."""
+    """Watches and stops a run, or runs that one call makes one after the other, from another thread."""
 
     def __init__(self) -> None:
         self.array = np.zeros(len(CONTROL), np.int64)
-        self.steps_total = 0
+        self.array[CONTROL.overdue] = NONE_AT
+        self.runs, self.steps = 1, 0
+
+    def expect(self, runs: int, steps: int) -> None:
+        """Say how many runs there are, and the steps of each."""
+        self.runs, self.steps = runs, steps
+
+    @property
+    def ended(self) -> int:
+        """How many of the runs have ended."""
+        return int(self.array[CONTROL.ended])
 
     def progress(self) -> tuple[int, int]:
-        """Return the steps done and the steps of the whole run."""
-        return int(self.array[CONTROL.progress]), self.steps_total
+        """Return the steps done and the steps of all the runs."""
+        return self.ended * self.steps + int(self.array[CONTROL.progress]), self.runs * self.steps
 
     def stop(self) -> None:
-        """Ask the run to return after the step, or the part of an evaluation, that it is in.
+        """Ask the run to return after the step, or the part of an evaluation, that it is in, and begin no other.
 
         Its status is then "stopped". A step on a large batch may take long, and is not cut short.
         """
+        self.array[CONTROL.all] = 1
+        self.array[CONTROL.stop] = 1
+
+    def leave(self, place: int) -> None:
+        """Stop one of the runs as `stop` does, and go on with the next. It may have ended already."""
+        self.array[CONTROL.overdue] = place
         self.array[CONTROL.stop] = 1
 
     def go_on(self) -> None:
         """Take back a stop: the run may be advanced again, and ends with the same bits."""
-        self.array[CONTROL.stop] = 0
+        self.array[[CONTROL.stop, CONTROL.all]] = 0
+
+    def limit(self, seconds: float) -> None:
+        """Begin no other run once so much time is spent on those before."""
+        self.array[CONTROL.budget] = round(1e9 * seconds)
+
+
+@dataclass(frozen=True)
+class Results:
+    """What runs of one network leave, column by column: their states, numbers by name, records, times.
+
+    numbers: metrics, counts and timings; None for what a run has not. records: (runs, evaluations, width), of which
+    each run has `written` rows; those of the run stand before those of each layer. times: when each began and ended,
+    (runs, 2) seconds of a clock that all share; zeros where there is none.
+    """
+
+    states: list[str]
+    numbers: Mapping[str, list[Any]]
+    records: np.ndarray
+    written: list[int]
+    layers: int
+    times: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    def among(self, places: Sequence[int]) -> Results:
+        """Return those of some of the runs."""
+        numbers = {name: [column[place] for place in places] for name, column in self.numbers.items()}
+        states, written = [self.states[place] for place in places], [self.written[place] for place in places]
+        return Results(states, numbers, self.records[places], written, self.layers, self.times[places])
+
+    def of(self, place: int, names: Iterable[str]) -> dict[str, Any]:
+        """Return some of the numbers of one run."""
+        return {name: self.numbers[name][place] for name in names}
+
+    def history(self, place: int) -> dict[str, np.ndarray]:
+        """Return one entry an evaluation of one run, by record; records of layers are (evaluations, layers)."""
+        return history_of(self.records[place, : self.written[place]], self.layers)
+
+
+def results_of(
+    statuses: np.ndarray, carries: np.ndarray, records: np.ndarray, times: np.ndarray, layers: int, parameters: int,
+    compile_seconds: float = 0.0,
+) -> Results:  # fmt: skip
+    """Return the results of runs whose records and carried numbers are in the rows of these arrays.
+
+    compile_seconds: what was spent before the first of them.
+    """
+    written = carries[:, CARRY.rows_written].astype(np.int64)
+    timings: dict[str, list[Any]] = {
+        "compile_seconds": [compile_seconds, *[0.0] * (len(carries) - 1)][: len(carries)],
+        "train_seconds": carries[:, CARRY.train_seconds].tolist(),
+        "evaluate_seconds": carries[:, CARRY.evaluate_seconds].tolist(),
+    }
+    counts = {name: carries[:, getattr(CARRY, column)].astype(np.int64).tolist() for name, column in COUNTED.items()}
+    numbers = {**metrics_of(statuses, carries, records, written, parameters), **counts, **timings}
+    states = [SAID[status] for status in statuses.tolist()]
+    return Results(states, numbers, records, written.tolist(), layers, times)
 
 
 def history_of(records: np.ndarray, layers: int) -> dict[str, np.ndarray]:
@@ -85,30 +168,31 @@ def history_of(records: np.ndarray, layers: int) -> dict[str, np.ndarray]:
 
 
 def metrics_of(
-    carry: Sequence[float], history: dict[str, np.ndarray], status: int, parameters: int
-) -> dict[str, float | int | None]:
-    """Return the numbers of a run, None for what it has not: final and test values only when it is done."""
-    done, diverged = status == STATUS.finished, status == STATUS.diverged
-    losses, scores = history["validation_loss"], history["validation_score"]
-    metrics: dict[str, float | int | None] = {
-        "final_train_loss": _number(carry[CARRY.final_train_loss]),
-        "final_validation_loss": _number(losses[-1]) if done else None,
-        "final_validation_score": _number(scores[-1]) if done else None,
-        "best_validation_loss": _number(carry[CARRY.best_loss]) if len(losses) else None,
-        "best_epoch": int(carry[CARRY.best_epoch]) if len(losses) else None,
-    }
-    for name, place in (
-        ("test_loss", CARRY.test_loss), ("test_score", CARRY.test_score),
-        ("best_test_loss", CARRY.best_test_loss), ("best_test_score", CARRY.best_test_score),
-    ):  # fmt: skip
-        metrics[name] = _number(carry[place]) if done else None
-    return metrics | {
-        "parameters": parameters,
-        "diverged_step": int(carry[CARRY.diverged_step]) if diverged else None,
-        "last_finite_loss": _number(carry[CARRY.last_finite_loss]),
+    statuses: np.ndarray, carries: np.ndarray, records: np.ndarray, written: np.ndarray, parameters: int
+) -> dict[str, list[Any]]:
+    """Return the numbers of runs, None for what one has not: final and test values only when it is done."""
+    done, diverged, some = statuses == STATUS.finished, statuses == STATUS.diverged, written > 0
+    last, all_of = records[np.arange(len(records)), np.maximum(written - 1, 0)], np.ones(len(records), bool)
+    final = {name: last[:, RUN_RECORDS.index(name)] for name in ("validation_loss", "validation_score")}
+    tested = ("test_loss", "test_score", "best_test_loss", "best_test_score")
+    return {
+        "final_train_loss": _numbers(carries[:, CARRY.final_train_loss], all_of),
+        **{f"final_{name}": _numbers(column, done) for name, column in final.items()},
+        "best_validation_loss": _numbers(carries[:, CARRY.best_loss], some),
+        "best_epoch": _whole(carries[:, CARRY.best_epoch], some),
+        **{name: _numbers(carries[:, getattr(CARRY, name)], done) for name in tested},
+        "parameters": [parameters] * len(records),
+        "diverged_step": _whole(carries[:, CARRY.diverged_step], diverged),
+        "last_finite_loss": _numbers(carries[:, CARRY.last_finite_loss], all_of),
     }
 
 
-def _number(value: float) -> float | None:
-    """Return a float, None for NaN."""
-    return None if value != value else float(value)
+def _numbers(column: np.ndarray, where: np.ndarray) -> list[float | None]:
+    """Return floats, None for NaN and where a run has none."""
+    known = (where & ~np.isnan(column)).tolist()
+    return [number if there else None for number, there in zip(column.tolist(), known, strict=True)]
+
+
+def _whole(column: np.ndarray, where: np.ndarray) -> list[int | None]:
+    """Return whole numbers, None where a run has none."""
+    return [int(number) if there else None for number, there in zip(column.tolist(), where.tolist(), strict=True)]

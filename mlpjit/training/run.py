@@ -6,29 +6,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlpjit.catalogue.datasets import Split, split
-from mlpjit.catalogue.datasets.splits import ARRAYS
-from mlpjit.errors import DatasetError
+from mlpjit.catalogue.datasets import Split
 from mlpjit.host import check_rounding
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.run.steps import write_point
-from mlpjit.kernels.tables import ARRAY, CARRY, NONE_AT, NUMBER, PLAN, STATUS
+from mlpjit.kernels.tables import CARRY, NONE_AT, PLAN, STATUS
 from mlpjit.training import shape
-from mlpjit.training.first_parameters import initial_params
-from mlpjit.training.memory import Memory
-from mlpjit.training.result import Control, RunResult, history_of, metrics_of
-from mlpjit.training.stage_memory import fill_parts, seed_halves
+from mlpjit.training.chunk import Chunk
+from mlpjit.training.result import COUNTED, METRICS, SAID, TIMINGS, Control, RunResult, results_of
 from mlpjit.training.tables import STATES
-from mlpjit.training.template import template_of
 from mlpjit.training.values import RunValues, shared, values_of
 from mlpjit.training.warm import prepare, prepare_once
 
 if TYPE_CHECKING:
     from mlpjit.config.run_config import RunConfig
-
-# Where a run keeps the addresses of its data.
-DATA_AT = [getattr(ARRAY, name) for name in ARRAYS]
-SAID = {STATUS.running: "running", STATUS.finished: "done", STATUS.diverged: "diverged", STATUS.stopped: "stopped"}
 
 
 class Run:
@@ -41,15 +32,12 @@ class Run:
         self.config, self.control = config, control or Control()
         self.values = values = values or values_of(config)
         self.dtype = values.dtype
-        self.data: Split = split(values.dataset, values.split_seed, values.dtype)
-        if self.data.data_hash != values.data.data_hash:
-            raise DatasetError(f"dataset {values.dataset['name']!r}: file changed while the study ran")
-        self.template = template = template_of(shared(values))
+        self.chunk = Chunk(values, [values], self.control)
+        self.data: Split = self.chunk.splits[values.split_seed]
+        self.template = template = self.chunk.template
         self.layers, self.steps = template.layers, template.steps
-        self.control.steps_total = self.steps
-        self.memory_of_run = Memory(template.layout, template.image)
-        self._fill_tables()
-        self._fill_arrays()
+        self.memory_of_run = self.chunk.memory
+        self.chunk.begin()
         self.status = STATUS.running
 
     def __getattr__(self, name: str) -> np.ndarray:
@@ -64,31 +52,6 @@ class Run:
     def states(self) -> list[np.ndarray]:
         """The states of clip, optimizer and wrapper."""
         return [getattr(self, name) for name in STATES]
-
-    def _fill_tables(self) -> None:
-        values, template, held = self.values, self.template, self.memory_of_run
-        held.array("tables")[:] += template.relative * held.address
-        self.plan[PLAN.order_seed], self.plan[PLAN.draw_seed] = values.order_seed, values.seed
-        self.addresses[DATA_AT] = self.data.addresses
-        self.addresses[ARRAY.control] = self.control.array.ctypes.data
-        self.numbers[NUMBER.l1], self.numbers[NUMBER.l2] = values.l1, values.l2
-        self.numbers[NUMBER.decay] = values.weight_decay
-        for name in template.drawing:
-            getattr(self, name)[-3:-1] = seed_halves(values.seed)
-
-    def _fill_arrays(self) -> None:
-        values, template, at = self.values, self.template, self.memory_of_run.at
-        init, samples = dict(values.init), self.data.x_train
-        initial_params(self.layers, init, values.init_seed, self.dtype, template.names, samples, self.params)
-        for name, parts in template.filled:
-            fill_parts(getattr(self, name), parts, self.params)
-        for name in template.masks:
-            getattr(self, name)[:] = 1.0
-        template.rates.write(values.learning_rate, at("rates"))
-        if template.decays:
-            template.decays.write(values.weight_decay, at("decays"))
-        if template.momenta:
-            template.momenta.write(template.momentum, at("momenta"))
 
     def advance(self, to_step: int | None = None) -> str:
         """Train until a step (counted from 1; None: the end); return the status. Releases the GIL.
@@ -105,18 +68,13 @@ class Run:
 
     def result(self, compile_seconds: float = 0.0) -> RunResult:
         """Return what the run has left so far."""
-        carry: list[float] = self.carry.tolist()
-        timings = {
-            "compile_seconds": compile_seconds,
-            "train_seconds": carry[CARRY.train_seconds],
-            "evaluate_seconds": carry[CARRY.evaluate_seconds],
-        }
-        counts = {"steps": int(carry[CARRY.step]), "gradients": int(carry[CARRY.gradients])}
-        if carry[CARRY.skipped]:
-            counts["skipped"] = int(carry[CARRY.skipped])
-        history = history_of(self.records[: int(carry[CARRY.rows_written])], len(self.layers))
-        metrics = metrics_of(carry, history, self.status, len(self.params))
-        return RunResult(self.config, SAID[self.status], self.point(), history, metrics, timings, counts)
+        left = results_of(
+            np.array([self.status]), self.carry[None], self.records[None], self.chunk.times, len(self.layers),
+            len(self.params), compile_seconds,
+        )  # fmt: skip
+        counts = {name: count for name, count in left.of(0, COUNTED).items() if count or name != "skipped"}
+        params, history = self.point(), left.history(0)
+        return RunResult(self.config, left.states[0], params, history, left.of(0, METRICS), left.of(0, TIMINGS), counts)
 
     def point(self) -> np.ndarray:
         """Return a copy of what is evaluated and reported: the parameters, or the point of a stage that has another."""

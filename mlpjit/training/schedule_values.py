@@ -49,7 +49,8 @@ class Scheduled:
 
         self.steps, self.warmup = steps, int(spec["warmup"])
         self.numbers = np.array([*settings(schedules[spec.name], spec), 0.0])
-        self.settings_at, self.call = self.numbers.ctypes.data, linking.schedule(spec.name).call
+        compiled = linking.schedule(spec.name)
+        self.settings_at, self.call, self.address = self.numbers.ctypes.data, compiled.call, compiled.address
 
     def write(self, base: float, at: int) -> None:
         """Write the value of every step, float64, to an address."""

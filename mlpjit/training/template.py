@@ -15,11 +15,14 @@ from mlpjit.catalogue.registries import clippings, optimizers, wrappers
 from mlpjit.catalogue.specs import asks_curvature
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.network.pairs import plan_curvature
+from mlpjit.kernels.run.beginning import begin_run
+from mlpjit.kernels.run.chunk import make_runs
 from mlpjit.kernels.run.records import LAYER_RECORDS, RUN_RECORDS
 from mlpjit.kernels.run.training import train as train_kernel
 from mlpjit.kernels.tables import ARRAY, CARRY, LAYER, NONE_AT, NUMBER, PLAN, STAGE, UNIT_SUM
 from mlpjit.registry import forgetting
 from mlpjit.training import linking, shape, tables
+from mlpjit.training.beginnings import Beginnings
 from mlpjit.training.memory import Layout, Memory
 from mlpjit.training.schedule_values import Scheduled, momentum_of
 from mlpjit.training.stage_memory import filled_parts, records_kept, scratch_size, settings_of, state_size
@@ -139,7 +142,7 @@ class Template:
 
     def _make_image(self) -> None:
         """Make what every run's memory begins with."""
-        made = Memory(self.layout, np.zeros(0, np.uint8))
+        made = Memory(self.layout)
         made.array("tables")[:] = self.tables
         carry = made.array("carry")
         carry[[CARRY.last_finite_loss, CARRY.final_train_loss]] = np.nan
@@ -161,7 +164,9 @@ class Template:
     def _link(self) -> None:
         """Have what each run calls or fills."""
         values = self.values
-        self.train = jit.load(train_kernel, self.dtype).call
+        train, self.begin = jit.load(train_kernel, self.dtype), jit.load(begin_run, self.dtype).call
+        self.train, self.train_at = train.call, train.address
+        self.make = jit.load(make_runs, self.dtype).call
         self.rates = Scheduled(values.schedule, self.steps)
         self.decays = Scheduled(values.weight_decay_schedule, self.steps) if values.weight_decay else None
         self.momenta = Scheduled(values.momentum_schedule, self.steps) if values.momentum_schedule else None
@@ -173,8 +178,12 @@ class Template:
         kept = [("params" if record.memory == "params" else 0.0) for record in records_kept()]
         self.filled.append(("memory", [(place, given) for place, given in enumerate(kept) if given != 0.0]))
         self.drawing = [
-            name for name, (record, _) in zip(SETTINGS, self.stages, strict=True) if record and record.draws
+            (name, settings)
+            for name, settings, (record, _) in zip(SETTINGS, self.settings, self.stages, strict=True)
+            if record and record.draws
         ]
+        self.fixed: list[np.ndarray] = []
+        self.beginnings = Beginnings(self)
 
 
 def _stages(values: RunValues) -> list[tuple[Stage | None, dict[str, Any]]]:

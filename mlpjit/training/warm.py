@@ -23,6 +23,7 @@ from mlpjit.catalogue.registries import clippings, optimizers, wrappers
 from mlpjit.catalogue.specs import asks_curvature, samples_labels
 from mlpjit.errors import ConfigError
 from mlpjit.kernels.compiler import cache, jit
+from mlpjit.kernels.run.chunk import make_runs
 from mlpjit.kernels.run.training import train as train_kernel
 from mlpjit.kernels.stages.declare import is_own
 from mlpjit.registry import forgetting
@@ -81,6 +82,7 @@ def satisfy(need: Need) -> None:
     kind, name, dtype = need
     if kind == "train":
         jit.load(train_kernel, dtype)
+        jit.load(make_runs, dtype)
     elif kind == "init":
         initial_params(shape.layers_of([2, 2]), json.loads(name), 0, dtype, ["identity"], np.eye(2))
     elif kind == "schedule":

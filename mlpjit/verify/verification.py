@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ from mlpjit import __version__
 from mlpjit.config.run_config import RunConfig
 from mlpjit.host import commit
 from mlpjit.report.export import as_text
-from mlpjit.study.pool import Ended, Runner, Task, ThreadPool, compiled_runner, now, thread_count
+from mlpjit.study.chunks import Task
+from mlpjit.study.pool import Ended, Runner, ThreadPool, compiled_runner, now, thread_count
 from mlpjit.study.progress import Snapshot, Tracker
 from mlpjit.study.signals import Interrupted, StopSignals
+from mlpjit.training.result import Results
+from mlpjit.training.values import RunValues, shared, values_of
 from mlpjit.verify.kept import NUMBERS, Kept, place_of
 
 SAMPLE = 20
@@ -97,9 +101,9 @@ def _checked(
     with StopSignals() as signals:
         with signals.at_once():
             made.prepare(list(configs.values()))
-        tasks = (Task(i, k.config, costs[k.run_id]) for i, k in enumerate(kept) if k.config)
-        pool = ThreadPool(made, threads, lambda ended: (ended.task, _compared(kept[ended.task.index], ended)))
-        for task, checked in pool.run(tasks, signals.event, tracker.tick):
+        tasks = _tasks(kept, costs)
+        pool = ThreadPool(made, threads, lambda ended: _compared(kept, ended))
+        for task, checked in chain.from_iterable(pool.run(tasks, tracker.cost, signals.event, tracker.tick)):
             found[checked.run_id] = checked
             tracker.add("done" if checked.same else "failed", task.cost, None, "")
         tracker.tick(force=True)
@@ -108,19 +112,32 @@ def _checked(
     return [found[each.run_id] for each in kept]
 
 
-def _compared(kept: Kept, ended: Ended) -> Checked:
-    if ended.error or ended.timed_out:
-        return Checked(kept.run_id, problem=ended.error or "its time was up")
-    result = ended.result
-    numbers = {**result.metrics, **result.counts}
-    made = {"state": result.status, **{name: as_text(name, _plain(numbers.get(name))) for name in NUMBERS}}
+def _tasks(kept: Sequence[Kept], costs: Mapping[str, float]) -> list[Task]:
+    """Return the runs to make, those that one call can make one behind the other."""
+    groups: dict[tuple[RunValues, float | None], int] = {}
+    found = []
+    for index, each in enumerate(kept):
+        if each.config:
+            key = shared(values_of(each.config)), each.config.timeout
+            found.append(Task(index, each.config, costs[each.run_id], groups.setdefault(key, len(groups))))
+    return sorted(found, key=lambda task: task.group)
+
+
+def _compared(kept: Sequence[Kept], ended: Ended) -> list[tuple[Task, Checked]]:
+    """Compare runs with what is kept of them."""
+    pairs = [(task, kept[task.index]) for task in ended.tasks]
+    if ended.results is None:
+        problem = ended.error or "its time was up"
+        return [(task, Checked(each.run_id, problem=problem)) for task, each in pairs]
+    return [(task, _differences(each, ended.results, place)) for place, (task, each) in enumerate(pairs)]
+
+
+def _differences(kept: Kept, results: Results, place: int) -> Checked:
+    numbers, history = results.of(place, results.numbers), results.history(place)
+    made = {"state": results.states[place], **{name: as_text(name, numbers.get(name)) for name in NUMBERS}}
     differs = [name for name, text in kept.texts.items() if made[name] != text]
-    differs += [name for name, stored in kept.curves.items() if not _same_curve(stored, result.history.get(name))]
+    differs += [name for name, stored in kept.curves.items() if not _same_curve(stored, history.get(name))]
     return Checked(kept.run_id, tuple(differs))
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
 
 
 def _same_curve(stored: np.ndarray, made: np.ndarray | None) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import fake_result
+from fakes import fake_result, results
 
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import StoreError
@@ -20,8 +20,9 @@ from mlpjit.store import RowError, Session, Store, StoredRun
 from mlpjit.store.arrays import CURVES, LAYER_CURVES
 from mlpjit.store.schema import FIRST_VERSION, SCHEMA_VERSION
 from mlpjit.store.writing import Writer
-from mlpjit.study.pool import Ended, Task
-from mlpjit.study.stored_row import stored_run
+from mlpjit.study.chunks import Task
+from mlpjit.study.pool import Ended
+from mlpjit.study.stored_row import stored_rows
 
 
 def filled(path: Path, configs: list[RunConfig]) -> None:
@@ -29,8 +30,8 @@ def filled(path: Path, configs: list[RunConfig]) -> None:
         session = store.start_session(Session({"host_cpu": "a CPU", "host_threads": 2}, "today"))
         store.save_plan({"name": "x"}, [("tune", [config.run_id for config in configs])])
         for config in configs:
-            ended = Ended(Task(0, config, 1.0), "then", "now", fake_result(config))
-            store.put(stored_run(ended, config.run_id, session))
+            ended = Ended([Task(0, config, 1.0, 0)], ["then"], ["now"], results([fake_result(config)]))
+            store.put_all(stored_rows(ended, [config.run_id], session))
 
 
 CONFIGS = [RunConfig(depth=depth, width=4, epochs=3, seed=seed) for depth in (3, 1) for seed in (0, 2**62)]

@@ -156,9 +156,9 @@ def test_a_crash_ends_its_run_alone(tmp_path: Path) -> None:
     good, bad = (RunConfig(optimizer="crashing", hidden=[8], epochs=1, learning_rate=rate) for rate in (0.1, 1.0))
     with working([(str(file.path), file.digest)]) as workers:
         with pytest.raises(WorkerCrashed, match=r"worker crashed \(SIG(SEGV|BUS)\)"):
-            workers.execute(bad, Control())
-        result = workers.execute(good, Control())
-    assert (result.status, result.config) == ("done", good)
+            workers.execute([bad], Control())
+        result = workers.execute([good], Control())
+    assert result.states == ["done"]
 
 
 def test_a_file_that_changes_is_told(tmp_path: Path) -> None:
@@ -175,8 +175,8 @@ def test_a_stop_that_came_early_is_kept(tmp_path: Path) -> None:
     control = Control()
     control.stop()
     with working([(str(file.path), file.digest)]) as workers:
-        assert workers.execute(RunConfig(optimizer="soft_sign", epochs=3), control).status == "stopped"
-    assert control.steps_total > 0
+        assert len(workers.execute([RunConfig(optimizer="soft_sign", epochs=3)], control)) == 0
+    assert control.progress()[1] > 0
 
 
 ERRORS = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import numpy as np
 import pytest
 
 from mlpjit import registry
@@ -85,7 +84,7 @@ def test_arrays_of_a_memory_do_not_touch_and_begin_at_whole_lines():
     layout = Layout()
     for place, (count, dtype) in enumerate([(3, "float32"), (5000, "float32"), (1, "int64"), (4096, "float64")]):
         layout.take(f"array{place}", count, dtype)
-    memory = Memory(layout, np.zeros(0, np.uint8))
+    memory = Memory(layout)
     places = sorted(layout.places.values())
     assert all(after.start >= before.stop + 64 for before, after in pairwise(places))
     assert {memory.at(name) % 64 for name in layout.places} == {0}

@@ -1,0 +1,70 @@
+"""How many runs a thread is handed at once: a tenth of a second's worth, and fewer towards the end."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from mlpjit.config.run_config import RunConfig
+
+WORTH_SECONDS = 0.1
+SHARES = 2.0  # of what is left, a thread takes one part in so many at most, and there are so many for each thread
+UNKNOWN = 0.25  # of a chunk's worth, where the pace is that of runs of another kind
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run to make; `index` tells the caller which. Those of a group differ in their rate and seeds alone."""
+
+    index: int
+    config: RunConfig
+    cost: float
+    group: int
+
+
+class Chunks:
+    """Tasks in their order, in chunks of one group each. Threads may share it."""
+
+    def __init__(self, tasks: Iterable[Task], cost: float, threads: int, most: Callable[[RunConfig], int]) -> None:
+        self._source, self._waiting = iter(tasks), deque[Task]()
+        self._left, self._threads, self._most = cost, threads, most
+        self._pace, self._group = 0.0, -1  # seconds for a unit of cost, and of which group
+        self._lock = threading.Lock()
+
+    def take(self) -> list[Task]:
+        """Return the next chunk, nothing at the end."""
+        with self._lock:
+            first = self._next()
+            if first is None:
+                return []
+            found, size = [first], self._size(first)
+            while len(found) < size and (task := self._next()) is not None:
+                if task.group != first.group:
+                    self._waiting.appendleft(task)
+                    break
+                found.append(task)
+            self._left -= sum(task.cost for task in found)
+            return found
+
+    def made(self, tasks: list[Task], count: int, seconds: float) -> None:
+        """Take note of how long the first `count` of a chunk took; the others are to be taken again."""
+        with self._lock:
+            spent = sum(task.cost for task in tasks[:count])
+            if spent:
+                self._pace, self._group = seconds / spent, tasks[0].group
+            self._waiting.extendleft(reversed(tasks[count:]))
+            self._left += sum(task.cost for task in tasks[count:])
+
+    def _next(self) -> Task | None:
+        return self._waiting.popleft() if self._waiting else next(self._source, None)
+
+    def _size(self, task: Task) -> int:
+        """Return how many runs like this one are worth a chunk; one where nothing has been measured yet."""
+        alone = self._pace * task.cost
+        if alone == 0.0:
+            return 1
+        worth = WORTH_SECONDS * (1.0 if task.group == self._group else UNKNOWN)
+        left = self._left * self._pace / (SHARES * self._threads)
+        return max(1, min(int(min(worth, left) / alone), self._most(task.config)))

@@ -1,0 +1,123 @@
+"""Runs of one template, one after the other in one memory: made by one compiled call, or begun alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlpjit.catalogue.datasets import Split, split
+from mlpjit.errors import DatasetError
+from mlpjit.host import check_rounding
+from mlpjit.kernels.run.beginning import BEGINNING, CHUNK, OWN, OWN_NUMBER, OWN_WIDTH
+from mlpjit.kernels.tables import ARRAY, CARRY, PLAN, filled
+from mlpjit.training.first_parameters import initial_params
+from mlpjit.training.memory import Memory
+from mlpjit.training.result import Control, Results, results_of
+from mlpjit.training.template import template_of
+from mlpjit.training.values import RunValues, shared, values_of
+from mlpjit.training.warm import prepare_once
+
+if TYPE_CHECKING:
+    from mlpjit.config.run_config import RunConfig
+
+# What is a run's own, of a config or of its values.
+own_of = attrgetter("learning_rate", "weight_decay", "l1", "l2", "seed", "init_seed", "order_seed", "split_seed")
+
+
+class Chunk:
+    """Runs that differ in what `own_of` reads; `values` are those of any of them.
+
+    Raises DatasetError where the data are not those that were planned with.
+    """
+
+    def __init__(self, values: RunValues, runs: Sequence[RunConfig | RunValues], control: Control) -> None:
+        self.values, self.control, self.count = values, control, len(runs)
+        self.template = template = template_of(shared(values))
+        self.memory = Memory(template.layout)
+        self.splits: dict[int, Split] = {}
+        self._take_own(runs)
+        self._make_image()
+        self.statuses, self.times = np.zeros(self.count, np.int64), np.zeros((self.count, 2))
+        self.carries = np.empty((self.count, len(CARRY)))
+        self.histories = np.empty((self.count, *template.layout.places["records"].shape))
+        self._fill_table()
+        control.expect(self.count, template.steps)
+
+    def _take_own(self, runs: Sequence[RunConfig | RunValues]) -> None:
+        rates, decays, l1, l2, seeds, init_seeds, order_seeds, split_seeds = zip(*map(own_of, runs), strict=True)
+        self.own, self.numbers = np.zeros((self.count, OWN_WIDTH), np.int64), np.empty((self.count, len(OWN_NUMBER)))
+        columns = {OWN.draw_seed: seeds, OWN.init_seed: init_seeds, OWN.order_seed: order_seeds}
+        for place, given in columns.items():
+            self.own[:, place] = given
+        for seed in split_seeds:
+            if seed not in self.splits:
+                self.splits[seed] = self._split(seed)
+        self.own[:, OWN.data :] = [self.splits[seed].addresses for seed in split_seeds]
+        self.numbers[:] = np.array([rates, decays, [self.template.momentum] * self.count, l1, l2]).T
+        if self.template.beginnings.given:
+            self._give_parameters(init_seeds, split_seeds)
+
+    def _split(self, seed: int) -> Split:
+        values = self.values
+        found = split(values.dataset, seed, values.dtype)
+        if found.data_hash != values.data.data_hash:
+            raise DatasetError(f"dataset {values.dataset['name']!r}: file changed while the study ran")
+        return found
+
+    def _give_parameters(self, init_seeds: Sequence[int], split_seeds: Sequence[int]) -> None:
+        """Work out the first parameters that compiled code cannot draw."""
+        template, init = self.template, dict(self.values.init)
+        self.given = np.zeros((self.count, template.count), template.dtype)
+        for into, seed, part in zip(self.given, init_seeds, split_seeds, strict=True):
+            samples = self.splits[part].x_train
+            initial_params(template.layers, init, seed, template.dtype, template.names, samples, into)
+        self.own[:, OWN.given] = self.given.ctypes.data + np.arange(self.count) * self.given.strides[0]
+
+    def _make_image(self) -> None:
+        """Make what the memory holds when any of the runs begins."""
+        template, at = self.template, self.memory.address
+        self.image = template.image.copy()
+        own = self.image[template.own("tables") :][: template.relative.nbytes].view(np.int64)
+        own += template.relative * at
+        own[(template.own("plan") - template.own("tables")) // 8 + PLAN.last_step] = template.steps
+        control = (template.own("addresses") - template.own("tables")) // 8 + ARRAY.control
+        own[control] = self.control.array.ctypes.data
+        self.beginnings = template.beginnings.rows + template.beginnings.moved * at
+
+    def _fill_table(self) -> None:
+        template, at = self.template, self.memory.at
+        rows, width = template.layout.places["records"].shape
+        self.scratch = np.empty(int(self.beginnings[:, BEGINNING.size].max()) + 8)
+        self.table = filled(CHUNK, {
+            "runs": self.count, "train": template.train_at, "memory": self.memory.address,
+            "words": template.layout.size // 8, "image": self.image, "copied": len(self.image) // 8,
+            "own": self.own, "own_numbers": self.numbers, "beginnings": self.beginnings,
+            "beginning_count": len(self.beginnings), "beginning_numbers": template.beginnings.numbers,
+            "scratch": self.scratch, "control": self.control.array, "statuses": self.statuses,
+            "carries": self.carries, "histories": self.histories, "history_size": rows * width,
+            "record_width": width, "times": self.times,
+            **{name: at(name) for name in ("plan", "numbers", "carry", "records")}, "arrays": at("addresses"),
+        })  # fmt: skip
+
+    def begin(self) -> None:
+        """Make the memory that of the first run before its first step."""
+        self.template.begin(self.table.ctypes.data, 0, 1)
+
+    def make(self, spent: float = 0.0) -> Results:
+        """Make all runs and return the results of those that ended. Releases the GIL."""
+        check_rounding()
+        made = self.template.make(self.table.ctypes.data)
+        layers, count = len(self.template.layers), self.template.count
+        return results_of(
+            self.statuses[:made], self.carries[:made], self.histories[:made], self.times[:made], layers, count, spent
+        )
+
+
+def make(configs: Sequence[RunConfig], control: Control) -> Results:
+    """Make runs that differ in their rate, penalties and seeds alone; return the results of those that ended."""
+    values = values_of(configs[0])
+    spent = prepare_once(shared(values), configs[0])
+    return Chunk(values, configs, control).make(spent)
