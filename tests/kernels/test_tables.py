@@ -15,7 +15,8 @@ from mlpjit.kernels import tables
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.functions import function_hash
 from mlpjit.kernels.language import Int, Ints, kernel, load
-from mlpjit.kernels.tables import CONTROL, LAYER, PLAN, STAGE, STATUS, filled, filled_rows
+from mlpjit.kernels.run.beginning import BEGINNING_NUMBER
+from mlpjit.kernels.tables import LAYER, PLAN, STAGE, STATUS, filled, filled_rows
 
 PACKAGE = Path(tables.__file__).parents[1]
 TABLES = {name: table for name, table in vars(tables).items() if name.isupper() and hasattr(table, "_fields")}
@@ -40,8 +41,8 @@ def test_a_row_holds_its_values_by_name_and_arrays_by_address():
 
 def test_tables_of_one_width_keep_their_names():
     """Their columns are equal as tuples."""
-    assert STATUS == CONTROL
-    for table in (STATUS, CONTROL):
+    assert STATUS == BEGINNING_NUMBER
+    for table in (STATUS, BEGINNING_NUMBER):
         rows = filled_rows(table, [dict.fromkeys(table._fields, 1), dict.fromkeys(table._fields, 2)], "float64")
         assert (rows.dtype, rows.tolist()) == (np.float64, [[1.0] * 4, [2.0] * 4])
 
