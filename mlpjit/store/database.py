@@ -94,22 +94,26 @@ class Store:
         if self._writer:
             self._writer.flush()
 
-    def put(self, run: StoredRun) -> None:
+    def put(self, run: StoredRun) -> int:
         """Queue a finished run; a run stored before under the same id is replaced. Any thread may call this.
 
         Raises RowError, and queues nothing, for a run that cannot be stored.
         """
-        self.put_all(Rows([run.row()], [(run.values["run_id"], *run.curves())]))
+        return self.put_all(Rows([run.row()], [(run.values["run_id"], *run.curves())]))
 
-    def put_all(self, rows: Rows) -> None:
-        """Queue finished runs, which are written in one transaction; else as `put`."""
+    def put_all(self, rows: Rows) -> int:
+        """Queue finished runs, which are written in one transaction; return a number to ask `holds` with."""
         writer = self._writing()
 
         def write(connection: sqlite3.Connection) -> None:
             connection.executemany(INSERT_RUN, rows.runs)
             connection.executemany(INSERT_CURVES, ((*curves, writer.layout) for curves in rows.curves))
 
-        writer.put(write)
+        return writer.put(write)
+
+    def holds(self, number: int) -> bool:
+        """Say whether what `put` or `put_all` gave this number is committed: a crash no longer loses it."""
+        return self._writing().committed >= number
 
     def put_timing(self, key: str, values: Mapping[str, Any], measured_at: str, session: int) -> None:
         """Queue one measured step time."""

@@ -24,6 +24,9 @@ class Writer:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.error: StoreError | None = None
+        self.committed = 0  # how many of the writes, in the order in which they were queued
+        self._queued = 0
+        self._order = threading.Lock()
         self._queue: queue.SimpleQueue[Write | threading.Event | None] = queue.SimpleQueue()
         self._lock = WriterLock(path)
         _make_folder(path.parent)
@@ -38,10 +41,13 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="store writer", daemon=True)
         self._thread.start()
 
-    def put(self, write: Write) -> None:
-        """Queue a write; returns at once."""
+    def put(self, write: Write) -> int:
+        """Queue a write; returns at once how many have been queued, this one included."""
         self._raise()
-        self._queue.put(write)
+        with self._order:
+            self._queue.put(write)
+            self._queued += 1
+            return self._queued
 
     def flush(self) -> None:
         """Wait until everything queued before is committed."""
@@ -106,6 +112,7 @@ class Writer:
                 write(self._connection)
             self._connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'changes'")
             self._connection.execute("COMMIT")
+            self.committed += len(writes)
         for item in items:
             if isinstance(item, threading.Event):
                 item.set()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,8 +23,14 @@ from mlpjit.study.progress import Snapshot, Tracker
 from mlpjit.study.signals import Interrupted, StopSignals
 from mlpjit.study.stored_row import stored_rows, without_result
 
-Kept = tuple[Task, str, float | None]  # a run, its state, its final validation loss
 LOST = "is not in the store, though it was made"
+
+
+class Kept(NamedTuple):
+    """Runs that the store was given, by which number it knows that; each with its state and final validation loss."""
+
+    number: int
+    runs: list[tuple[Task, str, float | None]]
 
 
 @dataclass(frozen=True)
@@ -183,12 +189,16 @@ class Sweep:
         self._compile(runs, todo)
         tracker.started = time.monotonic()
         pool = ThreadPool(self.runner, self.threads, lambda ended: self._keep(runs, ended))
-        for kept in pool.run(self._tasks(runs, todo, costs), tracker.cost, self.signals.event, tracker.tick):
-            for task, state, loss in kept:
-                self.summary.ran += 1
-                label = _label(task.config) if tracker.is_best(state, loss) else ""
-                tracker.add(state, task.cost, loss, label)
+        made: deque[Kept] = deque()
+
+        def tick(running: float) -> None:
+            self._report(made, tracker)
+            tracker.tick(running)
+
+        for kept in pool.run(self._tasks(runs, todo, costs), tracker.cost, self.signals.event, tick):
+            made.extend(kept)
         self.store.flush()
+        self._report(made, tracker)
         tracker.tick(force=True)
 
     def _costs(self, runs: Runs) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -208,21 +218,28 @@ class Sweep:
         for index in some[np.lexsort((some, groups[some], -costs[some]))].tolist():
             yield Task(index, runs.config(index), float(costs[index]), int(groups[index]))
 
+    def _report(self, made: deque[Kept], tracker: Tracker) -> None:
+        """Count the runs that nothing can undo any more, in the order in which they were queued."""
+        while made and self.store.holds(made[0].number):
+            for task, state, loss in made.popleft().runs:
+                self.summary.ran += 1
+                label = _label(task.config) if tracker.is_best(state, loss) else ""
+                tracker.add(state, task.cost, loss, label)
+
     def _keep(self, runs: Runs, ended: Ended) -> list[Kept]:
         """Store runs that ended; one that no store can hold is stored as failed."""
         run_ids, error = [runs.run_ids[task.index] for task in ended.tasks], ""
         if ended.results:
             try:
-                self.store.put_all(stored_rows(ended, run_ids, self.session))
+                number = self.store.put_all(stored_rows(ended, run_ids, self.session))
                 losses = ended.results.numbers["final_validation_loss"]
-                return list(zip(ended.tasks, ended.results.states, losses, strict=True))
+                return [Kept(number, list(zip(ended.tasks, ended.results.states, losses, strict=True)))]
             except RowError as raised:
                 error = f"{type(raised).__name__}: {raised}"
             if len(run_ids) > 1:
                 return [kept for place in range(len(run_ids)) for kept in self._keep(runs, ended.among([place]))]
         run = without_result(ended, run_ids[0], self.session, error)
-        self.store.put(run)
-        return [(ended.tasks[0], run.values["state"], None)]
+        return [Kept(self.store.put(run), [(ended.tasks[0], run.values["state"], None)])]
 
     def _measure(self, timings: Sequence[StepTiming]) -> None:
         """Measure step times, one at a time and with nothing beside them."""

@@ -213,6 +213,15 @@ def test_progress_counts_and_names_the_best(tmp_path: Path) -> None:
     assert list(dict.fromkeys(shown.stage for shown in seen)) == ["tune", "final", "timing"]
 
 
+def test_what_is_shown_as_done_is_in_the_store(tmp_path: Path) -> None:
+    """A kill at any moment loses nothing that was shown."""
+    seen: list[tuple[int, int]] = []
+    fake, many = Fake(seconds=0.001), Study.from_table({"width": 4, "epochs": 1, "sweep": {"seed": list(range(300))}})
+    many.run(tmp_path, 2, runner=fake.runner(), progress=lambda shown: seen.append((shown.done, stored(tmp_path))))
+    assert all(done <= held for done, held in seen), seen
+    assert len({done for done, _ in seen}) > 2
+
+
 def test_threads_must_be_positive(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="threads: got 0"):
         small().run(tmp_path, threads=0, runner=Fake().runner())

@@ -79,7 +79,7 @@ def test_what_scales_standard_numbers_is_drawn_in_compiled_code():
     assert left == {"lsuv", "orthogonal", "sparse", "truncated_normal"}
 
 
-LONG = RunConfig(**{**MOONS, "epochs": 10**6})
+LONG = RunConfig(**{**MOONS, "epochs": 10**5, "evaluate_every": 100})
 
 
 def when(ready: Callable[[], bool], act: Callable[[], None]) -> threading.Thread:
