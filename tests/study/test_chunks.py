@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -176,3 +178,24 @@ def test_runs_of_a_chunk_are_timed_one_by_one(monkeypatch: pytest.MonkeyPatch) -
     late = sorted(task.index for each in ended if each.timed_out for task in each.tasks)
     assert late == [index for index, config in enumerate(given) if config.learning_rate == 0.01]
     assert (sum(len(each.tasks) for each in ended), sizes) == (8, [1, 7])
+
+
+MANY = """
+import resource
+import sys
+from pathlib import Path
+from mlpjit.study.study import Study
+rates = [10.0 ** (-4.0 + 3.0 * place / 999.0) for place in range(1000)]
+study = Study.from_table({"name": "many", "dataset": "two_moons", "width": 2, "epochs": 1, "batch_size": "full",
+                          "sweep": {"learning_rate": rates, "seed": list(range(100))}})
+states = study.run(Path(sys.argv[1]), threads=2).summary.states
+print(states, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks for memory in kilobytes")
+def test_a_hundred_thousand_runs_fit_into_little_memory(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", MANY, str(tmp_path)], capture_output=True, text=True, check=True)
+    states, kilobytes = done.stdout.rsplit(maxsplit=1)
+    assert states == "{'done': 100000}"
+    assert int(kilobytes) < 400_000
