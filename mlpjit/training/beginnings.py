@@ -49,6 +49,8 @@ class Beginnings:
         rows += _schedules(template)
         self.rows = filled_rows(BEGINNING, [{**NOTHING, **row.columns} for row in rows])
         self.numbers = filled_rows(BEGINNING_NUMBER, [row.numbers for row in rows], "float64")
+        drawing = [row.columns["size"] for row in rows if row.columns["kind"] in (KIND.draw, KIND.lengths)]
+        self.scratch = max(drawing, default=1)
         self.moved = np.array([[name in row.moved for name in BEGINNING._fields] for row in rows], np.int64)
 
 

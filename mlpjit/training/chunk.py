@@ -11,7 +11,7 @@ import numpy as np
 from mlpjit.catalogue.datasets import Split, split
 from mlpjit.errors import DatasetError
 from mlpjit.host import check_rounding
-from mlpjit.kernels.run.beginning import BEGINNING, CHUNK, OWN, OWN_NUMBER, OWN_WIDTH
+from mlpjit.kernels.run.beginning import CHUNK, OWN, OWN_NUMBER, OWN_WIDTH
 from mlpjit.kernels.tables import ARRAY, CARRY, PLAN, filled
 from mlpjit.training.first_parameters import initial_params
 from mlpjit.training.memory import Memory
@@ -90,7 +90,7 @@ class Chunk:
     def _fill_table(self) -> None:
         template, at = self.template, self.memory.at
         rows, width = template.layout.places["records"].shape
-        self.scratch = np.empty(int(self.beginnings[:, BEGINNING.size].max()) + 8)
+        self.scratch = np.empty(template.beginnings.scratch)
         self.table = filled(CHUNK, {
             "runs": self.count, "train": template.train_at, "memory": self.memory.address,
             "words": template.layout.size // 8, "image": self.image, "copied": len(self.image) // 8,
