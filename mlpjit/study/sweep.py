@@ -215,8 +215,10 @@ class Sweep:
     def _tasks(runs: Runs, todo: Sequence[int], costs: np.ndarray[Any, np.dtype[np.float64]]) -> Iterator[Task]:
         """Yield the runs to make, the longest first, those that one call can make one behind the other."""
         groups, some = runs.groups(), np.array(todo)
-        for index in some[np.lexsort((some, groups[some], -costs[some]))].tolist():
-            yield Task(index, runs.config(index), float(costs[index]), int(groups[index]))
+        some = some[np.lexsort((some, groups[some], -costs[some]))]
+        columns = (some.tolist(), costs[some].tolist(), groups[some].tolist())
+        for index, cost, group in zip(*columns, strict=True):
+            yield Task(index, runs.config(index), cost, group)
 
     def _report(self, made: deque[Kept], tracker: Tracker) -> None:
         """Count the runs that nothing can undo any more, in the order in which they were queued."""
