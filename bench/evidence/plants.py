@@ -88,7 +88,8 @@ PLANTS = (
     Plant("orthogonal start", KERNELS + "arithmetic/orthonormal.py", "orthonormalize_rows",
           (("for k in range(i):", "for k in range(i // {d}):"),), ("orthonormalize_rows",), "init/orthonormal_rows/"),
     Plant("making a run", "mlpjit/training/run.py", "__init__(self, config: RunConfig", (), (), "run/construction/",
-          text=(("        self._fill_tables()\n", "        import time\n\n        began = time.thread_time()\n"),
+          text=(("        self.chunk = Chunk(values, [values], self.control)\n",
+                 "        import time\n\n        began = time.thread_time()\n"),
                 ("        self.status = STATUS.running\n",
                  "        until = time.thread_time() + (time.thread_time() - began) / {d}\n"
                  "        while time.thread_time() < until:\n            pass\n"))),

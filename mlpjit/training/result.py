@@ -144,16 +144,17 @@ def results_of(
 
     compile_seconds: what was spent before the first of them.
     """
-    written = carries[:, CARRY.rows_written].astype(np.int64)
-    timings: dict[str, list[Any]] = {
-        "compile_seconds": [compile_seconds, *[0.0] * (len(carries) - 1)][: len(carries)],
-        "train_seconds": carries[:, CARRY.train_seconds].tolist(),
-        "evaluate_seconds": carries[:, CARRY.evaluate_seconds].tolist(),
-    }
-    counts = {name: carries[:, getattr(CARRY, column)].astype(np.int64).tolist() for name, column in COUNTED.items()}
-    numbers = {**metrics_of(statuses, carries, records, written, parameters), **counts, **timings}
+    carried: list[list[float]] = carries.T.tolist()
+    written = [int(rows) for rows in carried[CARRY.rows_written]]
     states = [SAID[status] for status in statuses.tolist()]
-    return Results(states, numbers, records, written.tolist(), layers, times)
+    timings: dict[str, list[Any]] = {
+        "compile_seconds": [compile_seconds, *[0.0] * (len(states) - 1)][: len(states)],
+        "train_seconds": carried[CARRY.train_seconds], "evaluate_seconds": carried[CARRY.evaluate_seconds],
+    }  # fmt: skip
+    counts = {name: [int(number) for number in carried[getattr(CARRY, of)]] for name, of in COUNTED.items()}
+    last = records[np.arange(len(records)), [max(rows - 1, 0) for rows in written]]
+    metrics = metrics_of(states, carried, last[:, : len(RUN_RECORDS)].T.tolist(), written, parameters)
+    return Results(states, {**metrics, **counts, **timings}, records, written, layers, times)
 
 
 def history_of(records: np.ndarray, layers: int) -> dict[str, np.ndarray]:
@@ -168,31 +169,34 @@ def history_of(records: np.ndarray, layers: int) -> dict[str, np.ndarray]:
 
 
 def metrics_of(
-    statuses: np.ndarray, carries: np.ndarray, records: np.ndarray, written: np.ndarray, parameters: int
-) -> dict[str, list[Any]]:
-    """Return the numbers of runs, None for what one has not: final and test values only when it is done."""
-    done, diverged, some = statuses == STATUS.finished, statuses == STATUS.diverged, written > 0
-    last, all_of = records[np.arange(len(records)), np.maximum(written - 1, 0)], np.ones(len(records), bool)
-    final = {name: last[:, RUN_RECORDS.index(name)] for name in ("validation_loss", "validation_score")}
+    states: Sequence[str], carried: Sequence[Sequence[float]], last: Sequence[Sequence[float]],
+    written: Sequence[int], parameters: int,
+) -> dict[str, list[Any]]:  # fmt: skip
+    """Return the numbers of runs, None for what one has not: final and test values only when it is done.
+
+    carried: a list for each column of CARRY; last: one for each of the RUN_RECORDS, of each run's last row.
+    """
+    done, diverged = [state == "done" for state in states], [state == "diverged" for state in states]
+    some, all_of = [rows > 0 for rows in written], [True] * len(states)
     tested = ("test_loss", "test_score", "best_test_loss", "best_test_score")
     return {
-        "final_train_loss": _numbers(carries[:, CARRY.final_train_loss], all_of),
-        **{f"final_{name}": _numbers(column, done) for name, column in final.items()},
-        "best_validation_loss": _numbers(carries[:, CARRY.best_loss], some),
-        "best_epoch": _whole(carries[:, CARRY.best_epoch], some),
-        **{name: _numbers(carries[:, getattr(CARRY, name)], done) for name in tested},
-        "parameters": [parameters] * len(records),
-        "diverged_step": _whole(carries[:, CARRY.diverged_step], diverged),
-        "last_finite_loss": _numbers(carries[:, CARRY.last_finite_loss], all_of),
+        "final_train_loss": _numbers(carried[CARRY.final_train_loss], all_of),
+        "final_validation_loss": _numbers(last[RUN_RECORDS.index("validation_loss")], done),
+        "final_validation_score": _numbers(last[RUN_RECORDS.index("validation_score")], done),
+        "best_validation_loss": _numbers(carried[CARRY.best_loss], some),
+        "best_epoch": _whole(carried[CARRY.best_epoch], some),
+        **{name: _numbers(carried[getattr(CARRY, name)], done) for name in tested},
+        "parameters": [parameters] * len(states),
+        "diverged_step": _whole(carried[CARRY.diverged_step], diverged),
+        "last_finite_loss": _numbers(carried[CARRY.last_finite_loss], all_of),
     }
 
 
-def _numbers(column: np.ndarray, where: np.ndarray) -> list[float | None]:
+def _numbers(column: Sequence[float], where: Sequence[bool]) -> list[float | None]:
     """Return floats, None for NaN and where a run has none."""
-    known = (where & ~np.isnan(column)).tolist()
-    return [number if there else None for number, there in zip(column.tolist(), known, strict=True)]
+    return [number if there and number == number else None for number, there in zip(column, where, strict=True)]
 
 
-def _whole(column: np.ndarray, where: np.ndarray) -> list[int | None]:
+def _whole(column: Sequence[float], where: Sequence[bool]) -> list[int | None]:
     """Return whole numbers, None where a run has none."""
-    return [int(number) if there else None for number, there in zip(column.tolist(), where.tolist(), strict=True)]
+    return [int(number) if there else None for number, there in zip(column, where, strict=True)]
