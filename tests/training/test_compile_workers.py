@@ -116,7 +116,8 @@ def test_whoever_is_killed_claims_nothing(tmp_path):
 
 
 def test_where_nothing_can_be_locked_everybody_compiles(tmp_path):
-    with claims.claimed(tmp_path / "none" / "kernel-float32", wait=False) as mine:
+    (tmp_path / "file").write_text("not a folder")
+    with claims.claimed(tmp_path / "file" / "kernel-float32", wait=False) as mine:
         assert mine
 
 

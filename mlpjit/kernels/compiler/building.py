@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import FunctionType
@@ -16,6 +13,7 @@ from numba.core.registry import cpu_target
 
 from mlpjit.kernels.compiler import cache as disk
 from mlpjit.kernels.compiler.claims import claimed
+from mlpjit.kernels.compiler.pipeline import sparing
 
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False, "fastmath": False, "nogil": True}
 
@@ -53,20 +51,9 @@ def _load(function: FunctionType, signature: Any, folder: Path) -> Any:
 
 
 def _publish(function: FunctionType, signature: Any, folder: Path) -> Any:
-    with disk.writing(folder) as written, _without_collections():
+    _declare()
+    with disk.writing(folder) as written, sparing():
         return _compile(function, signature, written)
-
-
-@contextmanager
-def _without_collections() -> Iterator[None]:
-    """Let no garbage be collected: Numba's graphs make Python look through all of them, 7 % of a compilation."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 @cache

@@ -20,6 +20,7 @@ def claimed(folder: Path, wait: bool = True) -> Iterator[bool]:
     """
     path = folder.with_name(f".claim-{folder.name}")
     try:
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = _taken(path, wait)
     except (OSError, ImportError):
         yield True

@@ -31,6 +31,7 @@ from mlpjit.kernels.compiler import blocks, buffers, chains, simd, state_arrays,
 from mlpjit.kernels.compiler import cache as disk
 from mlpjit.kernels.compiler.building import OPTIONS, load_or_compile, publish
 from mlpjit.kernels.compiler.columns import Columns
+from mlpjit.kernels.compiler.pipeline import DeviceCompiler
 from mlpjit.kernels.functions import function_hash, referenced_names
 from mlpjit.kernels.language import ByDtype, DtypeConstant, InFloat64, Kernel, Pointer, Primitive
 from mlpjit.kernels.sources import Code, bytes_hash, digest, texts
@@ -181,7 +182,7 @@ def link(function: Callable[..., Any], dtype: str, extra: dict[str, Any] | None 
 def _device(function: Callable[..., Any], dtype: str) -> Any:
     # A function that only passes arguments on would be a library more, in which all it calls is optimized once again.
     inlined = {"inline": "always"} if getattr(function, "only_passes_on", False) else {}
-    return numba.njit(**DEVICE_OPTIONS | inlined)(link(function, dtype))
+    return numba.njit(**DEVICE_OPTIONS | inlined, pipeline_class=DeviceCompiler)(link(function, dtype))
 
 
 def target() -> tuple[str, str, str]:
