@@ -67,7 +67,7 @@ class Fake:
         return {"parameters": parameter_count(config), "step_seconds": 1e-4, "low_seconds": 9e-5, "high_seconds": 2e-4}
 
     def runner(self) -> Runner:
-        return Runner(self.execute, lambda configs: 0.25, self.measure_step)
+        return Runner(self.execute, lambda configs, tell: 0.25, self.measure_step)
 
 
 TABLE: dict[str, Any] = {

@@ -16,6 +16,7 @@ from mlpjit.errors import ConfigError
 from mlpjit.host import available_threads
 from mlpjit.training.result import Control
 
+Tell = Callable[[int, int, str], None]
 POLL_SECONDS = 0.05
 # The thread that counts what has ended is woken for many small runs at once: each time it takes the GIL from one.
 GATHER_SECONDS = 0.01
@@ -24,10 +25,13 @@ MOST_THREADS = 1024
 
 @dataclass(frozen=True)
 class Runner:
-    """What makes runs. `execute(config, control)` blocks; `prepare(configs)` compiles and returns seconds."""
+    """What makes runs. `execute(config, control)` blocks; `prepare(configs, tell)` compiles and returns seconds.
+
+    `tell(done, total, what)` hears of each thing that is compiled or loaded.
+    """
 
     execute: Callable[[RunConfig, Control], Any]
-    prepare: Callable[[Sequence[RunConfig]], float]
+    prepare: Callable[[Sequence[RunConfig], Tell], float]
     measure_step: Callable[[RunConfig, int], dict[str, Any]]
 
 

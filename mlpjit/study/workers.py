@@ -26,7 +26,7 @@ from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError, MlpjitError
 from mlpjit.extending import files as optimizer_files
 from mlpjit.kernels.tables import CONTROL
-from mlpjit.study.pool import Runner
+from mlpjit.study.pool import Runner, Tell
 from mlpjit.training import shape
 from mlpjit.training.result import Control
 
@@ -130,8 +130,8 @@ class Workers:
             _share(control, worker.control, shape.total_steps(config))
             return worker.call("execute", config)
 
-    def prepare(self, configs: Sequence[RunConfig]) -> float:
-        """Compile or load what these runs need, in one worker; the others load it from disk."""
+    def prepare(self, configs: Sequence[RunConfig], tell: Tell) -> float:
+        """Compile or load what these runs need, in one worker, untold; the others load it from disk."""
         with self.one() as worker:
             return float(worker.call("prepare", list(configs)))
 

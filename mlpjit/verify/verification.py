@@ -96,7 +96,7 @@ def _checked(
     tracker = Tracker("verify", len(configs), 0, sum(costs.values()), progress)
     with StopSignals() as signals:
         with signals.at_once():
-            made.prepare(list(configs.values()))
+            made.prepare(list(configs.values()), tracker.prepare)
         tasks = (Task(i, k.config, costs[k.run_id]) for i, k in enumerate(kept) if k.config)
         pool = ThreadPool(made, threads, lambda ended: (ended.task, _compared(kept[ended.task.index], ended)))
         for task, checked in pool.run(tasks, signals.event, tracker.tick):
