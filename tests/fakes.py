@@ -86,7 +86,7 @@ class Fake:
     def runner(self) -> Runner:
         return Runner(
             lambda configs, control: results([self.execute(config, control) for config in configs]),
-            lambda configs: 0.25,
+            lambda configs, tell: 0.25,
             self.measure_step,
         )
 

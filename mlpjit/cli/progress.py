@@ -20,13 +20,20 @@ NAMES = {"tune": "tuning", "final": "final runs", "timing": "step times"}
 def facts(shown: Snapshot) -> str:
     """Return rate, ETA, best and diverged in words."""
     if shown.done == 0:
-        return "preparing kernels" if shown.eta_seconds is None else ""
+        return _beginning(shown)
     parts = [f"{shown.rate:.1f}/s", f"ETA {seconds(shown.eta_seconds)}"]
     if shown.best_loss is not None:
         parts.append(f"best {shown.best_loss:.4g} ({shown.best_label})")
     parts += [f"{shown.diverged} diverged"] if shown.diverged else []
     parts += [f"{shown.failed} failed"] if shown.failed else []
     return ", ".join(parts)
+
+
+def _beginning(shown: Snapshot) -> str:
+    """Return what happens before the first run has ended: compiling, or nothing to be named."""
+    if shown.eta_seconds is not None:
+        return ""
+    return f"compiling {shown.preparing}" if shown.preparing else "preparing kernels"
 
 
 @contextmanager

@@ -23,6 +23,9 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Make every run of a study that is not stored yet, then figures, tables and a page. Again: it resumes."""
+    from mlpjit.training import compile_workers
+
+    compile_workers.expect()
     from mlpjit.cli.progress import display
     from mlpjit.study.signals import Interrupted
     from mlpjit.study.study import Study

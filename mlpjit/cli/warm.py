@@ -33,6 +33,9 @@ def warm(
 
 def _warm(study: str, dtype: str) -> tuple[int, int]:
     """Return how many kernels are in memory now, and how many of them were not in the cache before."""
+    from mlpjit.training import compile_workers
+
+    compile_workers.expect()
     from mlpjit.study.study import Study
     from mlpjit.training.warm import everything, have, prepare
 
@@ -47,14 +50,14 @@ def _warm(study: str, dtype: str) -> tuple[int, int]:
     return len(list(jit.loaded())), jit.published() - before
 
 
-def _lines() -> Callable[[int, int], None]:
+def _lines() -> Callable[[int, int, str], None]:
     """Return what tells on standard error how far it is, every few seconds."""
     last = time.monotonic()
 
-    def tell(done: int, total: int) -> None:
+    def tell(done: int, total: int, what: str) -> None:
         nonlocal last
         if time.monotonic() - last >= LINE_SECONDS:
             last = time.monotonic()
-            print(f"{done} of {total} ready", file=sys.stderr, flush=True)
+            print(f"{done} of {total} ready: {what}".rstrip(": "), file=sys.stderr, flush=True)
 
     return tell

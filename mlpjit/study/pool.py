@@ -18,6 +18,7 @@ from mlpjit.kernels.tables import CONTROL
 from mlpjit.study.chunks import Chunks, Task
 from mlpjit.training.result import Control, Results
 
+Tell = Callable[[int, int, str], None]
 POLL_SECONDS = 0.05
 # The thread that counts what has ended is woken for many small runs at once: each time it takes the GIL from one.
 GATHER_SECONDS = 0.01
@@ -27,14 +28,14 @@ MOST_THREADS = 1024
 
 @dataclass(frozen=True)
 class Runner:
-    """What makes runs. `prepare(configs)` compiles and returns seconds.
+    """What makes runs. `prepare(configs, tell)` compiles and returns seconds; `tell` hears of each thing it prepares.
 
     `execute(configs, control)` blocks and returns the results of those that ended, the first ones: they differ in their
-    rate and seeds alone, and are at most `most(config)`.
+    rate and seeds alone, and are at most `most(config)`. `tell(done, total, what)`.
     """
 
     execute: Callable[[Sequence[RunConfig], Control], Results]
-    prepare: Callable[[Sequence[RunConfig]], float]
+    prepare: Callable[[Sequence[RunConfig], Tell], float]
     measure_step: Callable[[RunConfig, int], dict[str, Any]]
     most: Callable[[RunConfig], int] = lambda config: 1
 

@@ -13,6 +13,7 @@ class Snapshot:
 
     `eta_seconds` covers this stage and weighs runs by their estimated cost; None while nothing is known.
     `best_loss` is the lowest final validation loss of the runs made now, `best_label` what reached it.
+    `preparing` says, before the first run, which of how many things is being compiled.
     """
 
     stage: str
@@ -26,6 +27,7 @@ class Snapshot:
     eta_seconds: float | None
     best_loss: float | None = None
     best_label: str = ""
+    preparing: str = ""
 
 
 @dataclass
@@ -44,6 +46,7 @@ class Tracker:
     cost_done: float = 0.0
     best_loss: float | None = None
     best_label: str = ""
+    preparing: str = ""
     started: float = field(default_factory=time.monotonic)
     _reported: float = 0.0
 
@@ -60,6 +63,11 @@ class Tracker:
         """Say whether a run has the lowest loss so far."""
         return state == "done" and loss is not None and (self.best_loss is None or loss < self.best_loss)
 
+    def prepare(self, done: int, total: int, what: str) -> None:
+        """Report what is being compiled or loaded, after `done` of `total`."""
+        self.preparing = f"{done + 1} of {total}: {what}" if done < total else ""
+        self.tick()
+
     def snapshot(self, running: float = 0.0) -> Snapshot:
         """Return the present state; `running` is the cost already spent on runs that have not ended."""
         elapsed = time.monotonic() - self.started
@@ -68,7 +76,7 @@ class Tracker:
         rate = self.done / elapsed if elapsed > 0 else 0.0
         return Snapshot(
             self.stage, self.total, self.cached, self.done, self.diverged, self.failed, elapsed, rate, eta,
-            self.best_loss, self.best_label,
+            self.best_loss, self.best_label, self.preparing,
         )  # fmt: skip
 
     def tick(self, running: float = 0.0, force: bool = False) -> None:

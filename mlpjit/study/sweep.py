@@ -186,7 +186,7 @@ class Sweep:
         costs = self._costs(runs)
         tracker = Tracker(stage, len(todo), len(runs) - len(todo), float(costs[todo].sum()), self.progress)
         tracker.tick(force=True)
-        self._compile(runs, todo)
+        self._compile(runs, todo, tracker)
         tracker.started = time.monotonic()
         pool = ThreadPool(self.runner, self.threads, lambda ended: self._keep(runs, ended))
         made: deque[Kept] = deque()
@@ -206,9 +206,9 @@ class Sweep:
 
         return np.maximum(runs.numbers(estimated_cost), 1.0)
 
-    def _compile(self, runs: Runs, todo: list[int]) -> None:
+    def _compile(self, runs: Runs, todo: list[int], tracker: Tracker) -> None:
         with self.signals.at_once():
-            seconds = self.runner.prepare(runs.representatives(COMPILE_FIELDS, todo))
+            seconds = self.runner.prepare(runs.representatives(COMPILE_FIELDS, todo), tracker.prepare)
         self.summary.compile_seconds += seconds
 
     @staticmethod
@@ -248,7 +248,9 @@ class Sweep:
         tracker = Tracker("timing", len(timings), 0, float(len(timings)), self.progress)
         if timings:
             with self.signals.at_once():
-                self.summary.compile_seconds += self.runner.prepare([timing.config for timing in timings])
+                self.summary.compile_seconds += self.runner.prepare(
+                    [timing.config for timing in timings], tracker.prepare
+                )
         for timing in timings:
             with self.signals.at_once():
                 measured = self.runner.measure_step(timing.config, timing.repeats)

@@ -26,7 +26,7 @@ from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError, MlpjitError
 from mlpjit.extending import files as optimizer_files
 from mlpjit.kernels.tables import CONTROL
-from mlpjit.study.pool import Runner
+from mlpjit.study.pool import Runner, Tell
 from mlpjit.training import shape
 from mlpjit.training.cost import most_at_once
 from mlpjit.training.result import Control, Results
@@ -133,8 +133,8 @@ class Workers:
             made: Results = worker.call("execute", list(configs))
             return made
 
-    def prepare(self, configs: Sequence[RunConfig]) -> float:
-        """Compile or load what these runs need, in one worker; the others load it from disk."""
+    def prepare(self, configs: Sequence[RunConfig], tell: Tell) -> float:
+        """Compile or load what these runs need, in one worker, untold; the others load it from disk."""
         with self.one() as worker:
             return float(worker.call("prepare", list(configs)))
 

@@ -1,16 +1,11 @@
-"""Have every kernel that a set of runs needs: load it from disk, or compile it, on two cores where both are free.
+"""Have every kernel that a set of runs needs: load it from disk, or compile it, on all cores where that is much.
 
-From an empty cache a second process compiles too: it begins with the rules (activations, optimizers, losses), this one
-with the training loop, and each loads what the other has published already. Without that process all of it is
-compiled here.
+From an empty cache other processes compile too (`compile_workers`). Without them all of it is compiled here.
 """
 
 from __future__ import annotations
 
-import atexit
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -22,12 +17,12 @@ from mlpjit.catalogue.datasets import split
 from mlpjit.catalogue.registries import clippings, optimizers, wrappers
 from mlpjit.catalogue.specs import asks_curvature, samples_labels
 from mlpjit.errors import ConfigError
-from mlpjit.kernels.compiler import cache, jit
+from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.run.chunk import make_runs
 from mlpjit.kernels.run.training import train as train_kernel
 from mlpjit.kernels.stages.declare import is_own
 from mlpjit.registry import forgetting
-from mlpjit.training import linking, shape
+from mlpjit.training import compile_workers, linking, shape
 from mlpjit.training.first_parameters import initial_params
 
 if TYPE_CHECKING:
@@ -36,9 +31,8 @@ if TYPE_CHECKING:
 
 # What a run needs: the kind of rule, its name (an initializer's spec as JSON), the dtype.
 Need = tuple[str, str, str]
-Tell = Callable[[int, int], None]
-CODE = "import sys, mlpjit.training.warm; mlpjit.training.warm.main(sys.argv[1])"
-# A second process costs a second of its own: not worth it for a few rules.
+Tell = Callable[[int, int, str], None]
+# A process costs a second of its own: not worth it for a few rules.
 WORTH_A_PROCESS = 4
 
 _satisfied: set[Need] = set()
@@ -46,6 +40,10 @@ _satisfied: set[Need] = set()
 _prepared: set[RunValues] = set()
 MOST_PREPARED = 4096
 forgetting.extend((_satisfied.clear, _prepared.clear))
+
+
+def silent(done: int, total: int, what: str) -> None:
+    """Tell nobody."""
 
 
 def needs(config: RunConfig) -> list[Need]:
@@ -112,16 +110,22 @@ def everything(dtype: str) -> list[Need]:
     return [("train", "", dtype), *found, *(("init", spec, dtype) for spec in specs)]
 
 
-def prepare(configs: Iterable[RunConfig], tell: Tell = lambda done, total: None) -> float:
+def prepare(configs: Iterable[RunConfig], tell: Tell = silent) -> float:
     """Compile or load every kernel that these configurations need; return the seconds it took."""
     start = time.perf_counter()
     wanted: dict[Need, None] = {}
+    configs = list(configs)
     for config in configs:
         wanted |= dict.fromkeys(needs(config))
+    have(wanted, tell, lambda: _divide(configs))
+    return time.perf_counter() - start
+
+
+def _divide(configs: Iterable[RunConfig]) -> None:
+    """Read and split the data sets."""
+    for config in configs:
         with suppress(ConfigError):  # a file that is gone: its runs will say so
             split(config.dataset, config.split_seed or 0, config.dtype)
-    have(wanted, tell)
-    return time.perf_counter() - start
 
 
 def prepare_once(values: RunValues, config: RunConfig) -> float:
@@ -135,43 +139,39 @@ def prepare_once(values: RunValues, config: RunConfig) -> float:
     return spent
 
 
-def have(wanted: Iterable[Need], tell: Tell = lambda done, total: None) -> None:
-    """Compile or load what is wanted and missing; `tell(done, total)` hears of each."""
+def have(wanted: Iterable[Need], tell: Tell = silent, before: Callable[[], None] = lambda: None) -> None:
+    """Compile or load what is wanted and missing; `tell(done, total, what)` hears of each.
+
+    `before` is done first, while other processes begin.
+    """
     missing = [need for need in wanted if need not in _satisfied]
-    _compile_beside(missing)
     loops = [need for need in missing if need[0] == "train"]
-    # The second process begins at the other end.
-    for done, need in enumerate(loops + [need for need in reversed(missing) if need not in loops]):
-        tell(done, len(missing))
-        satisfy(need)
-    tell(len(missing), len(missing))
+    # The other processes begin with what the loops call and go on with the first rules: this one meets them there.
+    order = loops + [need for need in reversed(missing) if need not in loops]
+    with compile_workers.publishing(_shared(missing)):
+        before()
+        for done, need in enumerate(order):
+            tell(done, len(missing), label(need))
+            satisfy(need)
+    tell(len(missing), len(missing), "")
 
 
-def _compile_beside(missing: list[Need]) -> None:
-    """Start a process that compiles too, if the training loop is yet to be compiled and the cache is shared."""
-    rules = [need for need in missing if need[0] != "train" and not _own(need)]
-    loops = [need for need in missing if need[0] == "train"]
-    cold = any(not jit.on_disk(train_kernel, dtype) for _, _, dtype in loops)
-    if not cold or len(rules) < WORTH_A_PROCESS or cache.root() != cache.default_root():
-        return
-    command = [sys.executable, "-c", CODE, json.dumps(rules + loops)]
-    try:
-        beside = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-    except OSError:
-        return
-    # It ends by itself soon after all is published; whoever removes the cache's folder next must not meet it there.
-    atexit.register(beside.wait)
+def _shared(missing: list[Need]) -> list[Need]:
+    """Return what other processes are to publish: nothing, unless a training loop is yet to be compiled."""
+    cold = any(not jit.on_disk(train_kernel, dtype) for kind, _, dtype in missing if kind == "train")
+    shared = [need for need in missing if need[0] not in ("init",) and not _own(need)]
+    return shared if cold and len(shared) >= WORTH_A_PROCESS else []
 
 
 def _own(need: Need) -> bool:
-    """Say whether a rule is the user's own, which the second process would look for in vain."""
+    """Say whether a rule is the user's own, which another process would look for in vain."""
     registries = {"optimizer": optimizers, "wrapper": wrappers, "clipping": clippings}
     return need[0] in registries and is_own(registries[need[0]][need[1]])
 
 
-def main(rules: str) -> None:
-    """Satisfy needs given as JSON: the second process. Whatever fails here, the first one does itself."""
-    for kind, name, dtype in json.loads(rules):
-        satisfy((kind, name, dtype))
+def label(need: Need) -> str:
+    """Return how a need is told of."""
+    kind, name, dtype = need
+    if kind == "train":
+        return f"training loop, {dtype}"
+    return " ".join(filter(None, (kind.replace("_", " "), json.loads(name)["name"] if kind == "init" else name)))

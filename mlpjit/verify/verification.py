@@ -100,7 +100,7 @@ def _checked(
     tracker = Tracker("verify", len(configs), 0, sum(costs.values()), progress)
     with StopSignals() as signals:
         with signals.at_once():
-            made.prepare(list(configs.values()))
+            made.prepare(list(configs.values()), tracker.prepare)
         tasks = _tasks(kept, costs)
         pool = ThreadPool(made, threads, lambda ended: _compared(kept, ended))
         for task, checked in chain.from_iterable(pool.run(tasks, tracker.cost, signals.event, tracker.tick)):

@@ -322,7 +322,7 @@ def test_a_file_that_changes_while_the_study_runs_fails_its_runs(tmp_path: Path)
              "sweep": {"seed": [0, 1]}}  # fmt: skip
     study, runner = Study.from_table(table), Fake().runner()
 
-    def edit(configs: Any) -> float:
+    def edit(configs: Any, tell: Any) -> float:
         moons(tmp_path / "moons.csv", shift=0.5)
         return 0.0
 

@@ -167,7 +167,7 @@ def test_a_file_that_changes_is_told(tmp_path: Path) -> None:
         working([(str(file.path), "other")]) as workers,
         pytest.raises(ConfigError, match="changed while the study"),
     ):
-        workers.prepare([RunConfig(optimizer="soft_sign")])
+        workers.prepare([RunConfig(optimizer="soft_sign")], print)
 
 
 def test_a_stop_that_came_early_is_kept(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,11 @@ def root() -> Path:
     return temporary
 
 
+def has_generations() -> bool:
+    """Say whether anything was ever compiled into this cache."""
+    return any(GENERATION.fullmatch(entry.name) for entry in _entries(root()))
+
+
 def remembered(key: str, make: Callable[[], str]) -> str:
     """Return make(), a text that depends on the key alone: from the cache if it is kept there."""
     kept = root() / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.sha256"
@@ -135,21 +140,29 @@ def drop(folder: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def staging(folder: Path) -> Path:
-    """Return a fresh folder beside the published one to write into; what has long been left over goes."""
+@contextmanager
+def writing(folder: Path) -> Iterator[Path]:
+    """Yield a fresh folder beside a kernel's to write into, and publish it; where that fails it goes.
+
+    What has long been left over goes too.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     sweep(folder.parent)
-    return Path(tempfile.mkdtemp(prefix=f".writing-{folder.name}-", dir=folder.parent))
+    written = Path(tempfile.mkdtemp(prefix=f".writing-{folder.name}-", dir=folder.parent))
+    try:
+        yield written
+        _publish(written, folder)
+    finally:
+        if written.exists():
+            shutil.rmtree(written, ignore_errors=True)
 
 
-def publish(written: Path, folder: Path) -> None:
+def _publish(written: Path, folder: Path) -> None:
     """Move a written folder into place with its checksums; whoever comes second keeps the first one's."""
     sums = {path.name: _digest(path) for path in sorted(written.iterdir())}
     (written / CHECKSUMS).write_text(json.dumps(sums))
-    try:
+    with suppress(OSError):
         written.rename(folder)
-    except OSError:
-        shutil.rmtree(written, ignore_errors=True)
 
 
 @cache
@@ -163,14 +176,21 @@ def sweep(generation: Path) -> None:
         if other != generation and GENERATION.fullmatch(other.name) and _age(other) > UNUSED_SECONDS:
             drop(other)
         elif _left_over(other):
-            shutil.rmtree(other, ignore_errors=True)
+            _remove(other)
     for entry in _entries(generation):
         if _left_over(entry):
-            shutil.rmtree(entry, ignore_errors=True)
+            _remove(entry)
 
 
-def _left_over(folder: Path) -> bool:
-    return folder.name.startswith((".writing-", ".dropped-")) and _age(folder) > LEFT_SECONDS
+def _left_over(path: Path) -> bool:
+    return path.name.startswith((".writing-", ".dropped-", ".claim-")) and _age(path) > LEFT_SECONDS
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -29,16 +29,19 @@ from numba.extending import intrinsic
 from mlpjit.host import check_rounding
 from mlpjit.kernels.compiler import blocks, buffers, chains, simd, state_arrays, sums, tiles  # noqa: F401  (they register)
 from mlpjit.kernels.compiler import cache as disk
+from mlpjit.kernels.compiler.building import OPTIONS, load_or_compile, publish
 from mlpjit.kernels.compiler.columns import Columns
+from mlpjit.kernels.compiler.pipeline import DeviceCompiler
 from mlpjit.kernels.functions import function_hash, referenced_names
 from mlpjit.kernels.language import ByDtype, DtypeConstant, InFloat64, Kernel, Pointer, Primitive
 from mlpjit.kernels.sources import Code, bytes_hash, digest, texts
 
-OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False, "fastmath": False, "nogil": True}
 # LLVM leaves a long device function as a call, and the loop around it is no vector loop: gelu in float64 took 19 ns.
 DEVICE_OPTIONS = {**OPTIONS, "forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 DTYPES: dict[str, Any] = {"float32": types.float32, "float64": types.float64}
 SCALARS = {"float32": np.float32, "float64": np.float64}
+# The address of what is never called.
+UNCALLED = 1
 _lock = threading.RLock()
 
 
@@ -150,7 +153,7 @@ def _resolve(value: Any, dtype: str) -> Any:
     if isinstance(value, ByDtype):
         return _device(getattr(value, dtype), dtype)
     if isinstance(value, Kernel):
-        load(value, dtype)
+        (load if _promised is None else _promise)(value, dtype)
         return _call_by_symbol(value, dtype)
     if isinstance(value, Pointer):
         return _call_by_address(value, dtype)
@@ -179,30 +182,13 @@ def link(function: Callable[..., Any], dtype: str, extra: dict[str, Any] | None 
 def _device(function: Callable[..., Any], dtype: str) -> Any:
     # A function that only passes arguments on would be a library more, in which all it calls is optimized once again.
     inlined = {"inline": "always"} if getattr(function, "only_passes_on", False) else {}
-    return numba.njit(**DEVICE_OPTIONS | inlined)(link(function, dtype))
+    return numba.njit(**DEVICE_OPTIONS | inlined, pipeline_class=DeviceCompiler)(link(function, dtype))
 
 
 def target() -> tuple[str, str, str]:
     """Return (triple, CPU name, features) that code is generated for, NUMBA_CPU_* respected."""
     triple, name, features = cpu_target.target_context.codegen().magic_tuple()
     return str(triple), str(name), str(features)
-
-
-@cache
-def _declare() -> None:
-    """Load Numba's declarations, but not SciPy, which it would import to see whether there is one: 0.1 s of the start.
-
-    What of Numba needs SciPy asks again when it is used.
-    """
-    blas = "scipy.linalg.cython_blas"
-    absent = blas not in sys.modules
-    if absent:
-        sys.modules[blas] = None  # type: ignore[assignment]
-    try:
-        cpu_target.target_context.refresh()
-    finally:
-        if absent:
-            del sys.modules[blas]
 
 
 def _sources() -> str:
@@ -221,34 +207,9 @@ def cache_folder() -> Path:
     return disk.root() / hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
-def _compile(function: FunctionType, signature: Any, folder: Path) -> Any:
-    """Compile into, or load from, a folder through Numba's locator hook."""
-    function.cache_folder = str(folder)  # type: ignore[attr-defined]
-    _declare()
-    settings: Any = numba.config
-    before = settings.CACHE_LOCATOR_CLASSES
-    settings.CACHE_LOCATOR_CLASSES = disk.LOCATOR
-    try:
-        return numba.cfunc(signature, cache=True, **OPTIONS)(function)
-    finally:
-        settings.CACHE_LOCATOR_CLASSES = before
-
-
-def _load_or_compile(function: FunctionType, signature: Any, folder: Path) -> Any:
-    disk.touch(folder.parent)
-    if folder.exists():
-        if disk.intact(folder):
-            made = _compile(function, signature, folder)
-            if made.cache_hits:
-                return made
-        disk.drop(folder)
-    written = disk.staging(folder)
-    made = _compile(function, signature, written)
-    disk.publish(written, folder)
-    return made
-
-
 _loaded: dict[tuple[Kernel, str, str], Compiled] = {}
+# In a process that only publishes: the kernels that those it has published call, in that order.
+_promised: list[tuple[Kernel, str]] | None = None
 
 
 def load(record: Kernel, dtype: str, extra: dict[str, Any] | None = None, key: str = "") -> Compiled:
@@ -262,8 +223,42 @@ def load(record: Kernel, dtype: str, extra: dict[str, Any] | None = None, key: s
         return found
     with _lock:
         if (record, dtype, key) not in _loaded:
-            _loaded[record, dtype, key] = _load(record, dtype, extra, key)
+            _loaded[record, dtype, key] = (_load if _promised is None else _publish)(record, dtype, extra, key)
         return _loaded[record, dtype, key]
+
+
+def only_publish() -> None:
+    """From now on compile into the cache what `load` asks for, and let others call it: nothing can be called here.
+
+    A kernel then needs no other to be compiled before it, so that processes may share a study's kernels out.
+    """
+    global _promised
+    _promised = []
+
+
+def publish_promised() -> None:
+    """Publish every kernel that those published before call."""
+    for record, dtype in _promised or []:  # which grows
+        load(record, dtype)
+
+
+def _promise(record: Kernel, dtype: str) -> None:
+    """Note a kernel that another calls, and give its symbol an address, since LLVM ends a process that lacks one."""
+    assert _promised is not None
+    _promised.append((record, dtype))
+    if not llvmlite.binding.address_of_symbol(_symbol(record, dtype)):
+        llvmlite.binding.add_symbol(_symbol(record, dtype), UNCALLED)
+
+
+def _publish(record: Kernel, dtype: str, extra: dict[str, Any] | None, key: str) -> Compiled:
+    check_rounding()
+    function = link(record.function, dtype, extra)
+    publish(function, _signature(record, dtype), _folder(record, dtype, extra or {}, key))
+    return Compiled(record.name, UNCALLED, _uncallable, False, 0.0, None)
+
+
+def _uncallable(*arguments: Any) -> Any:
+    raise RuntimeError("this process only publishes kernels")
 
 
 def on_disk(record: Kernel, dtype: str) -> bool:
@@ -288,7 +283,7 @@ def _load(record: Kernel, dtype: str, extra: dict[str, Any] | None, key: str) ->
     check_rounding()  # before constants are worked out that the cache would keep
     start = time.perf_counter()
     folder = _folder(record, dtype, extra or {}, key)
-    made = _load_or_compile(link(record.function, dtype, extra), _signature(record, dtype), folder)
+    made = load_or_compile(link(record.function, dtype, extra), _signature(record, dtype), folder)
     llvmlite.binding.add_symbol(_symbol(record, dtype), made.address)
     prototype = ctypes.CFUNCTYPE(_c_type(record.returns, dtype), *(_c_type(p, dtype) for p in record.parameters))
     seconds = time.perf_counter() - start

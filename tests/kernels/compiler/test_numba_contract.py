@@ -6,10 +6,12 @@ When one of these fails after an upgrade, a module of `mlpjit/kernels` (`jit`, `
 from __future__ import annotations
 
 import ctypes
+import gc
 import inspect
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from numba.core import caching, types
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-from mlpjit.kernels.compiler import cache, jit
+from mlpjit.kernels.compiler import building, cache, jit, pipeline
 from mlpjit.kernels.functions import function_hash
 from mlpjit.kernels.language import Float64, Float64s, Real, Reals, fma, kernel, load, store
 
@@ -68,7 +70,7 @@ def test_the_locator_hook_decides_where_a_cfunc_is_kept(tmp_path):
     assert isinstance(numba.config.CACHE_LOCATOR_CLASSES, str)
     for _ in range(2):
         function = jit.link(plain, "float64")
-        made = jit._compile(function, signature, tmp_path / "here")
+        made = building._compile(function, signature, tmp_path / "here")
         hits.append(made.cache_hits)
         assert ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(made.address)(2.0) == 3.0
     assert hits == [0, 1]
@@ -78,7 +80,7 @@ def test_the_locator_hook_decides_where_a_cfunc_is_kept(tmp_path):
 
 def test_what_came_from_a_cache_shows_no_ir(tmp_path):
     for _ in range(2):
-        made = jit._compile(jit.link(plain, "float64"), types.float64(types.float64), tmp_path / "here")
+        made = building._compile(jit.link(plain, "float64"), types.float64(types.float64), tmp_path / "here")
     with pytest.warns(UserWarning, match="Inspection disabled for cached code"):
         made.inspect_llvm()
 
@@ -161,12 +163,36 @@ def test_intrinsics_see_literals_and_casts():
     assert (types.IntegerLiteral, types.float64) in seen
 
 
-def test_numba_is_called_in_one_place():
-    """Compile options live in `jit` alone."""
+def test_numba_is_called_in_two_places():
+    """A device function is declared in `jit`, a kernel compiled in `building`, which has the options of both."""
     package = Path(jit.__file__).parents[1]
     call = re.compile(r"numba\.(njit|jit|cfunc|vectorize)\(")
     callers = {path.name for path in package.rglob("*.py") if call.search(path.read_text())}
-    assert callers == {"jit.py"}
+    assert callers == {"building.py", "jit.py"}
+
+
+def add_one(x):
+    return x + 1.0
+
+
+def test_a_device_function_is_linked_and_has_no_machine_code():
+    """Numba leaves to a pipeline which library takes its code, and asks the compilation's context for the entry."""
+    device = jit._device(add_one, "float64")
+    made = numba.cfunc(types.float64(types.float64), **jit.OPTIONS)(lambda x: device(x))
+    assert ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(made.address)(0.5) == 1.5
+    (compiled,) = device.overloads.values()
+    assert isinstance(compiled.library, pipeline.LinkedLibrary)
+    assert compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name) == 0
+
+
+def test_what_is_spared_is_as_before_afterwards():
+    context = cpu_target.target_context
+    with suppress(KeyError), pipeline.sparing():
+        assert not gc.isenabled()
+        context.refresh()
+        raise KeyError
+    assert gc.isenabled()
+    assert "load_additional_registries" not in vars(context)
 
 
 def test_scipy_is_not_imported_for_nothing_and_found_when_it_is_needed():

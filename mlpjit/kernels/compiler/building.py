@@ -1,0 +1,86 @@
+"""One linked function through Numba: loaded from its checked folder on disk, or compiled into it, by one process."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import numba
+from numba.core.registry import cpu_target
+
+from mlpjit.kernels.compiler import cache as disk
+from mlpjit.kernels.compiler.claims import claimed
+from mlpjit.kernels.compiler.pipeline import sparing
+
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False, "fastmath": False, "nogil": True}
+
+
+def load_or_compile(function: FunctionType, signature: Any, folder: Path) -> Any:
+    """Load a function from its folder, or compile it; waits where another process is compiling it."""
+    disk.touch(folder.parent)
+    found = _load(function, signature, folder)
+    if found:
+        return found
+    with claimed(folder):
+        # Whoever had the claim before may have published it.
+        return _load(function, signature, folder) or _publish(function, signature, folder)
+
+
+def publish(function: FunctionType, signature: Any, folder: Path) -> None:
+    """Compile a function into its folder, unless it is there or another process is at it."""
+    if folder.exists():
+        return
+    with claimed(folder, wait=False) as mine:
+        if mine and not folder.exists():
+            _publish(function, signature, folder)
+
+
+def _load(function: FunctionType, signature: Any, folder: Path) -> Any:
+    """Return what lies in a folder; None where that is nothing, or nothing to trust: then it goes."""
+    if not folder.exists():
+        return None
+    if disk.intact(folder):
+        made = _compile(function, signature, folder)
+        if made.cache_hits:
+            return made
+    disk.drop(folder)
+    return None
+
+
+def _publish(function: FunctionType, signature: Any, folder: Path) -> Any:
+    _declare()
+    with disk.writing(folder) as written, sparing():
+        return _compile(function, signature, written)
+
+
+@cache
+def _declare() -> None:
+    """Load Numba's declarations, but not SciPy, which it would import to see whether there is one: 0.1 s of the start.
+
+    What of Numba needs SciPy asks again when it is used.
+    """
+    blas = "scipy.linalg.cython_blas"
+    absent = blas not in sys.modules
+    if absent:
+        sys.modules[blas] = None  # type: ignore[assignment]
+    try:
+        cpu_target.target_context.refresh()
+    finally:
+        if absent:
+            del sys.modules[blas]
+
+
+def _compile(function: FunctionType, signature: Any, folder: Path) -> Any:
+    """Compile into, or load from, a folder through Numba's locator hook."""
+    function.cache_folder = str(folder)  # type: ignore[attr-defined]
+    _declare()
+    settings: Any = numba.config
+    before = settings.CACHE_LOCATOR_CLASSES
+    settings.CACHE_LOCATOR_CLASSES = disk.LOCATOR
+    try:
+        return numba.cfunc(signature, cache=True, **OPTIONS)(function)
+    finally:
+        settings.CACHE_LOCATOR_CLASSES = before

@@ -1,0 +1,45 @@
+"""What progress says while kernels are compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mlpjit.cli.progress import Lines, facts
+from mlpjit.study.progress import Snapshot, Tracker
+
+
+def told(steps: list[tuple[int, int, str]]) -> list[str]:
+    shown: list[Snapshot] = []
+    tracker = Tracker("tune", 10, 0, 10.0, shown.append, interval=0.0)
+    for step in steps:
+        tracker.prepare(*step)
+    return [facts(each) for each in shown]
+
+
+def test_it_names_what_is_compiled_and_how_much_there_is():
+    found = told([(0, 2, "training loop, float32"), (1, 2, "optimizer adam"), (2, 2, "")])
+    assert found == [
+        "compiling 1 of 2: training loop, float32",
+        "compiling 2 of 2: optimizer adam",
+        "preparing kernels",
+    ]
+
+
+def test_a_line_says_so_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]):
+    tracker = Tracker("tune", 10, 0, 10.0, Lines(), interval=0.0)
+    tracker.prepare(6, 19, "training loop, float32")
+    assert capsys.readouterr().err == "tuning: 0 of 10, compiling 7 of 19: training loop, float32\n"
+
+
+@pytest.mark.parametrize(("need", "label"), [
+    (("train", "", "float64"), "training loop, float64"), (("optimizer", "adam", "float32"), "optimizer adam"),
+    (("loss_sample", "cross_entropy", "float32"), "loss sample cross_entropy"),
+    (("curvature", "", "float32"), "curvature"),
+    (("init", '{"name": "he_normal"}', "float32"), "init he_normal"),
+])  # fmt: skip
+def test_each_need_has_a_label(need: Any, label: str):
+    from mlpjit.training.warm import label as found
+
+    assert found(need) == label
