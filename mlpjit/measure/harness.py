@@ -33,13 +33,14 @@ from mlpjit.measure.clock import Spread, spread
 # Part of a run: where its work is done, as (module, name in it), `Class.method` too.
 PARTS: dict[str, tuple[tuple[str, str], ...]] = {
     "config": (("study.plan", "Runs.config"),),
-    "values": (("training.run", "values_of"), ("training.run", "prepare_once")),
-    "memory and tables": (("training.run", "Run.__init__"),),
-    "first parameters": (("training.run", "initial_params"),),
-    "compiled call": (("training.run", "Run.advance"),),
-    "result": (("training.run", "Run.result"),),
-    "row": (("study.sweep", "stored_run"),),
-    "put": (("store.database", "Store.put"),),
+    "taking a chunk": (("study.chunks", "Chunks.take"), ("study.chunks", "Chunks.made")),
+    "values": (("training.chunk", "values_of"), ("training.chunk", "prepare_once")),
+    "tables": (("training.chunk", "Chunk.__init__"),),
+    "compiled call": (("training.chunk", "Chunk.make"),),
+    "results": (("training.chunk", "results_of"),),
+    "dates": (("study.pool", "ThreadPool._tell"),),
+    "rows": (("study.sweep", "stored_rows"),),
+    "put": (("store.database", "Store.put_all"),),
     "writer": (("store.writing", "Writer._commit"),),
 }
 REST, TOTAL = "pool and the rest", "in total"
