@@ -30,6 +30,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from io import BytesIO
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,12 +69,16 @@ def main() -> int:
         for place in range(options.rounds):
             for case, side in bench.turns(place):
                 bench.take(case, side)
-    text = json.dumps(bench.report(), indent=1)
-    print(text)
-    if str(options.out) != "-":
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text + "\n", encoding="utf-8")
+                save(bench.report(), options.out)
+        print(json.dumps(bench.report(), indent=1))
     return 0
+
+
+def save(found: dict[str, Any], path: Path) -> None:
+    """Write what there is so far: the whole takes long."""
+    if str(path) != "-":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def parsed() -> argparse.Namespace:
@@ -81,6 +86,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--cases", type=lambda text: text.split(","), default=list(NAMES), help=", ".join(NAMES))
     parser.add_argument("--against", type=lambda text: text.split(","), default=[], help="git revisions")
     parser.add_argument("--jax", metavar="PYTHON", default="", help="a Python that has JAX; without it JAX is left out")
+    parser.add_argument("--ways", type=lambda text: text.split(","), default=list(WAYS), help="forms of JAX")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=lambda text: [int(each) for each in text.split(",")], default=[1, 2])
     parser.add_argument("--out", type=Path, default=RESULT, help="JSON file; - prints only")
@@ -109,9 +115,10 @@ class Bench:
         if "reference_sweep" in self.options.cases:
             shutil.copy(Path(__file__).with_name("reference_sweep.toml"), self.folder)
             sweep_task.write_inputs(self.path("reference_sweep.npz"))
-        for case in self.options.cases:
-            for name in self.sources if case != "quick" else ():
-                self.run(case, Side(name, threads=len(self.cores)))
+        for name, case in product(self.sources, self.options.cases):
+            if case != "quick":
+                command = [sys.executable, "-m", "mlpjit.cli", "warm", str(self.path(f"{case}.toml"))]
+                timed([command], self.folder, self.surroundings(Side(name), self.cache(case, Side(name))))
 
     def path(self, name: str) -> Path:
         return self.folder / name
@@ -125,7 +132,7 @@ class Bench:
                 elif name == "mlpjit" or case not in CASES or CASES[case].runs < MOST_OF_OTHERS:
                     yield from ((case, Side(name, threads=threads)) for threads in self.options.threads)
             if self.options.jax and case != "quick":
-                for how in WAYS:
+                for how in self.options.ways:
                     kinds = ("cold", "warm") if place == 0 else ("warm",)
                     yield from ((case, Side("JAX", kind, how=how)) for kind in kinds)
 
@@ -144,16 +151,22 @@ class Bench:
 
     def run(self, case: str, side: Side) -> tuple[float, float]:
         """Return the seconds on the wall and of cores of all processes of a side."""
-        cache = self.path(f"cache-{side.name}-{side.how}-{case if side.name == 'JAX' or case == 'quick' else ''}")
+        cache = self.cache(case, side)
         if side.kind == "cold":
             shutil.rmtree(cache, ignore_errors=True)
         if side.name == "JAX":
             return timed(self.jax(case, side), self.folder, jax_surroundings(cache), self.cores)
-        surroundings = {**os.environ, "PYTHONPATH": str(self.sources[side.name]), "MLPJIT_CACHE_DIR": str(cache)}
-        return timed([self.mlpjit(case, side)], self.folder, surroundings)
+        return timed([self.mlpjit(case, side)], self.folder, self.surroundings(side, cache))
+
+    def cache(self, case: str, side: Side) -> Path:
+        own = case if side.name == "JAX" or case == "quick" else "all"
+        return self.path(f"cache-{side.name.replace('/', '-')}{side.how}-{own}")
+
+    def surroundings(self, side: Side, cache: Path) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(self.sources[side.name]), "MLPJIT_CACHE_DIR": str(cache)}
 
     def mlpjit(self, case: str, side: Side) -> list[str]:
-        store = self.path(f"store-{side.name}-{case}")
+        store = self.path(f"store-{side.name.replace('/', '-')}-{case}")
         shutil.rmtree(store, ignore_errors=True)
         study = [case] if case == "quick" else [str(self.path(f"{case}.toml")), "--no-report"]
         return [sys.executable, "-m", "mlpjit.cli", "run", *study, "--out", str(store), "--threads", str(side.threads)]
