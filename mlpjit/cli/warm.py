@@ -33,10 +33,11 @@ def warm(
 
 def _warm(study: str, dtype: str) -> tuple[int, int]:
     """Return how many kernels are in memory now, and how many of them were not in the cache before."""
+    from mlpjit.study.plan import COMPILE_FIELDS
     from mlpjit.study.study import Study
     from mlpjit.training.warm import everything, have, prepare
 
-    configs = None if study == "all" else Study.load(study).configs()
+    configs = None if study == "all" else Study.load(study).runs.representatives(COMPILE_FIELDS)
     from mlpjit.kernels.compiler import jit
 
     before = jit.published()
