@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlpjit.measure.measured import Measured
     from mlpjit.measure.readings import Reading
 
-SECTIONS = ("limits", "kernels", "steps", "compile", "threads")
+SECTIONS = ("limits", "kernels", "steps", "compile", "threads", "harness")
 BUSY = 0.3  # a load of other work per core, above which the figures are told to be doubtful
 
 
@@ -46,6 +46,8 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure the machine's limits, kernels and training steps as shares of them, compile times, thread scaling.
+
+    And what Python does for a small run, part by part (harness).
 
     With --peers: training steps beside what else is installed, instead. With --compare: every case against an earlier
     version of this repository, instead.
@@ -122,6 +124,9 @@ def _tables(found: Measured) -> Iterable[str]:
     if found.threads:
         heads = ("runs", "1 thread, runs/s", "quartiles", "threads", "runs/s", "quartiles", "of linear", "quartiles")
         yield table(heads, [_scaling(each) for each in found.threads], numbers)
+    if found.harness:
+        parts = ("a run of 22 steps, 2 x 8", "us, GIL held", "quartiles", "us in all", "quartiles")
+        yield table(parts, map(_part, found.harness), numbers[:4])
 
 
 def _farthest(readings: list[Reading]) -> Iterable[str]:
@@ -166,6 +171,10 @@ def _reading(row: Reading) -> tuple[Any, ...]:
 def _start(row: Any) -> tuple[Any, ...]:
     parts = (row.imports, row.kernels, row.step)
     return (row.cache, *_rate(row.process, 1, 2), *(f"{p.median:.2f}" for p in parts), row.compiled, row.loaded)
+
+
+def _part(row: Any) -> tuple[Any, ...]:
+    return (row.name, *_rate(row.held, 1e-6), *_rate(row.spent, 1e-6))
 
 
 def _scaling(row: Any) -> tuple[Any, ...]:

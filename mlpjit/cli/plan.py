@@ -17,7 +17,7 @@ def plan(
     """Check a study and show its runs, which are stored, what the rest will take, and what it can claim at all."""
     from dataclasses import asdict
 
-    from mlpjit.cli.tables import dump, seconds, table
+    from mlpjit.cli.tables import counted, dump, seconds, table
     from mlpjit.comparison.design import claims
     from mlpjit.statistics.signflip import smallest_p
     from mlpjit.study.estimate import competitors, estimate
@@ -30,14 +30,15 @@ def plan(
     if as_json:
         print(dump({**asdict(found), "claims": [{**asdict(one), "possible": one.possible} for one in claimed]}))
         return
-    basis = "from stored runs" if found.measured else "cautious: nothing measured yet, compilation not counted"
+    basis = ", ".join(f"{name} {seconds(spent)}" for name, spent in found.parts.items() if spent)
+    told = ", by stored runs" if found.measured else ""
     rows = [
         ("study", found.study),
         ("runs", f"{found.total:,} ({found.tuning_runs:,} tuning, {found.final_runs:,} final)"),
         ("stored", f"{found.cached:,}"),
         ("new", f"{found.new:,}"),
         ("training steps", f"{found.steps:,}"),
-        ("time", f"{seconds(found.seconds)} on {found.threads} threads ({basis})"),
+        ("time", f"{seconds(found.seconds)} on {counted(found.threads, 'thread')}{told} ({basis})"),
         ("memory", f"{found.memory_bytes / 1e6:,.0f} MB"),
     ]
     if found.duplicates:

@@ -12,8 +12,9 @@ from typing import Any
 
 from mlpjit.errors import ConfigError, writing
 from mlpjit.host import available_threads, host
-from mlpjit.measure import readings, scaling, startup
+from mlpjit.measure import harness, readings, scaling, startup
 from mlpjit.measure.cases.table import Case, cases
+from mlpjit.measure.harness import Part
 from mlpjit.measure.measured import Measured
 from mlpjit.measure.readings import Limit, Progress, Reading
 from mlpjit.measure.scaling import Scaling
@@ -59,8 +60,13 @@ def _threads(options: Options, progress: Progress) -> list[Scaling]:
     return scaling.measure(options.threads, options.starts)
 
 
+def _harness(options: Options, progress: Progress) -> list[Part]:
+    return harness.measure(options.starts)
+
+
 SECTIONS: dict[str, Callable[[Options, Progress], list[Any]]] = {
     "limits": _limits, "kernels": _kernels, "steps": _steps, "compile": _compile, "threads": _threads,
+    "harness": _harness,
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlpjit.measure.harness import Part
 from mlpjit.measure.readings import Limit, Reading
 from mlpjit.measure.scaling import Scaling
 from mlpjit.measure.startup import Start
@@ -21,3 +22,4 @@ class Measured:
     steps: list[Reading] = field(default_factory=list)
     compile: list[Start] = field(default_factory=list)
     threads: list[Scaling] = field(default_factory=list)
+    harness: list[Part] = field(default_factory=list)

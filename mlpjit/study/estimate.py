@@ -1,4 +1,9 @@
-"""What a study will take: runs, steps, time and memory, from its plan and what the store measured before."""
+"""What a study will take: runs, steps, time and memory, from its plan and what the store measured before.
+
+Time is that of `mlpjit run` from its start to its end, with nothing beside it: start, kernels, runs, step times,
+report. A run's own is `training/cost.py`'s; the rest are the constants below, in seconds of the same core. All of it is
+scaled by how fast this machine is (`study/pace.py`), the runs by how long those took that are stored, if any are.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +12,37 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from mlpjit.config.fields import PROBLEM, columns_of
+from mlpjit.config.fields import PROBLEM, SETTING, columns_of
+from mlpjit.host import available_threads
 from mlpjit.store import FILE_NAME, Store
 from mlpjit.study.choice import groups_of
-from mlpjit.study.plan import Known, Runs, work
+from mlpjit.study.pace import compiled_before, kernel_slowness, python_slowness
+from mlpjit.study.plan import Known, Runs, Work, work
 from mlpjit.study.study import Study
 from mlpjit.training.cost import estimated_bytes, estimated_cost
 from mlpjit.training.shape import total_steps
 
-CAUTIOUS_FLOPS = 10e9  # per second and thread, where nothing was measured: slow CPUs reach it
+START_SECONDS = 0.6  # until the study is read and Numba is there
+# Kernels: what takes long is compiled on two cores.
+LOAD_SECONDS, LOAD_RULE_SECONDS = 0.3, 0.015
+COMPILE_SECONDS, COMPILE_RULE_SECONDS = 10.0, 0.25
+RULES = ("optimizer", "activation", "init", "normalization", "loss", "schedule", "clip")
+# What Python does, one thread at a time (`mlpjit bench harness`): for a run, and for those of one group the first time.
+HELD_SECONDS, GROUP_SECONDS = 60e-6, 1.4e-3
+TIMING_SECONDS = 2e-3
+# Figures and page, with some more for each factor that they show; and for each run that is read.
+REPORT_SECONDS, REPORT_FACTOR_SECONDS, REPORT_RUN_SECONDS = 1.1, 0.7, 1e-4
 PROCESS_BYTES = 250e6  # the interpreter with Numba and its compiled code
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Counts are of tuning and final runs together; `measured` says whether `seconds` rest on stored runs."""
+    """Counts are of tuning and final runs together; `measured` says whether the runs' seconds rest on stored runs.
+
+    seconds: in all. parts: of it, by what they go to.
+    """
 
     study: str
     total: int
@@ -34,6 +54,7 @@ class Estimate:
     step_timings: int
     steps: int
     seconds: float
+    parts: dict[str, float]
     measured: bool
     memory_bytes: float
     threads: int
@@ -45,10 +66,15 @@ def estimate(study: Study, directory: Path, threads: int) -> Estimate:
     todo, tuning = work(study, known, timed), study.runs
     costs, steps = tuning.numbers(estimated_cost), tuning.numbers(total_steps)
     final, final_new, share = _final(study, todo.final, todo.missing_final, len(tuning))
-    new = todo.missing_tuning
-    flops, measured = _speed(tuning, costs, speeds)
-    cost = float(costs[new].sum() + share * final_new * costs.sum())
-    longest = float(costs[new].max()) if new else 0.0
+    new, slowness = todo.missing_tuning, _slowness(tuning, costs, speeds)
+    around = _around(tuning, todo, len(tuning) + final)
+    parts = {
+        "start": around["start"],
+        "kernels": around["kernels"],
+        "runs": _runs_seconds(tuning, costs * (slowness or kernel_slowness()), new, final_new, threads),
+        "step times": _timings_seconds(todo, slowness or kernel_slowness()),
+        "report": around["report"],
+    }
     return Estimate(
         study=study.name,
         total=len(tuning) + final,
@@ -59,10 +85,47 @@ def estimate(study: Study, directory: Path, threads: int) -> Estimate:
         final_runs=final,
         step_timings=len(todo.timings),
         steps=int(steps[new].sum() + share * final_new * steps.sum()),
-        seconds=max(cost / threads, longest) / flops,
-        measured=measured,
+        seconds=sum(parts.values()),
+        parts=parts,
+        measured=slowness is not None,
         memory_bytes=PROCESS_BYTES + threads * float(tuning.numbers(estimated_bytes).max(initial=0.0)),
         threads=threads,
+    )
+
+
+def _around(runs: Runs, todo: Work, total: int) -> dict[str, float]:
+    """Return the seconds of all but the work itself; of a study that is stored, those of the report alone."""
+    slowness = python_slowness()
+    shown = sum(runs.varies(name) for name in SETTING if name != "learning_rate")
+    report = REPORT_SECONDS + shown * REPORT_FACTOR_SECONDS + total * REPORT_RUN_SECONDS
+    found = {"start": START_SECONDS, "kernels": 0.0 if todo.nothing_to_do else _kernels_seconds(runs), "report": report}
+    return {name: seconds * slowness for name, seconds in found.items()}
+
+
+def _kernels_seconds(runs: Runs) -> float:
+    rules, found = sum(len(runs.values(name)) for name in RULES), 0.0
+    for dtype in runs.values("dtype"):
+        if compiled_before(dtype):
+            found += LOAD_SECONDS + rules * LOAD_RULE_SECONDS
+        else:
+            found += (COMPILE_SECONDS + rules * COMPILE_RULE_SECONDS) / min(2, available_threads())
+    return found
+
+
+def _runs_seconds(runs: Runs, costs: npt.NDArray[np.float64], new: list[int], final_new: int, threads: int) -> float:
+    """Return the seconds of all new runs on so many threads: never less than the longest, nor what holds the GIL."""
+    if not new and not final_new:
+        return 0.0
+    groups = len(np.unique(runs.groups()[new])) + final_new
+    held = ((len(new) + final_new) * HELD_SECONDS + groups * GROUP_SECONDS) * python_slowness()
+    cost = float(costs[new].sum() + final_new * costs.mean())
+    longest = float(costs[new].max(initial=0.0))
+    return max((cost + held) / min(threads, available_threads()), longest, held)
+
+
+def _timings_seconds(todo: Work, slowness: float) -> float:
+    return sum(
+        timing.repeats * (TIMING_SECONDS + estimated_cost(timing.config) * slowness) for timing in todo.missing_timings
     )
 
 
@@ -94,14 +157,8 @@ def competitors(study: Study) -> list[int]:
     return list(Counter(tuple(group[place] for place in places) for group in found).values())
 
 
-def _speed(
-    runs: Runs, costs: np.ndarray[tuple[int], np.dtype[np.float64]], speeds: dict[str, float]
-) -> tuple[float, bool]:
-    """Return FLOP per second of one thread, and whether it was measured."""
-    if not speeds:
-        return CAUTIOUS_FLOPS, False
+def _slowness(runs: Runs, costs: npt.NDArray[np.float64], speeds: dict[str, float]) -> float | None:
+    """Return how many times longer than estimated the stored runs of this study took; None where there are none."""
     seconds = np.array([speeds.get(run_id, np.nan) for run_id in runs.run_ids])
     found = np.isfinite(seconds)
-    if not found.any():
-        return CAUTIOUS_FLOPS, False
-    return float(costs[found].sum() / seconds[found].sum()), True
+    return float(seconds[found].sum() / costs[found].sum()) if found.any() else None

@@ -90,10 +90,14 @@ class Runs:
             first += int(positions.max(initial=0)) + 1
         return np.concatenate(parts)[self._points]
 
+    def values(self, name: str) -> set[Any]:
+        """Return the values that a factor takes."""
+        part = FACTORS[name]
+        return {part.value(v) for block in self.blocks for v in block.combinations(part.fields)}
+
     def varies(self, name: str) -> bool:
         """Whether a factor takes several values."""
-        part = FACTORS[name]
-        return len({part.value(v) for block in self.blocks for v in block.combinations(part.fields)}) > 1
+        return len(self.values(name)) > 1
 
     def timeouts(self) -> list[float | None]:
         """Return the time limit of every run in seconds."""

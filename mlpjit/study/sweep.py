@@ -204,7 +204,7 @@ class Sweep:
     def _costs(self, runs: Runs) -> np.ndarray[Any, np.dtype[np.float64]]:
         from mlpjit.training.cost import estimated_cost
 
-        return np.maximum(runs.numbers(estimated_cost), 1.0)
+        return runs.numbers(estimated_cost)
 
     def _compile(self, runs: Runs, todo: list[int], tracker: Tracker) -> None:
         with self.signals.at_once():

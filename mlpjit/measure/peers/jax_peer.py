@@ -48,13 +48,16 @@ def update(optimizer: str, rate: Any, params: Any, grads: Any, state: Any) -> tu
     if optimizer == "rmsprop":
         nu = tree.tree_map(lambda v, g: 0.9 * v + 0.1 * g * g, slots[0], grads)
         return tree.tree_map(lambda p, v, g: p - rate * g / (jnp.sqrt(v) + 1e-8), params, nu, grads), (count, nu)
+    if optimizer == "adagrad":
+        total = tree.tree_map(lambda s, g: s + g * g, slots[0], grads)
+        return tree.tree_map(lambda p, s, g: p - rate * g / (jnp.sqrt(s) + 1e-10), params, total, grads), (count, total)
     if optimizer == "momentum":
         kept = tree.tree_map(lambda u, g: 0.9 * u + g, slots[0], grads)
         return tree.tree_map(lambda p, u: p - rate * u, params, kept), (count, kept)
     return tree.tree_map(lambda p, g: p - rate * g, params, grads), (count,)
 
 
-SLOTS = {"sgd": 0, "momentum": 1, "rmsprop": 1, "adam": 2}
+SLOTS = {"sgd": 0, "momentum": 1, "adagrad": 1, "rmsprop": 1, "adam": 2}
 
 
 def first_state(optimizer: str, params: Any) -> Any:
