@@ -24,8 +24,7 @@ def _vector_of(pointer: Any) -> Any:
 def _first_lanes(builder: Any, vector: Any, count: Any) -> Any:
     """Return the vector with zeros from lane `count` on."""
     lanes = vector.type.count
-    numbers = ir.Constant(ir.VectorType(INT64, lanes), list(range(lanes)))
-    kept = builder.icmp_signed("<", numbers, llvm.splat(builder, count, lanes))
+    kept = llvm.first_lanes(builder, count, lanes)
     return builder.select(kept, vector, ir.Constant(vector.type, [0.0] * lanes))
 
 
@@ -95,6 +94,28 @@ def move_vector(typing: Any, source: Any, target: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(source, target), generate
+
+
+@simd.primitive
+def move_rest(typing: Any, source: Any, target: Any, count: Any) -> Any:
+    """Copy `count` numbers, fewer than a vector holds: pieces of a half, a quarter and so on of its lanes.
+
+    One by one, LLVM would ask before each few numbers whether source and target overlap.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, target, count = arguments
+        size = _vector_of(source).count // 2
+        while size > 0:
+            with builder.if_then(builder.trunc(builder.lshr(count, INT64(size.bit_length() - 1)), llvm.BOOL)):
+                done = builder.and_(count, INT64(-2 * size))
+                piece = ir.VectorType(source.type.pointee, size)
+                value = llvm.load_vector(builder, builder.gep(source, [done]), piece)
+                llvm.store_vector(builder, value, builder.gep(target, [done]))
+            size //= 2
+        return context.get_dummy_value()
+
+    return types.void(source, target, types.int64), generate
 
 
 @simd.primitive
