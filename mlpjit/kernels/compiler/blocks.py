@@ -122,7 +122,7 @@ def move_rest(typing: Any, source: Any, target: Any, count: Any) -> Any:
 def transpose_block(typing: Any, source: Any, stride: Any, rows: Any, columns: Any, target: Any) -> Any:
     """Write the transpose of (rows, columns), each at most a vector's lanes, as `columns` vectors of `rows` numbers.
 
-    Lanes beyond `rows` are zero. Rows of the source are `stride` apart.
+    Lanes beyond `rows` are zero. Rows of the source are `stride` apart; nothing beyond `columns` of them is read.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -134,7 +134,7 @@ def transpose_block(typing: Any, source: Any, stride: Any, rows: Any, columns: A
             # Beyond the edge the last row is read again, so that nothing outside the matrix is.
             inside = builder.icmp_signed("<", INT64(number), rows)
             row = builder.select(inside, INT64(number), last)
-            loaded.append(llvm.load_vector(builder, builder.gep(source, [builder.mul(row, stride)]), vector))
+            loaded.append(llvm.load_first(builder, builder.gep(source, [builder.mul(row, stride)]), vector, columns))
         made = [_first_lanes(builder, v, rows) for v in _transposed(builder, loaded)]
         _store_first(builder, made, target, columns)
         return context.get_dummy_value()

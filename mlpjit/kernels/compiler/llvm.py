@@ -61,6 +61,13 @@ def first_lanes(builder: ir.IRBuilder, count: ir.Value, lanes: int) -> ir.Value:
     return builder.icmp_signed("<", numbers, splat(builder, count, lanes))
 
 
+def load_first(builder: ir.IRBuilder, pointer: ir.Value, vector: ir.VectorType, count: ir.Value) -> ir.Value:
+    """Load the first `count` lanes of a vector that is aligned as its elements are; the others are 0, and not read."""
+    place, align = vector_pointer(builder, pointer, vector), INT32(4 if suffix(vector)[-2:] == "32" else 8)
+    name, zeros = f"llvm.masked.load.{suffix(vector)}.p0{suffix(vector)}", ir.Constant(vector, [0.0] * vector.count)
+    return call(builder, name, vector, [place, align, first_lanes(builder, count, vector.count), zeros])
+
+
 def store_first(builder: ir.IRBuilder, value: ir.Value, pointer: ir.Value, count: ir.Value) -> None:
     """Store the first `count` lanes of a vector that is aligned as its elements are; nothing behind them is touched."""
     kind = value.type
