@@ -24,8 +24,7 @@ def _vector_of(pointer: Any) -> Any:
 def _first_lanes(builder: Any, vector: Any, count: Any) -> Any:
     """Return the vector with zeros from lane `count` on."""
     lanes = vector.type.count
-    numbers = ir.Constant(ir.VectorType(INT64, lanes), list(range(lanes)))
-    kept = builder.icmp_signed("<", numbers, llvm.splat(builder, count, lanes))
+    kept = llvm.first_lanes(builder, count, lanes)
     return builder.select(kept, vector, ir.Constant(vector.type, [0.0] * lanes))
 
 
@@ -98,10 +97,32 @@ def move_vector(typing: Any, source: Any, target: Any) -> Any:
 
 
 @simd.primitive
+def move_rest(typing: Any, source: Any, target: Any, count: Any) -> Any:
+    """Copy `count` numbers, fewer than a vector holds: pieces of a half, a quarter and so on of its lanes.
+
+    One by one, LLVM would ask before each few numbers whether source and target overlap.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, target, count = arguments
+        size = _vector_of(source).count // 2
+        while size > 0:
+            with builder.if_then(builder.trunc(builder.lshr(count, INT64(size.bit_length() - 1)), llvm.BOOL)):
+                done = builder.and_(count, INT64(-2 * size))
+                piece = ir.VectorType(source.type.pointee, size)
+                value = llvm.load_vector(builder, builder.gep(source, [done]), piece)
+                llvm.store_vector(builder, value, builder.gep(target, [done]))
+            size //= 2
+        return context.get_dummy_value()
+
+    return types.void(source, target, types.int64), generate
+
+
+@simd.primitive
 def transpose_block(typing: Any, source: Any, stride: Any, rows: Any, columns: Any, target: Any) -> Any:
     """Write the transpose of (rows, columns), each at most a vector's lanes, as `columns` vectors of `rows` numbers.
 
-    Lanes beyond `rows` are zero. Rows of the source are `stride` apart.
+    Lanes beyond `rows` are zero. Rows of the source are `stride` apart; nothing beyond `columns` of them is read.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -113,7 +134,7 @@ def transpose_block(typing: Any, source: Any, stride: Any, rows: Any, columns: A
             # Beyond the edge the last row is read again, so that nothing outside the matrix is.
             inside = builder.icmp_signed("<", INT64(number), rows)
             row = builder.select(inside, INT64(number), last)
-            loaded.append(llvm.load_vector(builder, builder.gep(source, [builder.mul(row, stride)]), vector))
+            loaded.append(llvm.load_first(builder, builder.gep(source, [builder.mul(row, stride)]), vector, columns))
         made = [_first_lanes(builder, v, rows) for v in _transposed(builder, loaded)]
         _store_first(builder, made, target, columns)
         return context.get_dummy_value()

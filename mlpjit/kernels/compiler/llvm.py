@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llvmlite import ir
 
+BOOL = ir.IntType(1)
 INT32 = ir.IntType(32)
 INT64 = ir.IntType(64)
 DOUBLE = ir.DoubleType()
@@ -52,6 +53,27 @@ def store_vector(builder: ir.IRBuilder, value: ir.Value, pointer: ir.Value) -> N
     builder.store(
         value, vector_pointer(builder, pointer, value.type), align=4 if suffix(value.type)[-2:] == "32" else 8
     )
+
+
+def first_lanes(builder: ir.IRBuilder, count: ir.Value, lanes: int) -> ir.Value:
+    """Return the mask of the first `count` of so many lanes."""
+    numbers = ir.Constant(ir.VectorType(INT64, lanes), list(range(lanes)))
+    return builder.icmp_signed("<", numbers, splat(builder, count, lanes))
+
+
+def load_first(builder: ir.IRBuilder, pointer: ir.Value, vector: ir.VectorType, count: ir.Value) -> ir.Value:
+    """Load the first `count` lanes of a vector that is aligned as its elements are; the others are 0, and not read."""
+    place, align = vector_pointer(builder, pointer, vector), INT32(4 if suffix(vector)[-2:] == "32" else 8)
+    name, zeros = f"llvm.masked.load.{suffix(vector)}.p0{suffix(vector)}", ir.Constant(vector, [0.0] * vector.count)
+    return call(builder, name, vector, [place, align, first_lanes(builder, count, vector.count), zeros])
+
+
+def store_first(builder: ir.IRBuilder, value: ir.Value, pointer: ir.Value, count: ir.Value) -> None:
+    """Store the first `count` lanes of a vector that is aligned as its elements are; nothing behind them is touched."""
+    kind = value.type
+    place, align = vector_pointer(builder, pointer, kind), INT32(4 if suffix(kind)[-2:] == "32" else 8)
+    name = f"llvm.masked.store.{suffix(kind)}.p0{suffix(kind)}"
+    call(builder, name, ir.VoidType(), [value, place, align, first_lanes(builder, count, kind.count)])
 
 
 def local(builder: ir.IRBuilder, kind: ir.Type) -> ir.Value:

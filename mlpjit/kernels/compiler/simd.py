@@ -201,11 +201,21 @@ def by_dtype(name: str, dtype: types.Type) -> Callable[..., Any]:
     return PRIMITIVES["float32_pointer" if dtype == types.float32 else "float64s"]
 
 
-def _hint(module: ir.Module, name: str, value: int) -> Any:
+def _hint(module: ir.Module, *hint: Any) -> Any:
     """Return a loop's metadata node with one hint; its first operand is the node itself, as LLVM wants it."""
-    node = module.add_metadata([module.add_metadata([f"{name}.{len(module.metadata)}"])])
-    node.operands = (node, module.add_metadata([name, INT32(value)]))
+    node = module.add_metadata([module.add_metadata([f"{hint[0]}.{len(module.metadata)}"])])
+    node.operands = (node, module.add_metadata(hint))
     return node
+
+
+def _hint_loops(builder: Any, *hint: Any) -> None:
+    """Give every loop that ends above this place a hint."""
+    seen = set()
+    for block in builder.function.blocks:
+        seen.add(block.name)
+        end = block.terminator
+        if end is not None and end.opname == "br" and len(end.operands) == 1 and end.operands[0].name in seen:
+            end.set_metadata("llvm.loop", _hint(builder.module, *hint))
 
 
 @primitive
@@ -215,16 +225,22 @@ def interleave(typing: Any, count: Any) -> Any:
         return None
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        seen, number = set(), count.literal_value
-        for block in builder.function.blocks:
-            seen.add(block.name)
-            end = block.terminator
-            back = end is not None and end.opname == "br" and len(end.operands) == 1 and end.operands[0].name in seen
-            if back and number > 1:
-                end.set_metadata("llvm.loop", _hint(builder.module, "llvm.loop.interleave.count", number))
+        if count.literal_value > 1:
+            _hint_loops(builder, "llvm.loop.interleave.count", INT32(count.literal_value))
         return context.get_dummy_value()
 
     return types.void(count), generate
+
+
+@primitive
+def keep_loops(typing: Any) -> Any:
+    """Have LLVM unroll no loop that ends above this place: one of a vector's lanes is then one vector, not numbers."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _hint_loops(builder, "llvm.loop.unroll.disable")
+        return context.get_dummy_value()
+
+    return types.void(), generate
 
 
 @primitive

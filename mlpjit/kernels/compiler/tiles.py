@@ -63,18 +63,12 @@ def _keep(builder: Any, total: Any, extra: Any, row: int) -> Any:
 
 
 def _store_valid(builder: Any, vector: Any, pointer: Any, valid: Any) -> None:
-    """Store the first `valid` lanes: all at once, or at a matrix's edge one by one."""
-    lanes = vector.type.count
-    with builder.if_else(builder.icmp_signed(">=", valid, INT64(lanes))) as (whole, part):
+    """Store the first `valid` lanes: all of them, or at a matrix's edge those that a mask leaves."""
+    with builder.if_else(builder.icmp_signed(">=", valid, INT64(vector.type.count))) as (whole, part):
         with whole:
             llvm.store_vector(builder, vector, pointer)
         with part:
-            kept = llvm.local(builder, vector.type)
-            builder.store(vector, kept)
-            first = builder.bitcast(kept, pointer.type)
-            loop = llvm.Loop(builder, valid, [])
-            builder.store(builder.load(builder.gep(first, [loop.index])), builder.gep(pointer, [loop.index]))
-            loop.end([])
+            llvm.store_first(builder, vector, pointer, valid)
 
 
 class _Panel:
@@ -134,3 +128,26 @@ def _remainder(builder: Any, panel: _Panel, done: Any, heights: list[int]) -> No
 _panel("panel_bias", _add_bias)
 _panel("panel_scale", _multiply)
 _panel("panel_plain", _keep)
+
+
+@simd.primitive
+def panel_sums(typing: Any, rows: Any, a: Any, stride: Any, out: Any, valid: Any, vectors: Any) -> Any:
+    """out[j] = sum over the rows, in order from 0, of the columns of `vectors` (a constant) vectors.
+
+    Whole vectors are read of every row; `valid` numbers are written.
+    """
+    if not isinstance(vectors, types.IntegerLiteral):
+        return None
+    number = vectors.literal_value
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        rows, a, stride, out, valid, _ = arguments
+        lanes = number * (16 if a.type.pointee == ir.FloatType() else 8)
+        wide = ir.VectorType(a.type.pointee, lanes)
+        loop = llvm.Loop(builder, rows, [ir.Constant(wide, [0.0] * lanes)])
+        row = llvm.load_vector(builder, builder.gep(a, [builder.mul(loop.index, stride)]), wide)
+        _store_valid(builder, loop.end([builder.fadd(loop.values[0], row)])[0], out, valid)
+        return context.get_dummy_value()
+
+    n = types.int64
+    return types.void(n, a, n, out, n, vectors), generate

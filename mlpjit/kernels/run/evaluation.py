@@ -26,17 +26,16 @@ from mlpjit.kernels.network.passes import forward, outputs_of
 from mlpjit.kernels.run.units import add_units, begin_units, write_units
 from mlpjit.kernels.tables import ARRAY, CONTROL, LAYER, PLAN
 
-move_vector = Primitive("move_vector")
+move_vector, move_rest = Primitive("move_vector"), Primitive("move_rest")
 
 
 @device
 def copy_row(count, source, target):
-    """Copy numbers a vector at a time, and what is left one by one: nothing beyond them is read or written."""
+    """Copy numbers a vector at a time, and what is left in smaller pieces: nothing beyond is read or written."""
     whole = count - count % LANES
     for j in range(0, whole, LANES):
         move_vector(offset(source, j), offset(target, j))
-    for j in range(whole, count):
-        store(target, j, load(source, j))
+    move_rest(offset(source, whole), offset(target, whole), count - whole)
 
 
 @kernel

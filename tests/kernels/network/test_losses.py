@@ -70,6 +70,38 @@ CASES = {
 }
 
 
+def total_and_gradient(z: np.ndarray, y: np.ndarray, stride: int, smoothing: float) -> tuple[float, np.ndarray]:
+    """Return the sum of the rows' cross-entropies and its gradient, from rows of a stride."""
+    dtype, (rows, outputs) = str(z.dtype), z.shape
+    work, settings = np.full((rows + 1, stride), np.nan, dtype), settings_of("cross_entropy", label_smoothing=smoothing)
+    work[:rows, :outputs] = z
+    total = linking.loss("cross_entropy", dtype).call(
+        rows, outputs, work.ctypes.data, stride, y.ctypes.data, settings.ctypes.data, 1 / 3
+    )
+    assert np.isnan(work[rows]).all()
+    return total, work[:rows, :outputs]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("rows", [16, 17, 31, 64, 71])
+def test_cross_entropy_of_many_rows_at_once_has_the_bits_of_a_row_at_a_time(rows, smoothing, dtype):
+    """Rows of one vector go many at a time, those of two one by one."""
+    lanes, random = 16 if dtype == "float32" else 8, np.random.default_rng(rows)
+    for outputs in range(1, lanes):
+        z = random.normal(0, 10, (rows, outputs)).astype(dtype)
+        y = random.dirichlet(np.ones(outputs), rows).astype(dtype)
+        y[::2] = np.eye(outputs)[random.integers(outputs, size=len(y[::2]))]
+        z[3, 0], z[5, -1], z[7, 0], z[9] = np.inf, -np.inf, np.nan, 1e30
+        totals, gradients = zip(*(total_and_gradient(z, y, times * lanes, smoothing) for times in (1, 2)), strict=True)
+        assert gradients[0].tobytes() == np.ascontiguousarray(gradients[1]).tobytes()
+        calm = np.delete(z, [3, 5, 7, 9], axis=0), np.delete(y, [3, 5, 7, 9], axis=0)
+        finite = [total_and_gradient(*map(np.ascontiguousarray, calm), times * lanes, smoothing)[0] for times in (1, 2)]
+        assert np.isnan(totals).all()
+        assert np.isfinite(finite).all()
+        assert finite[0] == finite[1]
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", CASES)
 def test_cross_entropy(case, dtype):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from mlpjit.bounds import at_least
 from mlpjit.kernels.arithmetic import elementary
+from mlpjit.kernels.arithmetic.matmul import LANES, pack_transposed_panels
 from mlpjit.kernels.language import (
     Float64,
     Float64s,
     Int,
+    Primitive,
     Real,
     Reals,
+    device,
     float64,
     fma,
     kernel,
@@ -23,6 +26,66 @@ from mlpjit.kernels.network.loss_rules import Loss, losses
 from mlpjit.kernels.network.loss_samples import sample_categorical
 
 exp, log = elementary.exp, elementary.log
+buffer, keep_loops = Primitive("buffer"), Primitive("keep_loops")
+WIDEST, SQUARE = 16, 256  # numbers in a vector, and in a vector of vectors
+
+
+@device
+def turned(rows, outputs, predicted, stride, targets, z, y):
+    """Have a vector of z hold a class of all rows, and one of y its targets; return the rows' largest logits."""
+    pack_transposed_panels(rows, stride, predicted, z)
+    pack_transposed_panels(rows, outputs, targets, y)
+    largest = buffer(predicted, WIDEST)
+    for lane in range(LANES):
+        store(largest, lane, load(z, lane))
+    for j in range(1, outputs):
+        for lane in range(LANES):
+            found = load(z, j * LANES + lane)
+            store(largest, lane, select(found > load(largest, lane), found, load(largest, lane)))
+    keep_loops()
+    return largest
+
+
+@kernel
+def few_classes(
+    rows: Int, outputs: Int, predicted: Reals, targets: Reals, kept: Real, spread: Real, scale: Real, total: Float64
+) -> Float64:  # fmt: skip
+    """`cross_entropy` of up to LANES rows, each a vector with room behind its classes, where the row's log goes.
+
+    Returns the total less what is linear in the logits. A row's arithmetic is that of the loop over rows, number by
+    number, but a vector holds a class of all rows: a third of the time, for 0.2 s more of compilation.
+    """
+    z, y, sums = buffer(predicted, SQUARE), buffer(predicted, SQUARE), buffer(predicted, SQUARE)
+    linear, mass, weight = sums, offset(sums, LANES), offset(sums, 2 * LANES)
+    largest = turned(rows, outputs, predicted, LANES, targets, z, y)
+    for lane in range(3 * LANES):
+        store(sums, lane, real(0.0))
+    for j in range(outputs):
+        for lane in range(LANES):
+            at = j * LANES + lane
+            shifted, wanted = load(z, at) - load(largest, lane), fma(kept, load(y, at), spread)
+            grown = exp(shifted)
+            store(linear, lane, load(linear, lane) + select(wanted == 0.0, wanted, wanted * shifted))
+            store(mass, lane, load(mass, lane) + grown)
+            store(weight, lane, load(weight, lane) + wanted)
+            store(z, at, grown)
+            store(y, at, wanted)
+    for lane in range(LANES):
+        store(z, outputs * LANES + lane, load(weight, lane) * log(load(mass, lane)))
+        store(mass, lane, load(weight, lane) / load(mass, lane))
+    for j in range(outputs):
+        for lane in range(LANES):
+            at = j * LANES + lane
+            store(z, at, (load(z, at) * load(mass, lane) - load(y, at)) * scale)
+    into = predicted if rows == LANES else y
+    pack_transposed_panels(outputs + 1, LANES, z, into)
+    if rows < LANES:
+        for k in range(rows * LANES):
+            store(predicted, k, load(y, k))
+    for lane in range(rows):
+        total -= float64(load(linear, lane))
+    keep_loops()
+    return total
 
 
 @kernel
@@ -31,7 +94,14 @@ def cross_entropy(
 ) -> Float64:  # fmt: skip
     """Softmax cross-entropy from logits, by log-sum-exp; smoothing s moves targets to (1 - s) y + s / outputs."""
     kept, spread = real(1.0 - load(settings, 0)), real(load(settings, 0) / outputs)
-    total = 0.0
+    total = float64(0)
+    if stride == LANES and outputs < LANES <= rows:
+        for i in range(0, rows, LANES):
+            block, wanted, some = offset(predicted, i * stride), offset(targets, i * outputs), min(LANES, rows - i)
+            total = few_classes(some, outputs, block, wanted, kept, spread, scale, total)
+        for i in range(rows):
+            total += float64(load(predicted, i * stride + outputs))
+        return total
     for i in range(rows):
         row, wanted = offset(predicted, i * stride), offset(targets, i * outputs)
         largest = load(row, 0)
@@ -46,8 +116,6 @@ def cross_entropy(
             store(row, j, shifted)
         total -= float64(linear)
     # All rows at once, with what pads them: a loop over one row's few classes would not vectorize.
-    # A class at a time for 64 rows, from transposed blocks, was tried: 1.7 us for 64 rows of 10 where this takes 2.4
-    # (AMD Zen 3), 4 % of a step of 4 x 16, but three times as long to compile.
     for at in range(rows * stride):
         store(predicted, at, exp(load(predicted, at)))
     for i in range(rows):
