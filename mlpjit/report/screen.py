@@ -38,7 +38,7 @@ def screen(results: Results, sections: Sequence[Section], found: Comparison | No
     if (about := signals(results)) is not None:
         return Screen([("", about.sentences)], [], about)
     overall = certainty.overall(found)
-    told = [("Over problems", [overall])] if overall else []
+    told = [("", [overall])] if overall else []
     told += [(section.results.section, section.sentences) for section in sections]
     if found is not None and found.over_problems:
         looks, keys = spoken(results)
