@@ -26,8 +26,10 @@ Numbers tie in decimals that differ in bits: sums within 1e-12 of the largest fi
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +38,8 @@ from .paired import Floats, checked, equality_p, mean
 
 EXACT = 16  # differences, up to which all patterns are taken
 DRAWS = 100_000
+AT_ONCE = 1 << 14  # patterns
+FEW, SAMPLE = 1 << 15, 1 << 12  # values, from which on an order statistic is looked for around that of a sample
 TIE = 1e-12  # of the largest |difference|: a sum this small is 0
 
 
@@ -47,7 +51,7 @@ class Patterns:
     turned: Floats
     signs: int
 
-    @property
+    @cached_property
     def whole(self) -> npt.NDArray[np.bool_]:
         """Which patterns turn none or all: they change no distance."""
         return (self.turned == 0) | (self.turned == self.signs)
@@ -92,9 +96,7 @@ class SignFlip:
         """Return all x with p(x) > alpha, ends included; infinite where alpha is below the smallest p."""
         low, high = self.ends
         allowed = most_within(alpha, low.size)
-        start = np.partition(low, allowed)[allowed]
-        stop = np.partition(high, low.size - 1 - allowed)[low.size - 1 - allowed]
-        return float(start), float(stop)
+        return order_statistic(low, allowed), order_statistic(high, low.size - 1 - allowed)
 
 
 def p_values(differences: npt.ArrayLike, seed: int = 0) -> Floats:
@@ -118,26 +120,57 @@ def patterns(n: int, seed: int = 0) -> Patterns:
 
 
 def pattern_ends(d: Floats, flips: Patterns) -> tuple[Floats, Floats]:
-    """Return both ends of each pattern's interval of shifts for differences d of shape (n,)."""
-    sum_turned, sum_kept = both_sums(d, flips)
-    with np.errstate(invalid="ignore", divide="ignore"):  # the pattern that turns none or all, replaced below
-        a, b = sum_turned / flips.turned, sum_kept / (d.size - flips.turned)
-    return np.where(flips.whole, -np.inf, np.minimum(a, b)), np.where(flips.whole, np.inf, np.maximum(a, b))
+    """Return both ends of each pattern's interval of shifts for differences d of shape (n,).
+
+    Some patterns at a time: what is made on the way then stays in the caches (measured at 20 differences: 0.8 ms for
+    6.4 at once).
+    """
+    prepared = _prepared(d)
+    low, high = np.empty(len(flips.codes)), np.empty(len(flips.codes))
+    for start in range(0, len(low), AT_ONCE):
+        some = slice(start, start + AT_ONCE)
+        turned, kept = _both(prepared, flips.codes[some])
+        with np.errstate(invalid="ignore", divide="ignore"):  # the pattern that turns none or all, replaced below
+            turned /= flips.turned[some]
+            kept /= d.size - flips.turned[some]
+        np.minimum(turned, kept, out=low[some])
+        np.maximum(turned, kept, out=high[some])
+    low[flips.whole], high[flips.whole] = -np.inf, np.inf
+    return low, high
 
 
 def both_sums(d: Floats, flips: Patterns) -> tuple[Floats, Floats]:
     """Return the sums of the turned and of the kept differences, shape (..., patterns), infinities as limits."""
+    return _both(_prepared(d), flips.codes)
+
+
+class _Prepared(NamedTuple):
+    """Differences as their sums are made of: finite ones, and signs of infinite ones where there are any."""
+
+    tables: list[Floats]
+    total: Floats
+    tie: Floats
+    signs: list[Floats]
+    balance: Floats
+
+
+def _prepared(d: Floats) -> _Prepared:
     infinite = np.isinf(d)
     finite = np.where(infinite, 0.0, d)
-    turned = subset_sums(finite, flips.codes)
     tie = TIE * np.abs(finite).max(axis=-1, keepdims=True)
-    turned = _snapped(turned, tie)
-    kept = _snapped(_snapped(finite.sum(axis=-1, keepdims=True), tie) - turned, tie)
-    if not infinite.any():
-        return turned, kept
     signs = np.where(infinite, np.sign(d), 0.0)
-    balance = subset_sums(signs, flips.codes)
-    return _limit(balance, turned), _limit(signs.sum(axis=-1, keepdims=True) - balance, kept)
+    total = _snapped(finite.sum(axis=-1, keepdims=True), tie)
+    tables = _tables(signs) if infinite.any() else []
+    return _Prepared(_tables(finite), total, tie, tables, signs.sum(axis=-1, keepdims=True))
+
+
+def _both(one: _Prepared, codes: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
+    turned = _snapped(_summed(one.tables, codes), one.tie)
+    kept = _snapped(one.total - turned, one.tie)
+    if not one.signs:
+        return turned, kept
+    balance = _summed(one.signs, codes)
+    return _limit(balance, turned), _limit(one.balance - balance, kept)
 
 
 def subset_sums(values: Floats, codes: npt.NDArray[np.uint8]) -> Floats:
@@ -146,13 +179,40 @@ def subset_sums(values: Floats, codes: npt.NDArray[np.uint8]) -> Floats:
     Eight values at a time by a table of their 256 sums: plain additions in a fixed order, so one sample has the
     same bits alone as among others.
     """
-    total = np.zeros((*values.shape[:-1], len(codes)))
-    for byte in range(codes.shape[1]):
+    return _summed(_tables(values), codes)
+
+
+def _tables(values: Floats) -> list[Floats]:
+    tables = []
+    for first in range(0, values.shape[-1], 8):
         table = np.zeros((*values.shape[:-1], 1))
-        for place in range(8 * byte, min(8 * byte + 8, values.shape[-1])):
+        for place in range(first, min(first + 8, values.shape[-1])):
             table = np.concatenate([table, table + values[..., place : place + 1]], axis=-1)
+        tables.append(table)
+    return tables
+
+
+def _summed(tables: Sequence[Floats], codes: npt.NDArray[np.uint8]) -> Floats:
+    total = np.zeros((*tables[0].shape[:-1], len(codes)))
+    for byte, table in enumerate(tables):
         total += np.take(table, codes[:, byte], axis=-1)
     return total
+
+
+def order_statistic(values: Floats, rank: int) -> float:
+    """Return the value of that rank, counted from 0 and ascending.
+
+    Of very many a sample says about where it lies, and only what lies there is sorted: the sample decides the time it
+    takes, and never the answer.
+    """
+    if values.size > FEW:
+        ordered = np.sort(values[:: values.size // SAMPLE])
+        place, room = rank / values.size * ordered.size, 2 * math.sqrt(ordered.size)
+        first, last = (ordered[int(min(max(at, 0), ordered.size - 1))] for at in (place - room, place + room))
+        below, between = np.count_nonzero(values < first), values[(values >= first) & (values <= last)]
+        if below <= rank < below + between.size:
+            return float(np.partition(between, rank - below)[rank - below])
+    return float(np.partition(values, rank)[rank])
 
 
 def most_within(alpha: float, patterns: int) -> int:

@@ -133,3 +133,18 @@ def test_levels_lie_between_0_and_1(alpha):
 def test_many_samples_at_once_have_the_bits_of_one(n):
     d = null_differences("t3", (30, n), seed=n).round(1)
     assert signflip.p_values(d).tolist() == [SignFlip(row).p() for row in d]
+
+
+@pytest.mark.parametrize("kind", ["normal", "ties", "periodic", "infinite", "ascending"])
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.5, 0.999, 1.0])
+def test_an_order_statistic_is_that_of_all_however_they_lie(kind, share):
+    values = np.random.default_rng(3).normal(size=50_001)
+    values = {
+        "normal": values,
+        "ties": values.round(),
+        "periodic": np.where(np.arange(values.size) % 12 == 0, values - 100, values),  # every twelfth makes the sample
+        "infinite": np.where(values > 1.5, INF, np.where(values < -1.5, -INF, values)),
+        "ascending": np.sort(values),
+    }[kind]
+    rank = round(share * (values.size - 1))
+    assert signflip.order_statistic(values, rank) == np.sort(values)[rank]
