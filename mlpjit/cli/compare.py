@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -73,27 +72,19 @@ def _table(pairs: Sequence[Compared], alone: bool) -> str:
 
 
 def _row(pair: Compared, alone: bool) -> tuple[str, ...]:
+    from mlpjit.cli.tables import number, p_value
+
     found = pair.verdict
     names = (pair.competitor,) if alone else (pair.competitor, pair.control)
     tally = f"{found.tally.wins}/{found.tally.ties}/{found.tally.losses}"
-    ends = f"{_number(found.low)} to {_number(found.high)}"
-    return *names, f"{_number(found.estimate, '+')}", ends, tally, _p(found.p), _p(found.corrected_p), _answer(pair)
+    ends = f"{number(found.low)} to {number(found.high)}"
+    shown = number(found.estimate, "+"), ends, tally, p_value(found.p), p_value(found.corrected_p), _answer(pair)
+    return *names, *shown
 
 
 def _answer(pair: Compared) -> str:
     """The verdict as short as a table needs it."""
     return f"not enough +{pair.verdict.more}" if "about" in pair.words else pair.words
-
-
-def _number(value: float, sign: str = "") -> str:
-    if not math.isfinite(value):
-        return f"{value:{sign}}"
-    digits = 2 if abs(value) < 100 else 0
-    return f"{value:{sign}.{digits}f}" if abs(value) >= 0.01 or value == 0 else f"{value:{sign}.1g}"
-
-
-def _p(value: float) -> str:
-    return "1" if value > 0.9995 else "<.001" if value < 0.001 else f"{value:.3f}".lstrip("0")
 
 
 def _notes(found: Comparison, alone: bool) -> list[str]:

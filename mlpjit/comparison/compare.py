@@ -127,7 +127,7 @@ def _on_problems(
                 lacking.append(f"{' and '.join(absent)}: no run on {problem}")
             else:
                 lacking.append(f"{' and '.join(pair)}: no seed in common on {problem}")
-    family = _family(found, samples, alone, f"on {_counted(len(found.scores), 'problem')}")
+    family = _family(found, samples, alone, f"on {counted(len(found.scores), 'problem')}")
     judged = _judged(samples, family, margin, "signflip")
     return [
         Compared(*pair, problem, "seeds", len(judged), replace(verdict, unit=found.measures[problem].unit))
@@ -146,10 +146,11 @@ def _family(found: Reported, samples: Sized, alone: str, where: str) -> str:
     """Name what Holm corrects over, as "3 comparisons: 3 against adam on 1 problem"."""
     count = len(found.competitors)
     who = f"{count - 1} against {alone}" if alone else f"every pair of {count}"
-    return f"{_counted(len(samples), 'comparison')}: {who} {where}"
+    return f"{counted(len(samples), 'comparison')}: {who} {where}"
 
 
-def _counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: 1 problem, 3 problems."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
@@ -184,7 +185,7 @@ def _over_problems(found: Reported, pairs: Sequence[Pair], alone: str) -> tuple[
     if not samples:
         return [], refused
     unit = f"seed SDs of {alone}" if alone else "seed SDs of the pair"
-    family = _family(found, samples, alone, f"over {_counted(len(found.scores), 'problem')}")
+    family = _family(found, samples, alone, f"over {counted(len(found.scores), 'problem')}")
     return [
         Compared(*pair, f"{verdict.pairs} problems", "problems", len(samples), replace(verdict, unit=unit))
         for pair, verdict in _judged(samples, family, None, "signedrank").items()

@@ -48,6 +48,18 @@ def rows(connection: sqlite3.Connection, names: Sequence[str] = READ) -> Iterato
         yield from chunk
 
 
+def rows_of(connection: sqlite3.Connection, run_ids: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return some columns of those runs that are stored, planned or not, by run id."""
+    selected = ", ".join(f'"{name}"' for name in names)
+    found: dict[str, dict[str, Any]] = {}
+    for start in range(0, len(run_ids), IDS):
+        wanted = list(run_ids[start : start + IDS])
+        query = f"SELECT run_id, {selected} FROM runs WHERE run_id IN ({','.join('?' * len(wanted))})"
+        for run_id, *values in connection.execute(query, wanted):
+            found[run_id] = dict(zip(names, values, strict=True))
+    return found
+
+
 def _chunks(connection: sqlite3.Connection, names: Sequence[str]) -> Iterator[list[npt.NDArray[Any]]]:
     selected = ", ".join(_source(name) for name in names)
     cursor = connection.execute(f"SELECT {selected} {FROM_PLAN} ORDER BY plan.position")

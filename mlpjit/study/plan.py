@@ -18,6 +18,7 @@ import numpy.typing as npt
 from mlpjit.config.fields import FACTORS, KERNEL_FIELDS, SEED_FIELDS, SETTING, SHAPE_FIELDS, columns_of, dataset_info
 from mlpjit.config.identity import digest
 from mlpjit.config.run_config import RunConfig
+from mlpjit.store import Store
 from mlpjit.study.blocks import Block
 from mlpjit.study.choice import Known, chosen
 
@@ -140,12 +141,16 @@ def _settled(found: tuple[str, float | None, float | None] | None, timeout: floa
     return found[0] in ("done", "diverged") or (found[0] == "timed_out" and found[1] == timeout)
 
 
-def final_runs(runs: Runs, known: Known, per: str | Sequence[str], seeds: Sequence[int]) -> ListedRuns:
-    """Return the best setting of each problem and value of `per`, chosen on the tuning runs, on fresh seeds."""
+def best_members(runs: Runs, known: Known, per: str | Sequence[str]) -> list[int]:
+    """Return for each problem and value of `per` a tuning run of its best setting, chosen on the tuning runs."""
     compared = columns_of(per)
     columns = {name: runs.column(name) for name in SETTING if name in compared or runs.varies(name)}
-    members = chosen(columns, runs.run_ids, known, per)
-    return ListedRuns([runs.with_seed(index, seed) for index in members for seed in seeds])
+    return chosen(columns, runs.run_ids, known, per)
+
+
+def final_runs(runs: Runs, known: Known, per: str | Sequence[str], seeds: Sequence[int]) -> ListedRuns:
+    """Return the best setting of each problem and value of `per`, on fresh seeds."""
+    return ListedRuns([runs.with_seed(index, seed) for index in best_members(runs, known, per) for seed in seeds])
 
 
 @dataclass(frozen=True)
@@ -195,6 +200,16 @@ class Planned(Protocol):
 
     def command(self, directory: Path) -> str:
         """Return the shell command that runs it into `directory`."""
+
+    def pairing(self, known: Known) -> Batches | None:
+        """Return what goes on after the final runs, as far as results ask for it; None where nothing does."""
+
+
+class Batches(Protocol):
+    """Runs that are called for by the results of those before."""
+
+    def batch(self, store: Store, threads: int) -> ListedRuns | None:
+        """Return the runs to make next, of which the store may hold some; None at the end."""
 
 
 @dataclass(frozen=True)

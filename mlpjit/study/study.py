@@ -14,8 +14,9 @@ from mlpjit.errors import ConfigError
 from mlpjit.host import regular_file
 from mlpjit.registry import suggestion
 from mlpjit.study.blocks import Block
+from mlpjit.study.choice import Known
 from mlpjit.study.file import Mistakes, read_blocks, read_final, read_head, read_timing
-from mlpjit.study.plan import Runs
+from mlpjit.study.plan import Batches, Runs
 from mlpjit.study.sweep import Summary, sweep
 from mlpjit.study.toml import read_toml
 
@@ -104,6 +105,10 @@ class Study:
     def directory(self, out: Path | str | None = None) -> Path:
         """Return where the results go: `out`, or results/<name> below the current folder."""
         return Path(out) if out is not None else RESULTS / self.name
+
+    def pairing(self, known: Known) -> Batches | None:
+        """Return what goes on after the final runs: nothing."""
+        return None
 
     def command(self, directory: Path) -> str:
         """Return the shell command that runs the study into `directory`."""

@@ -37,11 +37,12 @@ class Found:
 class Summary:
     """What a call of `sweep` did. Counts of `state` are over all runs of the study, made now or before.
 
-    `errors` counts the runs without a result by what ended them.
+    `errors` counts the runs without a result by what ended them; `pairs` the runs made now besides, for verdicts.
     """
 
     total: int = 0
     ran: int = 0
+    pairs: int = 0
     states: dict[str, int] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
     timings: int = 0
@@ -106,7 +107,7 @@ class Sweep:
         with self.signals.at_once():
             version = self.store.content_version()
             todo = self._planned(announce)
-        if not todo.nothing_to_do or not self._is_saved(todo):
+        if not todo.nothing_to_do or not self._is_saved(todo) or self._goes_on():
             self.store.start_writing()
             if self.store.content_version() != version:  # another process wrote, and has ended since
                 todo = self._planned()
@@ -141,7 +142,8 @@ class Sweep:
         self.store.end_session(self.session, self.summary.compile_seconds, seconds)
         self.store.flush()
         if self.signals.event.is_set():
-            raise Interrupted(f"interrupted; {self.summary.ran} runs were stored. The same command again resumes.")
+            count = self.summary.ran + self.summary.pairs
+            raise Interrupted(f"interrupted; {count} runs were stored. The same command again resumes.")
         self.known = self.store.known()
         return todo
 
@@ -166,9 +168,23 @@ class Sweep:
             self._save(todo)
         if todo.final:
             self._make("final", todo.final, todo.missing_final)
+        self._make_pairs()
         if not self.signals.event.is_set():
             self._measure(todo.missing_timings)
         return todo
+
+    def _goes_on(self) -> bool:
+        pairing = self.study.pairing(self.known)
+        return pairing is not None and pairing.batch(self.store, self.threads) is not None
+
+    def _make_pairs(self) -> None:
+        """Make batches of runs for as long as their results call for more; what is stored is as good as made."""
+        pairing = None if self.signals.event.is_set() else self.study.pairing(self.known)
+        planned = self.summary.ran
+        while pairing and not self.signals.event.is_set() and (runs := pairing.batch(self.store, self.threads)):
+            stored = self.store.rows_of(runs.run_ids, ("state",))
+            self._make("pairs", runs, [index for index, run_id in enumerate(runs.run_ids) if run_id not in stored])
+        self.summary.ran, self.summary.pairs = planned, self.summary.ran - planned
 
     def _make(self, stage: str, runs: Runs, todo: list[int]) -> None:
         """Compile what these runs need, then make them, the longest first."""
