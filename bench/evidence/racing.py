@@ -4,9 +4,9 @@
 
 The grid of racing.toml is made first: 4 optimizers, 16 settings each, on digits and two_moons, 40 seeds (5,120 runs).
 Each repeat draws 20 of the 40 seeds as tuning seeds for one optimizer on one of the data sets, races over them as a
-study with `[tuning] race = true` does, and compares with the whole grid of the same seeds: is it the same winner, or one
-whose median validation accuracy over all 40 seeds is within half a point, and how many gradients did it take, audit arm
-included? A late starter is planted too: whatever its curve was before, at the end it is the best by a tenth.
+study with `[tuning] race = true` does, and compares with the whole grid of the same seeds: is it the same winner, or
+one whose median validation accuracy over all 40 seeds is within half a point, and how many gradients did it take, audit
+arm included? A late starter is planted too: whatever its curve was before, at the end it is the best by a tenth.
 """
 
 from __future__ import annotations
