@@ -17,7 +17,7 @@ Row = Mapping[str, Any]
 Seeds = tuple[Any, ...]
 Key = tuple[Any, ...]
 # What a study compares when it does not say so: the first of these that varies.
-COMPARED = ("optimizer", "activation", "init", "normalization", "residual", "schedule", "clip")
+COMPARED = ("optimizer", "wrapper", "activation", "init", "normalization", "residual", "schedule", "clip")
 FLATTERS = "validation data over the very seeds by which settings were chosen, so scores may flatter"
 
 

@@ -118,6 +118,16 @@ def test_blocks_are_a_union_of_products_in_file_order() -> None:
     assert seen == [("sgd", 0.1, 0), ("sgd", 0.1, 1), ("sgd", 0.2, 0), ("sgd", 0.2, 1), ("adam", 0.01, 5)]
 
 
+def test_nothing_is_a_value_of_an_axis() -> None:
+    axes = {"wrapper": ["none", {"name": "sam", "rho": 0.1}], "clip": ["none", "value"], "schedule": ["none", "cosine"]}
+    table = {"split_seed": "none", "sweep": axes}
+    runs = Study.from_table({"width": 4, **table}).runs
+    columns = [runs.column(name) for name in ("optimizer", "wrapper", "clip", "schedule")]
+    assert list(zip(*columns, strict=True))[2::4] == [
+        ("sgd", "none", "value", "constant"), ("sgd", "sam(rho=0.1)", "value", "constant"),
+    ]  # fmt: skip
+
+
 def test_final_seeds_that_tuning_never_used_are_accepted() -> None:
     table = {"split_seed": 3, "sweep": {"seed": [0, 1], "order_seed": [7, 8]}, "final": {"seeds": [2, 4]}}
     assert Study.from_table(table).final == {"per": "optimizer", "seeds": [2, 4]}
