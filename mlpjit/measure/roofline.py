@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from mlpjit.measure.clock import Spread
 from mlpjit.measure.machine_limits import STREAMS
 from mlpjit.measure.readings import Reading
-from mlpjit.report.figures import layout, style
+from mlpjit.report import style
+from mlpjit.report.figures import layout
 
 if TYPE_CHECKING:
     from mlpjit.measure.measured import Measured

@@ -11,7 +11,7 @@ from mlpjit.comparison.compare import ALPHA, Compared, Comparison, compare
 from mlpjit.comparison.reported import columns_needed
 from mlpjit.comparison.scores import REPORTED
 from mlpjit.errors import ConfigError
-from mlpjit.report.figures import style
+from mlpjit.report import style
 from mlpjit.report.figures.results import Results
 from mlpjit.statistics.power import pairs_to_reach
 from mlpjit.statistics.signflip import smallest_p

@@ -17,7 +17,8 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mlpjit.report.figures import FigureRecord, style
+from mlpjit.report import style
+from mlpjit.report.figures import FigureRecord
 from mlpjit.report.figures.results import Results
 
 DOTS_PER_INCH = 130

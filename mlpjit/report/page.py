@@ -1,8 +1,7 @@
-"""Writing a report: draw and save every figure, then fill the one page that shows them."""
+"""Writing a report: save every figure and its table, then fill the one page that answers the study's question."""
 
 from __future__ import annotations
 
-import base64
 import math
 import re
 from pathlib import Path
@@ -11,12 +10,15 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from mlpjit.comparison.compare import Comparison
 from mlpjit.errors import StoreError
-from mlpjit.report import certainty, verdict
+from mlpjit.report import certainty, style, verdict
+from mlpjit.report.charts import colours
 from mlpjit.report.drawing import Drawing, save_all
-from mlpjit.report.figures import figures, style
+from mlpjit.report.figures import figures
 from mlpjit.report.figures.results import Results, Source
 from mlpjit.report.machines import facts, rerun, toml
+from mlpjit.report.screen import Screen, screen, section_picture
 from mlpjit.report.section import Section, Shown
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -37,23 +39,26 @@ def write(source: Source, directory: Path, pdf: bool = False) -> tuple[list[str]
     for drawing in drawings:
         _save_table(drawing.table, directory, drawing.path.name, files)
         files += [f"figures/{file.name}" for file in drawing.files(pdf)]
-    widths = iter(save_all(drawings, pdf))
-    pairs = certainty.compared(results)
-    sections = [
-        Section(
-            part, verdict.rows(part), [_shown(one, next(widths)) for one in some], certainty.on_problem(pairs, part)
-        )
-        for part, some in parts
-    ]
+    save_all(drawings, pdf)
+    found = certainty.compared(results)
+    sections = [_section(part, some, found) for part, some in parts]
     rows = [row for section in sections for row in section.rows]
     _save_table(pd.DataFrame(rows), directory, "answer", files)
-    overall = certainty.overall(pairs)
-    text = _page(results, sections, overall)
+    first = screen(results, sections, found)
+    text = _page(results, sections, first)
     temporary = directory / ".report.html"
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(directory / "report.html")
-    sentences = {section.results.section: section.sentence for section in sections} | {OVERALL: overall}
-    return ["report.html", *files], [_plain(row) for row in rows], sentences
+    sentences = {section.results.section: section.sentence for section in sections}
+    if first.signals is not None:
+        sentences[""] = " ".join([*first.signals.sentences, sentences.get("", "")]).strip()
+    return ["report.html", *files], [_plain(row) for row in rows], sentences | {OVERALL: certainty.overall(found)}
+
+
+def _section(part: Results, drawings: list[Drawing], found: Comparison | None) -> Section:
+    rows, pairs = verdict.rows(part), certainty.on_problem(found, part)
+    picture = section_picture(part, pairs, [verdict.name(row) for row in rows])
+    return Section(part, rows, [_shown(one) for one in drawings], pairs, picture)
 
 
 def _drawings(results: Results, directory: Path) -> list[Drawing]:
@@ -67,19 +72,15 @@ def _drawings(results: Results, directory: Path) -> list[Drawing]:
     ]
 
 
-def _shown(drawing: Drawing, width: float) -> Shown:
-    """Return a saved drawing as the page shows it."""
-    uri = _data_uri(drawing.files(pdf=False)[0])
-    return Shown(drawing.record, drawing.path.name, uri, round(width * 96))
+def _shown(drawing: Drawing) -> Shown:
+    """Return a figure as the page shows it."""
+    name = drawing.path.name
+    return Shown(drawing.record, name, drawing.record.chart(name, drawing.table, drawing.results))
 
 
 def _save_table(table: pd.DataFrame, directory: Path, name: str, files: list[str]) -> None:
     table.to_csv(directory / "tables" / f"{name}.csv", index=False, lineterminator="\n")
     files.append(f"tables/{name}.csv")
-
-
-def _data_uri(svg: Path) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode("ascii")
 
 
 def _file_name(section: str) -> str:
@@ -93,7 +94,7 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return values | lost
 
 
-def _page(results: Results, sections: list[Section], overall: str) -> str:
+def _page(results: Results, sections: list[Section], first: Screen) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -103,12 +104,15 @@ def _page(results: Results, sections: list[Section], overall: str) -> str:
     )
     environment.filters |= {"rate": style.rate, "plain": _text}
     study, runs = results.study, results.runs
+    light, dark = _colours(results)
     failed = runs[runs["state"].isin(["failed", "timed_out"])]
     return environment.get_template("report.html").render(
         title=study.get("title") or study.get("name") or "study",
         question=study.get("question", ""),
         sections=sections,
-        overall=overall,
+        answer=first,
+        light=light,
+        dark=dark,
         states=runs["state"].value_counts().sort_index().to_dict(),
         count=len(runs),
         failures=failed.head(MOST_FAILURES).to_dict("records"),
@@ -118,6 +122,12 @@ def _page(results: Results, sections: list[Section], overall: str) -> str:
         toml=toml(study),
         steps=int(runs["steps"].fillna(0).sum()),
     )
+
+
+def _colours(results: Results) -> tuple[str, str]:
+    """Return the style rules of all classes that have a colour, on white and on dark."""
+    parts = [colours.rules(results.looks, "k"), colours.muted_rules(), colours.ramp_rules()]
+    return "".join(light for light, _ in parts), "".join(dark for _, dark in parts)
 
 
 def _text(value: Any) -> str:

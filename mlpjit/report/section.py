@@ -9,9 +9,13 @@ from typing import Any
 
 from mlpjit.comparison.compare import Compared
 from mlpjit.comparison.names import named
-from mlpjit.report import verdict
-from mlpjit.report.figures import FigureRecord, style
+from mlpjit.report import style, verdict
+from mlpjit.report.charts import colours, svg
+from mlpjit.report.charts.panels import Chart
+from mlpjit.report.figures import FigureRecord
 from mlpjit.report.figures.results import Results
+from mlpjit.report.pairs import Picture
+from mlpjit.report.samples import test_size
 
 EDGES = {
     "low": "its best rate is the lowest of its grid, so a lower one may be better still",
@@ -22,12 +26,11 @@ HOPELESS = "the median run was lost at every setting; the one shown lost the few
 
 @dataclass(frozen=True)
 class Shown:
-    """One figure on the page: its record, the SVG as a data URI, its width in CSS pixels."""
+    """One figure on the page: its record, its name among the files, what it shows."""
 
     record: FigureRecord
     name: str
-    uri: str
-    width: int
+    chart: Chart
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,23 @@ class Section:
     rows: list[verdict.Answer]
     figures: list[Shown]
     pairs: Sequence[Compared] = ()
+    picture: Picture | None = None
+
+    @property
+    def sentences(self) -> list[str]:
+        """The answer in words: who is best, then how sure that is."""
+        return verdict.sentences(self.rows, self.results.score_unit, self.pairs)
 
     @property
     def sentence(self) -> str:
-        """The answer in words."""
-        return verdict.sentence(self.rows, self.results.score_unit, self.pairs)
+        """All of it in one piece."""
+        return " ".join(self.sentences)
+
+    @property
+    def finding(self) -> str:
+        """What the table of settings says."""
+        first = self.rows[0]
+        return verdict.choice(first, self.results.score_unit, self.setting(first), self.rate(first))
 
     @property
     def data(self) -> str:
@@ -50,13 +65,33 @@ class Section:
         return "test" if self.rows[0]["stage"] == "final" else "validation"
 
     @property
-    def colours(self) -> dict[Any, str]:
-        """The colour of each label, as in the figures."""
-        return {label: look.colour for label, look in style.looks(self.results.labels).items()}
+    def identifier(self) -> str:
+        """What the section is called in links."""
+        return svg.identifier("answer", self.results.section or "all")
+
+    @property
+    def question(self) -> str:
+        """The section's heading."""
+        where = f" on {self.results.section}" if self.results.section else ""
+        return f"Which {self.results.label.replace('_', ' ')} is best{where}, and at which setting?"
+
+    @property
+    def keys(self) -> dict[Any, str]:
+        """The class of each label, which gives its colour on the whole page."""
+        return colours.keys(self.results.looks, "k")
+
+    @property
+    def test_size(self) -> str:
+        """How many samples a score is taken over and what one of them is worth; empty where that is not known."""
+        return test_size(self.results, self.data)
 
     def is_best(self, row: verdict.Answer) -> bool:
         """Whether no other row has a higher score."""
         return math.isfinite(row["score"]) and bool(row["score"] == self.rows[0]["score"])
+
+    def is_lost(self, row: verdict.Answer) -> bool:
+        """Whether its median run was lost."""
+        return bool(row["runs"]) and not math.isfinite(row["score"])
 
     def setting(self, row: verdict.Answer) -> str:
         """The factors of the best setting that vary, in words: depth 2, relu, he_normal."""

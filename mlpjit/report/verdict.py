@@ -10,8 +10,7 @@ import pandas as pd
 
 from mlpjit.comparison.compare import Compared
 from mlpjit.comparison.names import named
-from mlpjit.report import certainty
-from mlpjit.report.figures import style
+from mlpjit.report import certainty, style
 from mlpjit.report.figures.results import Results
 from mlpjit.statistics import quantiles
 from mlpjit.statistics.selection import Setting
@@ -93,11 +92,11 @@ def _rates(results: Results, label: Any) -> Answer:
     return {"good_rates": list(found.good), "good_contiguous": found.contiguous, "edge": found.edge}
 
 
-def sentence(found: Sequence[Answer], unit: float, pairs: Sequence[Compared] = ()) -> str:
+def sentences(found: Sequence[Answer], unit: float, pairs: Sequence[Compared] = ()) -> list[str]:
     """Return the answer in words: who is best, and by `pairs` how sure that is; `unit` 100 shows scores in percent."""
     made = [row for row in found if row["runs"]]
     if not made or not math.isfinite(made[0]["score"]):
-        return "The median run of every best setting was lost, so nothing can be recommended."
+        return ["The median run of every best setting was lost, so nothing can be recommended."]
     top = made[0]["score"]
     best, others = [row for row in made if row["score"] == top], [row for row in made if row["score"] < top]
     parts = [_reached(best, len(made), unit)]
@@ -105,9 +104,17 @@ def sentence(found: Sequence[Answer], unit: float, pairs: Sequence[Compared] = (
         parts += _certainty(best, others, pairs)
     if unit == 1 and top < 0:
         parts.append("Below 0, predicting the mean of the targets would be better.")
-    if waiting := [_name(row) for row in found if not row["runs"]]:
+    if waiting := [name(row) for row in found if not row["runs"]]:
         parts.append(f"{style.listed(waiting)} {'has' if len(waiting) == 1 else 'have'} no final run yet.")
-    return " ".join(parts)
+    return parts
+
+
+def choice(best: Answer, unit: float, setting: str, rate: str) -> str:
+    """Say by which setting the first row gets its score."""
+    if not best["runs"] or not math.isfinite(best["score"]):
+        return "No setting ends well."
+    how = f" at rate {rate}" if rate != "-" else ""
+    return f"{name(best)} gets its {_number(best['score'], unit)}{how} with {setting}."
 
 
 def _reached(best: Sequence[Answer], count: int, unit: float) -> str:
@@ -119,9 +126,9 @@ def _reached(best: Sequence[Answer], count: int, unit: float) -> str:
     if len(best) > 1:
         same = " each" if all(row["runs"] == first["runs"] for row in best) else ""
         return (
-            f"{style.listed([_name(row) for row in best])} share the highest {kind} of {count}: {score} {seeds}{same}."
+            f"{style.listed([name(row) for row in best])} share the highest {kind} of {count}: {score} {seeds}{same}."
         )
-    text = f"{_name(first)} reaches {score} {kind} {seeds}{_quartiles(first, unit)}"
+    text = f"{name(first)} reaches {score} {kind} {seeds}{_quartiles(first, unit)}"
     return f"{text}, the highest of {count}." if count > 1 else f"{text}."
 
 
@@ -138,11 +145,11 @@ def _certainty(best: Sequence[Answer], others: Sequence[Answer], pairs: Sequence
     """Who is known to be worse than the best, by paired tests."""
     if best[0]["runs"] < 2:
         return ["One run tells nothing about the spread, so this names no clear winner."]
-    return certainty.sentences([_name(row) for row in best], [_name(row) for row in others], pairs)
+    return certainty.sentences([name(row) for row in best], [name(row) for row in others], pairs)
 
 
-def _name(row: Answer) -> str:
-    """The label, after what it is a value of where that does not tell itself: depth 4, clip none."""
+def name(row: Answer) -> str:
+    """Return the label, after what it is a value of where that does not tell itself: depth 4, clip none."""
     return named(row["compared"], row["label"])
 
 

@@ -18,7 +18,7 @@ from mlpjit.cli.peers import tables
 from mlpjit.errors import ConfigError
 from mlpjit.measure.peers import cells, figure, side_by_side, task, worker
 from mlpjit.measure.peers.side_by_side import Comparison, Timing, agree, compare
-from mlpjit.report.figures.style import RC
+from mlpjit.report.style import RC
 from mlpjit.study.study import Study
 from mlpjit.training import shape
 from mlpjit.training.run import Run

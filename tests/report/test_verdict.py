@@ -41,7 +41,8 @@ def study(scores: dict[str, list[float | None]]) -> Results:
 def words(scores: dict[str, list[float | None]]) -> str:
     results = study(scores)
     pairs = certainty.on_problem(certainty.compared(results), results)
-    return verdict.sentence(verdict.rows(results), results.score_unit, pairs).replace("\N{NO-BREAK SPACE}", " ")
+    told = " ".join(verdict.sentences(verdict.rows(results), results.score_unit, pairs))
+    return told.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_row_by_hand() -> None:
@@ -115,7 +116,9 @@ def test_each_problem_has_its_own_verdict() -> None:
     results = Results.read(store_of("two", runs, final=FINAL))
     found = certainty.compared(results)
     told = {
-        part.section: verdict.sentence(verdict.rows(part), part.score_unit, certainty.on_problem(found, part))
+        part.section: " ".join(
+            verdict.sentences(verdict.rows(part), part.score_unit, certainty.on_problem(found, part))
+        )
         for part in results.sections()
     }
     assert told["wine"].count(" is better than ") == told["iris"].count(" is better than ") == 1
@@ -213,7 +216,7 @@ def test_a_negative_r_squared_is_no_success() -> None:
             | {"state": "done", "final_validation_loss": 1.0, "final_validation_score": score}
             for a, score in (("relu", -0.25), ("tanh", -0.5))]  # fmt: skip
     results = Results.read(store_of("negative", runs))
-    text = verdict.sentence(verdict.rows(results), results.score_unit)
+    text = " ".join(verdict.sentences(verdict.rows(results), results.score_unit))
     assert text.startswith("relu reaches -0.250 validation R² over 1 tuning run, the highest of 2.")
     assert text.endswith("Below 0, predicting the mean of the targets would be better.")
 
@@ -222,7 +225,7 @@ def test_a_number_or_none_says_what_it_is() -> None:
     same = {"state": "done", "final_validation_score": 0.9, "final_validation_loss": 0.1}
     runs = [make_run("tune", depth=depth, seed=seed) | same for depth in (1, 2) for seed in (0, 1)]
     results = Results.read(store_of("depths", runs, final={"per": "depth", "seeds": [7]}))
-    text = verdict.sentence(verdict.rows(results), results.score_unit)
+    text = " ".join(verdict.sentences(verdict.rows(results), results.score_unit))
     assert text.startswith("depth 1 and depth 2 share the highest median validation accuracy of 2")
 
 

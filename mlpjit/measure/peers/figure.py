@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from mlpjit.measure.peers.side_by_side import OURS, Comparison
 from mlpjit.measure.peers.worker import SIDES
-from mlpjit.report.figures import layout, style
+from mlpjit.report import style
+from mlpjit.report.figures import layout
 
 TITLE = "How many times longer do others take for the same training step?"
 PEERS = [side for side in SIDES if side != OURS]

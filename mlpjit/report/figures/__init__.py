@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     import matplotlib.figure
     import pandas as pd
 
+    from mlpjit.report.charts.panels import Chart
     from mlpjit.report.figures.results import Results
 
     DataFunction = Callable[[Results], pd.DataFrame]
     DrawFunction = Callable[[pd.DataFrame, Results], matplotlib.figure.Figure]
+    ChartFunction = Callable[[str, pd.DataFrame, Results], Chart]
 
 
 @dataclass(frozen=True)
@@ -35,18 +37,25 @@ class FigureRecord:
     order: int
     data: DataFunction
     draw: DrawFunction
+    chart: ChartFunction
 
 
 _registry: Registry[FigureRecord] = Registry("figure")
 
 
 def figure(
-    name: str, *, title: str, caption: str, data: DataFunction, order: int = 100
+    name: str,
+    *,
+    title: str,
+    caption: str,
+    data: DataFunction,
+    chart: ChartFunction,
+    order: int = 100,
 ) -> Callable[[DrawFunction], DrawFunction]:
     """Register the decorated draw function with its data function; figures appear by `order`, then name."""
 
     def register(draw: DrawFunction) -> DrawFunction:
-        _registry.register(FigureRecord(name, title, caption, order, data, draw))
+        _registry.register(FigureRecord(name, title, caption, order, data, draw, chart))
         return draw
 
     return register

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
+from mlpjit.report.charts.panels import Chart
 from mlpjit.report.figures import figure, signal
 from mlpjit.report.figures.results import Results
 
@@ -16,6 +17,11 @@ def data(results: Results) -> pd.DataFrame:
     return signal.by_layer(results, "gradient_norm")
 
 
+def chart(name: str, table: pd.DataFrame, results: Results) -> Chart:
+    """Panels of the page."""
+    return signal.chart(name, table, "gradient norm", signal.ends(table, "gradient norm"))
+
+
 @figure(
     "backward_signal",
     title=TITLE,
@@ -23,6 +29,7 @@ def data(results: Results) -> pd.DataFrame:
     "line a depth: a line that falls towards layer 1 is a vanishing gradient, one that rises an"
     " exploding one. " + signal.READING,
     data=data,
+    chart=chart,
     order=53,
 )
 def draw(table: pd.DataFrame, results: Results) -> Figure:

@@ -7,7 +7,11 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mlpjit.report.figures import figure, layout, style
+from mlpjit.report import style
+from mlpjit.report.charts import lines, scales
+from mlpjit.report.charts.lines import Line, Panel, Point
+from mlpjit.report.charts.panels import Chart, Entry
+from mlpjit.report.figures import figure, layout
 from mlpjit.report.figures.gradient_norm import layer_ticks
 from mlpjit.report.figures.results import Results
 from mlpjit.statistics import quantiles
@@ -16,6 +20,7 @@ TITLE = "Which units are dead or saturated?"
 QUANTITIES = {"dead_fraction": "dead units (%)", "saturated_fraction": "saturated (%)"}
 MOMENTS = {"start": "before training", "end": "after training"}
 GROUPS = ["init", "activation"]
+VISIBLE = 0.005  # less than that of all units is nothing to be seen
 
 
 def data(results: Results) -> pd.DataFrame:
@@ -39,7 +44,7 @@ def data(results: Results) -> pd.DataFrame:
         named = dict(zip([*GROUPS, "depth", "moment", "layer"], key, strict=True))
         rows.append({**named, "runs": len(part), **medians})
     table = pd.DataFrame(rows)
-    return table if (table[list(QUANTITIES)] > 0.005).any(axis=None) else pd.DataFrame()
+    return table if (table[list(QUANTITIES)] > VISIBLE).any(axis=None) else pd.DataFrame()
 
 
 def _best_deep(results: Results) -> pd.DataFrame:
@@ -50,6 +55,48 @@ def _best_deep(results: Results) -> pd.DataFrame:
     return pd.concat([results.members(setting) for _, setting in plain or deep])
 
 
+def chart(name: str, table: pd.DataFrame, results: Results) -> Chart:
+    """A panel for each quantity, initialization and moment in which anything is to be seen."""
+    activations = list(dict.fromkeys(table["activation"]))
+    looks, keys = results.lines_of("activation", activations)
+    x = scales.fixed(layer_ticks(int(table["depth"].iloc[0])), "layer")
+    share = scales.Scale(0.0, 100.0, [0, 25, 50, 75, 100], ["0", "25", "50", "75", "100"], "% of units")
+    drawn: list[str] = []
+    for quantity, words in QUANTITIES.items():
+        for (init, moment), part in table.groupby(["init", "moment"], sort=True):
+            if part[quantity].max() <= VISIBLE:
+                continue
+            found = [
+                _chart_line(line, quantity, keys[one], looks[one])
+                for one, line in part.groupby("activation", sort=False)
+            ]
+            kind = f"{words.partition(' ')[0]}, {MOMENTS[moment].removesuffix(' training')}, {init}"
+            drawn.append(lines.draw(f"{name}-{len(drawn)}", Panel(kind, x, share, found), finding(part)))
+    mine = results.label == "activation"
+    return Chart(finding(table), drawn, [Entry(str(one), keys[one], looks[one], mine) for one in activations])
+
+
+def finding(table: pd.DataFrame) -> str:
+    """Name the activation with the largest share of each quantity after training."""
+    end = table[table["moment"] == "end"] if (table["moment"] == "end").any() else table
+    parts = []
+    for quantity, word in (("dead_fraction", "dead"), ("saturated_fraction", "saturated")):
+        means = end.groupby("activation")[quantity].mean()
+        if means.max() > VISIBLE:
+            parts.append(f"{style.percent(means.max())} of the units of {means.idxmax()} are {word}")
+    depth = int(table["depth"].iloc[0])
+    found = " and ".join(parts) or "none are dead or saturated beyond 0.5\N{NO-BREAK SPACE}%"
+    return f"In networks of {depth} hidden layers, after training, {found}, on average over layers and initializations."
+
+
+def _chart_line(line: pd.DataFrame, quantity: str, key: str, look: style.Look) -> Line:
+    points = [
+        Point(row["layer"], row[quantity] * 100, told=f"{row['activation']}, layer {row['layer']}: {row[quantity]:.0%}")
+        for row in line.to_dict("records")
+    ]
+    return Line(key, points, look)
+
+
 @figure(
     "dead_units",
     title=TITLE,
@@ -58,12 +105,13 @@ def _best_deep(results: Results) -> pd.DataFrame:
     "the deepest networks at each one's best setting, before and after training; median over seeds. Without "
     "normalization and clipping where the study has such networks.",
     data=data,
+    chart=chart,
     order=55,
 )
 def draw(table: pd.DataFrame, results: Results) -> Figure:
     """Upper row dead, lower row saturated; columns initializations before and after training."""
     activations = list(dict.fromkeys(table["activation"]))
-    looks = style.looks(activations)
+    looks = results.looks_of("activation", activations)
     places = [(init, moment) for init in sorted(set(table["init"])) for moment in MOMENTS]
     pages = [places[start : start + 6] for start in range(0, len(places), 6)]
     columns = min(len(places), 6)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mlpjit.report.figures import figure, heat, layout, style
+from mlpjit.report import style
+from mlpjit.report.charts import heat as cells
+from mlpjit.report.charts.panels import Chart
+from mlpjit.report.figures import figure, heat, layout
+from mlpjit.report.figures.rate_curves import MOST_PANELS
 from mlpjit.report.figures.results import Results
 
+MOST_NAMED = 4  # labels in a sentence
 TITLE = "Which learning rates still work when the network gets deeper?"
 
 
@@ -36,14 +44,56 @@ def _others(factors: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in factors.items() if name not in ("depth", "hidden", "learning_rate")}
 
 
+def chart(name: str, table: pd.DataFrame, results: Results) -> Chart:
+    """One grid a label: rates across, depths up."""
+    ramp = cells.ramp(table["median"].tolist())
+    ordered = sorted(dict.fromkeys(table["label"]), key=lambda label: results.best[label].median)[:MOST_PANELS]
+    panels = []
+    for at, label in enumerate(ordered):
+        part = table[table["label"] == label]
+        found = {
+            (row.learning_rate, row.depth): cells.Cell(row.median, row.runs, row.lost, _told(row))
+            for row in part.itertuples(index=False)
+        }
+        rates, depths = sorted(part["learning_rate"].unique()), sorted(table["depth"].unique())
+        names = [style.rate(rate) for rate in rates]
+        grid = cells.Grid(str(label), rates, depths, found, names, "learning rate", "hidden layers")
+        panels.append(cells.draw(f"{name}-{at}", grid, ramp, finding(part, [label])))
+    return Chart(finding(table, ordered), panels, [ramp])
+
+
+def _told(row: Any) -> str:
+    found = f"loss {style.short(row.median)}" if math.isfinite(row.median) else "lost"
+    return (
+        f"{row.label}, rate {style.rate(row.learning_rate)}, depth {row.depth}: {found}, {row.lost} of {row.runs} lost"
+    )
+
+
+def finding(table: pd.DataFrame, labels: list[Any]) -> str:
+    """Say how the best rate moves from the shallowest networks to the deepest."""
+    depths = int(table["depth"].min()), int(table["depth"].max())
+    moves = [_moved(table[table["label"] == label], label) for label in labels[:MOST_NAMED]]
+    return f"From {depths[0]} to {depths[1]} hidden layers the best rate {style.listed(moves)}."
+
+
+def _moved(part: pd.DataFrame, label: Any) -> str:
+    ends = [part[part["depth"] == depth] for depth in (part["depth"].min(), part["depth"].max())]
+    best = [end.loc[end["median"].idxmin()] for end in ends]
+    if not all(math.isfinite(row["median"]) for row in best):
+        return f"is none for {label} (all lost)"
+    rates = [style.rate(row["learning_rate"]) for row in best]
+    return f"{f'stays at {rates[0]}' if rates[0] == rates[1] else f'goes from {rates[0]} to {rates[1]}'} for {label}"
+
+
 @figure(
     "depth_rate",
     title=TITLE,
     caption="Median final validation loss over the tuning seeds. All cells of a panel share their other settings "
     "(initialization, activation and so on): those of its best cell, which is framed and stands in the answer's table; "
-    "at another depth, others may be better. One colour scale for all panels. Hatched grey: the median run was lost; "
+    "at another depth, others may be better. One colour scale for all panels. Grey: the median run was lost; "
     "the numbers say how many of the cell's runs were.",
     data=data,
+    chart=chart,
     order=30,
 )
 def draw(table: pd.DataFrame, results: Results) -> Figure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
+from mlpjit.report.charts.panels import Chart
 from mlpjit.report.figures import figure, signal
 from mlpjit.report.figures.results import Results
 
@@ -16,6 +17,13 @@ def data(results: Results) -> pd.DataFrame:
     return signal.by_layer(results, "activation_std")
 
 
+def chart(name: str, table: pd.DataFrame, results: Results) -> Chart:
+    """Panels of the page."""
+    return signal.chart(
+        name, table, "standard deviation", signal.ends(table, "standard deviation of activations", forward=True)
+    )
+
+
 @figure(
     "forward_signal",
     title=TITLE,
@@ -23,6 +31,7 @@ def data(results: Results) -> pd.DataFrame:
     "flat is healthy, a fall means that all samples look alike to later layers, a rise "
     "overflows. " + signal.READING,
     data=data,
+    chart=chart,
     order=52,
 )
 def draw(table: pd.DataFrame, results: Results) -> Figure:

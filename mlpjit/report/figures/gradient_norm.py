@@ -8,21 +8,27 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mlpjit.report.figures import figure, layout, style
+from mlpjit.report import style, ticks
+from mlpjit.report.charts import lines, scales
+from mlpjit.report.charts.lines import Line, Panel, Point
+from mlpjit.report.charts.panels import Chart, Entry
+from mlpjit.report.figures import figure, layout
 from mlpjit.report.figures.results import Results, with_skips
 from mlpjit.statistics import quantiles
 
 TITLE = "Do gradients reach the first layer?"
 GROUPS = ["init", "activation", "normalization"]
+DEEP = 12  # hidden layers from which on the signal through all depths has figures of its own
 
 
 def data(results: Results) -> pd.DataFrame:
     """Return init, activation, normalization, depth, layer, runs, median, low, high of ||dL/dW|| at epoch 0.
 
-    Only the deepest networks. Optimizer and rate play no part before the first step: one run a seed serves.
+    Only the deepest networks, and none where `backward_signal` shows every depth. Optimizer and rate play no part
+    before the first step: one run a seed serves.
     """
     runs = with_skips(results.deepest).drop_duplicates([*GROUPS, "width", "init_seed", "split_seed"])
-    if runs.empty or runs["depth"].iloc[0] < 2:
+    if runs.empty or runs["depth"].iloc[0] < 2 or ("depth" in results.varying and runs["depth"].iloc[0] >= DEEP):
         return pd.DataFrame()
     records = results.layers(runs, ["gradient_norm"], 0).merge(runs[["run_id", "depth", *GROUPS]], on="run_id")
     rows = []
@@ -35,6 +41,51 @@ def data(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def chart(name: str, table: pd.DataFrame, results: Results) -> Chart:
+    """A panel for each normalization and initialization, a line an activation."""
+    activations = list(dict.fromkeys(table["activation"]))
+    looks, keys = results.lines_of("activation", activations)
+    low, high = ticks.log_limits(table[["low", "high"]].to_numpy().ravel())
+    last = int(table["layer"].max())
+    x = scales.fixed(layer_ticks(last), "layer (1 = first)")
+    y = scales.logarithmic(low, high, "gradient norm")
+    several = table["normalization"].nunique() > 1
+    places = sorted(table.groupby(["normalization", "init"]), key=lambda pair: (pair[0][0] != "none", pair[0]))
+    drawn = []
+    for at, ((normalization, init), part) in enumerate(places):
+        found = [_chart_line(line, keys[one], looks[one]) for one, line in part.groupby("activation", sort=False)]
+        title = _title(init, normalization, several)
+        drawn.append(lines.draw(f"{name}-{at}", Panel(title, x, y, found), finding(part)))
+    mine = results.label == "activation"
+    return Chart(finding(table), drawn, [Entry(str(one), keys[one], looks[one], mine) for one in activations])
+
+
+def finding(table: pd.DataFrame) -> str:
+    """Name where the first layer gets the least of the last one's gradient, and where the most."""
+    ends = table.sort_values("layer").groupby(GROUPS)["median"].agg(["first", "last"])
+    share = ends["first"] / ends["last"]
+    depth = int(table["depth"].iloc[0])
+    if share.dropna().empty:
+        return f"At {depth} hidden layers no gradient reaches any layer."
+    least, most = share.idxmin(), share.idxmax()
+    parts = [f"{value:.2g} of the last one's with {key[1]} and {key[0]}" for value, key in (
+        (share.min(), least), (share.max(), most)
+    )]  # fmt: skip
+    return f"At {depth} hidden layers the first layer's gradient is {parts[0]}, {parts[1]}."
+
+
+def _chart_line(line: pd.DataFrame, key: str, look: style.Look) -> Line:
+    points = [
+        Point(row.layer, row.median, row.low, row.high, f"{row.activation}, layer {row.layer}: {_spread(row)}")
+        for row in line.itertuples(index=False)
+    ]
+    return Line(key, points, look, band=True)
+
+
+def _spread(row: Any) -> str:
+    return f"{row.median:.2g} ({row.low:.2g} to {row.high:.2g}), n = {row.runs}"
+
+
 @figure(
     "gradient_norm",
     title=TITLE,
@@ -44,12 +95,13 @@ def data(results: Results) -> pd.DataFrame:
     "gradient, one that rises to the left an exploding one. Hollow triangles mark gradients of exactly "
     "zero at the lower edge, and at the upper one those that are not finite.",
     data=data,
+    chart=chart,
     order=50,
 )
 def draw(table: pd.DataFrame, results: Results) -> Figure:
     """One panel for each initialization and normalization, one line an activation."""
     activations = list(dict.fromkeys(table["activation"]))
-    looks = style.looks(activations)
+    looks = results.looks_of("activation", activations)
     several = table["normalization"].nunique() > 1
     panels = [
         (n, i)
@@ -69,7 +121,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         legend=legend,
         room=layout.Room(left=0.8),
     )
-    low, high = layout.log_limits(table[["low", "high"]].to_numpy().ravel())
+    low, high = ticks.log_limits(table[["low", "high"]].to_numpy().ravel())
     for panel, (normalization, init) in zip(sheet.panels, panels, strict=True):
         part = table[(table["normalization"] == normalization) & (table["init"] == init)]
         for name, line in part.groupby("activation", sort=False):

@@ -15,7 +15,8 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from mlpjit.report.figures import layout, style
+from mlpjit.report import style, ticks
+from mlpjit.report.figures import layout
 
 
 def scale(values: Any) -> Normalize:
@@ -100,6 +101,6 @@ def bar(sheet: layout.Sheet, norm: Normalize, values: Any, name: str) -> None:
     )
     colour_bar.outline.set_visible(False)
     place.minorticks_off()
-    layout.fixed_ticks(place.yaxis, layout.log_ticks(norm.vmin or 0.1, norm.vmax or 1.0, 5))
+    layout.fixed_ticks(place.yaxis, ticks.log_ticks(norm.vmin or 0.1, norm.vmax or 1.0, 5))
     place.tick_params(length=2)
     place.set_title(name, fontsize=8.5, pad=9, loc="center")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mlpjit.report.figures import figure, heat, layout, style
+from mlpjit.report import style
+from mlpjit.report.charts import heat as cells
+from mlpjit.report.charts.panels import Chart
+from mlpjit.report.figures import figure, heat, layout
+from mlpjit.report.figures.rate_curves import MOST_PANELS
 from mlpjit.report.figures.results import Results
 
 TITLE = "Which initialization suits which activation?"
@@ -38,14 +43,61 @@ def data(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows)[names].sort_values(names[:4], ignore_index=True)
 
 
+def chart(name: str, table: pd.DataFrame, results: Results) -> Chart:
+    """One grid for each label and depth: initializations across, activations up."""
+    if results.label in ("init", "activation"):
+        table = table.assign(label="")
+    ramp = cells.ramp(table["median"].tolist())
+    inits, activations = sorted(table["init"].unique()), sorted(table["activation"].unique(), reverse=True)
+    parts = list(table.groupby(["label", "depth"], sort=False))
+    parts.sort(key=lambda pair: (pair[0][1], pair[1]["median"].min()))
+    panels = []
+    for at, ((label, depth), part) in enumerate(parts[:MOST_PANELS]):
+        found = {
+            (row.init, row.activation): cells.Cell(row.median, row.runs, row.lost, _told(row))
+            for row in part.itertuples(index=False)
+        }
+        title = f"{label}, depth {depth}" if label != "" else f"depth {depth}"
+        grid = cells.Grid(title, inits, activations, found, inits)
+        panels.append(cells.draw(f"{name}-{at}", grid, ramp, finding(part)))
+    return Chart(finding(table), panels, [ramp])
+
+
+def finding(table: pd.DataFrame) -> str:
+    """Name the best and the worst pair in the deepest networks."""
+    deep = table[table["depth"] == table["depth"].max()]
+    finite = deep[deep["median"].map(math.isfinite)]
+    depth = int(deep["depth"].iloc[0])
+    if finite.empty:
+        return f"At {depth} hidden layers the median run was lost whatever was chosen."
+    best, worst = finite.loc[finite["median"].idxmin()], finite.loc[finite["median"].idxmax()]
+    who = f"{best['label']}'s best pair" if best["label"] != "" else "the best pair"
+    loss = style.short(best["median"])
+    text = f"At {depth} hidden layers {who} is {best['activation']} with {best['init']} (loss {loss})"
+    if len(finite) < 2:
+        return f"{text}."
+    whose = f"{worst['label']}'s " if worst["label"] != "" else ""
+    lost = f"; {len(deep) - len(finite)} were lost" if len(finite) < len(deep) else ""
+    return (
+        f"{text}, the worst {whose}{worst['activation']} with {worst['init']} ({style.short(worst['median'])}){lost}."
+    )
+
+
+def _told(row: Any) -> str:
+    found = f"loss {style.short(row.median)}" if math.isfinite(row.median) else "lost"
+    rate = f"rate {style.rate(row.learning_rate)}"
+    return f"{row.activation} with {row.init}, depth {row.depth}: {found} at {rate}, {row.lost} of {row.runs} lost"
+
+
 @figure(
     "init_activation",
     title=TITLE,
     caption="Median final validation loss over the tuning seeds of each initialization and activation, at the least "
-    "and the greatest depth. Whatever else the study varies is at its best in each cell; the line below the title "
-    "names it. One colour scale for all panels; hatched grey: the median run was lost whatever was chosen; the frame "
+    "and the greatest depth. Whatever else the study varies is at its best in each cell. "
+    "One colour scale for all panels; grey: the median run was lost whatever was chosen; the frame "
     "marks the best cell of a panel.",
     data=data,
+    chart=chart,
     order=40,
 )
 def draw(table: pd.DataFrame, results: Results) -> Figure:

@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from mlpjit.report.figures import style
+from mlpjit.report import style
+from mlpjit.report.ticks import log_ticks, tick_name
 
 WIDTH = 10.4  # inches; the page shows it 1:1 at 1200 px and at 70 % on A4
 FULL = 8  # more lines than this share no panel
@@ -149,20 +150,6 @@ def grid_columns(count: int, most: int = 4) -> int:
     return math.ceil(count / rows)
 
 
-def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Return at most `most` round numbers in low..high, for a logarithmic axis."""
-    for digits in ((1, 2, 5), (1, 3), (1,)):
-        found = [
-            d * 10.0**e
-            for e in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-            for d in digits
-            if low * 0.999 <= d * 10.0**e <= high * 1.001
-        ]
-        if len(found) <= most:
-            return found if len(found) > 1 else [low, high]
-    return found[:: math.ceil(len(found) / most)]
-
-
 def log_axis(panel: Axes, which: str, low: float, high: float, ticks: Sequence[float] | None = None) -> None:
     """Make x or y logarithmic from low to high with few, plainly written ticks."""
     getattr(panel, f"set_{which}scale")("log")
@@ -192,21 +179,3 @@ def fixed_ticks(axis: Any, ticks: Sequence[float], names: Sequence[str] | None =
     texts = [tick_name(tick) for tick in ticks] if names is None else list(names)
     axis.set_major_locator(FixedLocator(list(ticks)))
     axis.set_major_formatter(FuncFormatter(lambda _, index: texts[index] if index is not None else ""))
-
-
-def tick_name(value: float) -> str:
-    """Format a tick: 0.01, 5, 200, 1e-4."""
-    text = f"{value:.2g}" if value < 100 else f"{value:g}"
-    if 0 < abs(value) < 0.001:
-        text = f"{value:.1e}".replace(".0e", "e")
-    return text.replace("e-0", "e-").replace("e+0", "e")
-
-
-def log_limits(values: Iterable[float], margin: float = 0.06) -> tuple[float, float]:
-    """Return limits around the positive finite values with a margin in decades; (0.1, 1) without any."""
-    finite = [value for value in values if 0 < value < math.inf]
-    if not finite:
-        return 0.1, 1.0
-    low, high = math.log10(min(finite)), math.log10(max(finite))
-    pad = max((high - low) * margin, 0.03)
-    return 10 ** (low - pad), 10 ** (high + pad)

@@ -8,7 +8,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mlpjit.report.figures import figure, layout, style
+from mlpjit.report import style, ticks
+from mlpjit.report.charts import colours, lines, scales
+from mlpjit.report.charts.lines import Line, Panel, Point
+from mlpjit.report.charts.panels import Chart, Entry
+from mlpjit.report.figures import figure, layout
 from mlpjit.report.figures.results import Results
 from mlpjit.statistics import quantiles
 
@@ -48,6 +52,73 @@ def _summary(curves: pd.DataFrame, label: Any, quantity: str, runs: int) -> pd.D
     return pd.DataFrame(columns)
 
 
+def chart(name: str, table: pd.DataFrame, results: Results) -> Chart:
+    """A panel for each quantity; of many labels the best in colour, all others pale."""
+    keys = colours.keys(results.looks, "k")
+    ends = _ends(table)
+    bright = sorted(ends, key=lambda label: ends[label])[: layout.FULL]
+    names = ("validation loss", f"validation {results.score_axis}", f"train loss ({_meaning(results)})")
+    panels = []
+    for at, (quantity, title) in enumerate(zip(QUANTITIES, names, strict=True)):
+        unit = results.score_unit if quantity == "validation_score" else 1.0
+        part = table[table["quantity"] == quantity]
+        found = dict(iter(part.groupby("label", sort=False)))
+        drawn = [_chart_line(found[label], "faint", None, unit) for label in found if label not in bright]
+        drawn += [_chart_line(found[one], keys[one], results.looks[one], unit) for one in found if one in bright]
+        panel = Panel(title, _epochs(part), _chart_scale(part, quantity, unit), drawn)
+        panels.append(lines.draw(f"{name}-{at}", panel, f"{title}, epoch by epoch: {finding(table)}"))
+    legend = [Entry(str(one), keys[one], results.looks[one], competitor=True) for one in ends if one in bright]
+    return Chart(finding(table), panels, legend)
+
+
+def _ends(table: pd.DataFrame) -> dict[Any, float]:
+    """The median validation loss of each label after its last epoch."""
+    last = table[table["quantity"] == "validation_loss"].groupby("label", sort=False)["median"].last()
+    return {label: float(value) for label, value in last.items()}
+
+
+def finding(table: pd.DataFrame) -> str:
+    """Say who is ahead early and who at the end, by validation loss."""
+    losses = table[table["quantity"] == "validation_loss"]
+    epochs = sorted(losses["epoch"].unique())
+    parts = []
+    for epoch in dict.fromkeys((epochs[min(1, len(epochs) - 1)], epochs[-1])):
+        at = losses[(losses["epoch"] == epoch) & np.isfinite(losses["median"])]
+        if len(at):
+            row = at.loc[at["median"].idxmin()]
+            parts.append(
+                f"after epoch {epoch} {row['label']} has the lowest median validation loss ({row['median']:.3g})"
+            )
+    text = ", ".join(parts) or "every median run diverged"
+    count = losses["label"].nunique()
+    more = f" The {layout.FULL} lowest of {count} are in colour." if count > layout.FULL else ""
+    return f"{text[0].upper()}{text[1:]}.{more}"
+
+
+def _chart_line(line: pd.DataFrame, key: str, look: style.Look | None, unit: float) -> Line:
+    points = [
+        Point(row.epoch, row.median * unit, row.low * unit, row.high * unit,
+              f"{row.label}, epoch {row.epoch}: {row.median * unit:.3g} "
+              f"({row.low * unit:.3g} to {row.high * unit:.3g}), n = {row.runs}")
+        for row in line.itertuples(index=False) if np.isfinite(row.median)
+    ]  # fmt: skip
+    return Line(key, points, look, band=look is not None, marked=look is not None)
+
+
+def _epochs(part: pd.DataFrame) -> scales.Scale:
+    return scales.linear(float(part["epoch"].min()), float(part["epoch"].max()), "epoch")
+
+
+def _chart_scale(part: pd.DataFrame, quantity: str, unit: float) -> scales.Scale:
+    finite = part[["median", "low", "high"]].to_numpy() * unit
+    finite = finite[np.isfinite(finite)]
+    if quantity != "validation_score" and finite.size and finite.min() > 0:
+        return scales.logarithmic(*ticks.log_limits(finite))
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    pad = max((high - low) * 0.05, 1e-3)
+    return scales.linear(low - pad, high + pad)
+
+
 @figure(
     "learning_curves",
     title="How fast does each learn, and where does it end?",
@@ -56,12 +127,13 @@ def _summary(curves: pd.DataFrame, label: Any, quantity: str, runs: int) -> pd.D
     "run has diverged. Train loss is the mean over an epoch's steps, each before its update, and holds the L1 and L2 "
     "penalties where there are any; validation loss does not.",
     data=data,
+    chart=chart,
     order=20,
 )
 def draw(table: pd.DataFrame, results: Results) -> Figure:
     """Three panels of all labels, or one panel of validation loss for each label where they are many."""
     labels = list(dict.fromkeys(table["label"]))
-    looks = style.looks(labels)
+    looks = results.looks
     runs = f"{table['runs'].min()} runs each" if table["runs"].nunique() == 1 else "several runs each"
     if table["runs"].max() == 1:
         runs = "one run each"
@@ -108,7 +180,7 @@ def _scale(panel: Any, part: pd.DataFrame, logarithmic: bool, unit: float) -> No
     finite = part[["median", "low", "high"]].to_numpy()
     finite = finite[np.isfinite(finite)] * (1.0 if logarithmic else unit)
     if logarithmic and finite.size and finite.min() > 0:
-        layout.log_axis(panel, "y", *layout.log_limits(finite))
+        layout.log_axis(panel, "y", *ticks.log_limits(finite))
     elif finite.size:
         pad = max(float(np.ptp(finite)) * 0.05, 1e-3)
         panel.set_ylim(finite.min() - pad, finite.max() + pad)

@@ -11,12 +11,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mlpjit.report.figures import figure, layout, style
+from mlpjit.report import style, ticks
+from mlpjit.report.charts import colours, lines, scales
+from mlpjit.report.charts.lines import Line, Mark, Panel, Point
+from mlpjit.report.charts.panels import Chart, Entry
+from mlpjit.report.figures import figure, layout
 from mlpjit.report.figures.results import Results
 from mlpjit.statistics import quantiles
 from mlpjit.statistics.selection import combination
 
 GOOD = "#cfe6da"
+MOST_PANELS = 12  # on the page; the files have all
 SMALL = 7  # points
 MARGIN = 0.015  # of the axis: so far a band reaches beyond its rates, at most a quarter of the way to the next
 REACH = 50  # the loss axis ends at this many times the best: what blew up must not flatten the curves
@@ -55,6 +60,88 @@ def data(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def chart(name: str, table: pd.DataFrame, results: Results) -> Chart:
+    """One panel a label; all share both scales."""
+    finite = table[["median", "low", "high", "envelope"]].to_numpy()
+    finite = finite[np.isfinite(finite)]
+    low, high = ticks.log_limits(np.minimum(finite, REACH * finite.min()) if finite.size else finite)
+    loss = scales.logarithmic(low, high * (high / low) ** 0.12, "final validation loss")
+    rates = scales.fixed(table["learning_rate"].tolist(), "learning rate", logs=True, most=6)
+    keys = colours.keys(results.looks, "k")
+    shown = shown_labels(table, results)
+    panels = [
+        lines.draw(f"{name}-{at}", _chart_panel(table[table["label"] == label], label, results, keys, (rates, loss)),
+                   _told(table[table["label"] == label], label))
+        for at, label in enumerate(shown)
+    ]  # fmt: skip
+    legend = [Entry("best rate", "soft", style.Look("", "*", "-")), Entry("best of all settings at that rate", "soft")]
+    return Chart(finding(table, results, len(shown)), panels, legend)
+
+
+def shown_labels(table: pd.DataFrame, results: Results) -> list[Any]:
+    """Return the labels that the page has room for: all, or of many the best."""
+    labels = list(dict.fromkeys(table["label"]))
+    if len(labels) <= MOST_PANELS:
+        return labels
+    return sorted(labels, key=lambda label: results.best[label].median)[:MOST_PANELS]
+
+
+def finding(table: pd.DataFrame, results: Results, shown: int) -> str:
+    """Say for whom many rates are good and for whom few, and who loses most runs on the way."""
+    spans = {
+        label: (part["learning_rate"].max() / part["learning_rate"].min(), len(part))
+        for label, part in table[table["good"]].groupby("label", sort=False)
+    }
+    if not spans:
+        return "No rate is good: the median run was lost at each."
+    wide, narrow = max(spans, key=lambda one: spans[one]), min(spans, key=lambda one: spans[one])
+    text = f"Good rates are {_span(spans[wide])} for {wide}"
+    if spans[wide] != spans[narrow]:
+        text += f" and {_span(spans[narrow])} for {narrow}"
+    elif len(spans) > 1:
+        text = f"Good rates are {_span(spans[wide])} for each"
+    lost = table.groupby("label", sort=False)["diverged_share"].max()
+    if lost.max() > 0:
+        text += f"; at {lost.idxmax()}'s worst rate {style.percent(lost.max())} of all its runs diverge"
+    count = table["label"].nunique()
+    return text + (f". The {shown} best of {count} are shown." if shown < count else ".")
+
+
+def _span(found: tuple[float, int]) -> str:
+    ratio, count = found
+    return "a single one" if count == 1 else f"{count} of those tried, a factor of {ratio:.2g} wide,"
+
+
+def _chart_panel(
+    part: pd.DataFrame, label: Any, results: Results, keys: dict[Any, str], axes: tuple[scales.Scale, scales.Scale]
+) -> Panel:
+    rows = list(part.itertuples(index=False))
+    envelope = Line("faint", [Point(row.learning_rate, row.envelope) for row in rows], marked=False)
+    curve = Line(
+        keys[label], [Point(row.learning_rate, row.median, row.low, row.high, _row_told(row)) for row in rows],
+        results.looks[label], bars=True,
+    )  # fmt: skip
+    best = [
+        Mark(row.learning_rate, row.median, "*", f"best rate: {_row_told(row)}", "best") for row in rows if row.best
+    ]
+    span = axes[0].high / axes[0].low
+    bands = good_bands(part["learning_rate"].tolist(), part["good"].tolist(), span)
+    shares = [(row.learning_rate, f"{row.diverged_share:.0%}") for row in rows if row.diverged_share > 0]
+    title = f"{label} (tried)" if label in results.study.get("tried", ()) else str(label)
+    return Panel(title, *axes, [envelope, curve], best, bands, shares)
+
+
+def _row_told(row: Any) -> str:
+    if not math.isfinite(row.median):
+        return f"rate {style.rate(row.learning_rate)}: lost ({row.lost} of {row.runs} runs)"
+    ends = f"{style.short(row.low)} to {style.short(row.high)}"
+    return f"rate {style.rate(row.learning_rate)}: loss {style.short(row.median)} ({ends}), n = {row.runs}"
+
+
+def _told(part: pd.DataFrame, label: Any) -> str:
+    return f"{label}: {'; '.join(_row_told(row) for row in part.itertuples(index=False))}."
+
+
 @figure(
     "rate_curves",
     title=TITLE,
@@ -66,22 +153,23 @@ def data(results: Results) -> pd.DataFrame:
     "best that any settings reach at that rate. An optimizer that is tried has a frame; thin behind its curve those of "
     "the others.",
     data=data,
+    chart=chart,
     order=10,
 )
 def draw(table: pd.DataFrame, results: Results) -> Figure:
     """One panel a label; all share the loss axis and the rate axis."""
     labels = list(dict.fromkeys(table["label"]))
-    looks = style.looks(labels)
+    looks = results.looks
     subtitle = "Final validation loss at each one's best other settings, median over tuning seeds"
     columns = layout.grid_columns(len(labels))
     height = 2.5 if len(labels) <= 4 else 1.6
     finite = table[["median", "low", "high", "envelope"]].to_numpy()
     finite = finite[np.isfinite(finite)]
-    low, high = layout.log_limits(np.minimum(finite, REACH * finite.min()) if finite.size else finite)
+    low, high = ticks.log_limits(np.minimum(finite, REACH * finite.min()) if finite.size else finite)
     sheet = layout.sheet(TITLE, subtitle, len(labels), columns, height, legend=_legend(table, high))
     marked = (table["median"] > high).any() or (table["diverged_share"] > 0).any()
     top = high * (high / low) ** (0.3 if marked else 0.03)  # room for crosses and two rows of numbers
-    rates = layout.log_limits(table["learning_rate"])
+    rates = ticks.log_limits(table["learning_rate"])
     decade = sheet.panel_inches()[0] / math.log10(rates[1] / rates[0])
     tried = results.study.get("tried", ())
     for panel, label in zip(sheet.panels, labels, strict=True):
@@ -92,7 +180,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
             panel.axvspan(*band, color=GOOD, linewidth=0, zorder=0)
         _panel(panel, part, looks[label], high, high * (high / low) ** 0.08)
         _shares(panel, part[part["diverged_share"] > 0], decade)
-        layout.log_axis(panel, "y", low, top, layout.log_ticks(low, high))  # above `high` there is no scale
+        layout.log_axis(panel, "y", low, top, ticks.log_ticks(low, high))  # above `high` there is no scale
         layout.log_axis(panel, "x", *rates, _decades(*rates, 12 // columns + 1))
         sheet.title(panel, f"{label} (tried)" if label in tried else str(label), fontweight="bold")
         if sheet.is_low(panel):
@@ -180,4 +268,4 @@ def good_bands(rates: Sequence[float], good: Sequence[bool], span: float) -> lis
 def _decades(low: float, high: float, most: int) -> list[float]:
     ends = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
     decades = [10.0**exponent for exponent in ends]
-    return decades[:: math.ceil(len(decades) / most)] if len(decades) > 1 else layout.log_ticks(low, high)
+    return decades[:: math.ceil(len(decades) / most)] if len(decades) > 1 else ticks.log_ticks(low, high)

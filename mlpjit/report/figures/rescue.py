@@ -8,7 +8,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mlpjit.report.figures import figure, layout, style
+from mlpjit.report import style, ticks
+from mlpjit.report.charts import colours, lines, scales
+from mlpjit.report.charts.lines import Line, Panel, Point
+from mlpjit.report.charts.panels import Chart, Entry
+from mlpjit.report.figures import figure, layout
 from mlpjit.report.figures.results import Results
 
 TITLE = "What rescues deep networks?"
@@ -38,12 +42,51 @@ def data(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values(NAMES, ignore_index=True)
 
 
+def chart(name: str, table: pd.DataFrame, results: Results) -> Chart:
+    """A panel for each activation and initialization, a line for each kind of help."""
+    kinds = sorted(set(zip(table["normalization"], table["clip"], strict=True)), key=_plain_first)
+    looks = style.muted([_name(*kind) for kind in kinds])
+    keys = colours.muted_keys(looks)
+    low, high = ticks.log_limits(table["median"])
+    loss = scales.logarithmic(low, high * (high / low) ** 0.1, "validation loss")
+    depth = scales.fixed(table["depth"].tolist(), "hidden layers", logs=True)
+    panels = []
+    for at, ((init, activation), part) in enumerate(table.groupby(["init", "activation"])):
+        drawn = []
+        for kind in kinds:
+            line = part[(part["normalization"] == kind[0]) & (part["clip"] == kind[1])]
+            look = _name(*kind)
+            points = [Point(row.depth, row.median, told=_told(row, look)) for row in line.itertuples(index=False)]
+            drawn.append(Line(keys[look], points, looks[look]))
+        panel = Panel(f"{activation}, {init}", depth, loss, drawn)
+        panels.append(lines.draw(f"{name}-{at}", panel, finding(part)))
+    return Chart(finding(table), panels, [Entry(look, keys[look], looks[look]) for look in looks])
+
+
+def finding(table: pd.DataFrame) -> str:
+    """Say what each kind of help does to the deepest networks, by the median over all others."""
+    deep = table[table["depth"] == table["depth"].max()]
+    kinds = {kind: float(part["median"].median()) for kind, part in deep.groupby(["normalization", "clip"])}
+    lost = {kind: int(part["lost"].sum()) for kind, part in deep.groupby(["normalization", "clip"])}
+    told = [
+        f"{_name(*kind)} {style.short(kinds[kind])}" + (f" ({lost[kind]} runs lost)" if lost[kind] else "")
+        for kind in sorted(kinds, key=_plain_first)
+    ]
+    return f"At {int(deep['depth'].iloc[0])} hidden layers the middle final loss is: {', '.join(told)}."
+
+
+def _told(row: Any, kind: str) -> str:
+    found = f"loss {style.short(row.median)}" if np.isfinite(row.median) else "lost"
+    return f"{kind}, {row.depth} hidden layers: {found}, {row.lost} of {row.runs} lost"
+
+
 @figure(
     "rescue",
     title=TITLE,
-    caption="Final validation loss against depth, each at the best of what else the study varies (named below "
-    "the title), median over tuning seeds. Crosses at the upper edge: the median run diverged.",
+    caption="Final validation loss against depth, each at the best of what else the study varies, median over tuning "
+    "seeds. Crosses at the upper edge: the median run diverged.",
     data=data,
+    chart=chart,
     order=45,
 )
 def draw(table: pd.DataFrame, results: Results) -> Figure:
@@ -67,7 +110,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         legend=legend,
         room=layout.Room(across=0.18),
     )
-    low, high = layout.log_limits(table["median"])
+    low, high = ticks.log_limits(table["median"])
     top = high * (high / low) ** 0.1
     for panel, (init, activation) in zip(sheet.panels, wanted, strict=True):
         part = table[(table["init"] == init) & (table["activation"] == activation)]

@@ -13,6 +13,8 @@ from mlpjit.comparison import names
 from mlpjit.comparison.reported import COMPARED
 from mlpjit.comparison.scores import classifies
 from mlpjit.config.fields import PROBLEM, SETTING, columns_of
+from mlpjit.report import style
+from mlpjit.report.charts import colours
 from mlpjit.statistics import selection
 from mlpjit.statistics.selection import RateRange, Setting, order_key
 
@@ -50,6 +52,7 @@ class Results:
     runs: pd.DataFrame
     section: str = ""
     first: bool = True
+    everyone: tuple[Any, ...] = ()  # the competitors of all problems
 
     @classmethod
     def read(cls, source: Source) -> Results:
@@ -68,8 +71,10 @@ class Results:
         if len(found) < 2:
             yield self
             return
+        everyone = tuple(self.labels)
         for position, (problem, runs) in enumerate(self.runs.groupby(list(PROBLEM), dropna=False, sort=True)):
-            yield replace(self, runs=runs.reset_index(drop=True), section=found[problem], first=position == 0)
+            part = runs.reset_index(drop=True)
+            yield replace(self, runs=part, section=found[problem], first=position == 0, everyone=everyone)
 
     @cached_property
     def study(self) -> dict[str, Any]:
@@ -113,6 +118,20 @@ class Results:
     def labels(self) -> list[Any]:
         """The compared values in a stable order."""
         return self.values(self.label)
+
+    @cached_property
+    def looks(self) -> dict[Any, style.Look]:
+        """Each competitor's colour, marker and line style, the same on all problems."""
+        return style.looks(self.everyone or self.labels)
+
+    def looks_of(self, factor: str, values: Iterable[Any]) -> dict[Any, style.Look]:
+        """Return looks for the values of a factor: the competitors' own, or others that no competitor has."""
+        return self.looks if factor == self.label else style.muted(values)
+
+    def lines_of(self, factor: str, values: Iterable[Any]) -> tuple[dict[Any, style.Look], dict[Any, str]]:
+        """Return the looks of a factor's values and the classes that give their colours on the page."""
+        looks = self.looks_of(factor, values)
+        return looks, colours.keys(looks, "k") if factor == self.label else colours.muted_keys(looks)
 
     def values(self, name: str) -> list[Any]:
         """Return the distinct values of a factor among the tuning runs: numbers ascending, names A to Z."""

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mlpjit.report.figures import layout, style
-from mlpjit.report.figures.gradient_norm import layer_ticks
+from mlpjit.report import style, ticks
+from mlpjit.report.charts import lines, scales
+from mlpjit.report.charts.colours import ramp_key
+from mlpjit.report.charts.lines import Line, Panel, Point
+from mlpjit.report.charts.panels import Chart, Entry
+from mlpjit.report.charts.scales import like
+from mlpjit.report.figures import layout
+from mlpjit.report.figures.gradient_norm import DEEP, layer_ticks
 from mlpjit.report.figures.results import Results, with_skips
 from mlpjit.statistics import quantiles
 
 GROUPS = ["activation", "init", "normalization", "depth"]
+SMALL = style.Look("", "o", "-")
 ACROSS = 6  # panels in a row
-DEEP = 12  # hidden layers from which the signal through them is worth a figure
 SPAN = 1e30  # of the axis: what is smaller still is marked at its lower edge
 READING = (
     "Median over seeds. Triangles at the lower edge are exact zeros where hollow, and where filled too small for the "
@@ -38,6 +45,87 @@ def by_layer(results: Results, quantity: str) -> pd.DataFrame:
         named = dict(zip([*GROUPS, "layer"], key, strict=True))
         rows.append({**named, "runs": len(part), "median": middle})
     return pd.DataFrame(rows)
+
+
+def chart(name: str, table: pd.DataFrame, axis: str, finding: str) -> Chart:
+    """A panel for each activation, initialization and normalization that looks different, a line a depth."""
+    depths = sorted(table["depth"].unique().tolist())
+    keys = {depth: ramp_key(at, len(depths)) for at, depth in enumerate(depths)}
+    low, high = ticks.log_limits(table["median"])
+    y = scales.logarithmic(max(low, high / SPAN), high, axis, 5)
+    last = int(table["layer"].max())
+    x = scales.Scale(0.0, last + 1.0, layer_ticks(last)[::2], [str(tick) for tick in layer_ticks(last)[::2]], "layer")
+    drawn = [
+        lines.draw(f"{name}-{at}", Panel(title, x, y, _chart_lines(part, keys)), _told(part, axis))
+        for at, (title, part) in enumerate(distinct(table, ["activation"], "median", y))
+    ]
+    return Chart(finding, drawn, [Entry(f"{depth} hidden layers", keys[depth]) for depth in depths])
+
+
+def ends(table: pd.DataFrame, quantity: str, forward: bool = False) -> str:
+    """Compare both ends of the deepest networks: how many lose and gain more than tenfold on the way."""
+    depth = int(table["depth"].max())
+    deep = table[table["depth"] == depth].sort_values("layer").groupby(GROUPS[:3])["median"]
+    change = deep.last() / deep.first() if forward else deep.first() / deep.last()
+    less, more = int((change < 0.1).sum()), int((change > 10).sum())
+    way = ("at the last layer", "at the first") if forward else ("at the first layer", "at the last")
+    return (
+        f"At {depth} hidden layers the {quantity} {way[0]} is less than a tenth of that {way[1]} in {less} of "
+        f"{len(change)} kinds of networks, and more than ten times as large in {more}."
+    )
+
+
+def distinct(
+    table: pd.DataFrame, groups: Sequence[str], column: str, scale: scales.Scale
+) -> list[tuple[str, pd.DataFrame]]:
+    """Return panels and their names, one for each of `groups` and initialization; what looks the same is one panel.
+
+    Networks without normalization go first.
+    """
+    found: list[tuple[tuple[Any, ...], list[str], pd.DataFrame]] = []
+    parts = table.groupby([*groups, "normalization", "init"], sort=True)
+    for (*key, init), part in sorted(parts, key=lambda pair: _plain_normalization_first(pair[0])):
+        values = part[column].tolist()
+        same = (names for at, names, one in found if at == tuple(key) and like(one[column].tolist(), values, scale))
+        if (names := next(same, None)) is None:
+            found.append((tuple(key), [str(init)], part))
+        else:
+            names.append(str(init))
+    every = table["init"].nunique()
+    return [(_place(key, inits, every), part) for key, inits, part in found]
+
+
+def _plain_normalization_first(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    *groups, normalization, init = key
+    return *groups, normalization != "none", normalization, init
+
+
+def _place(key: tuple[Any, ...], inits: list[str], every: int) -> str:
+    """Name a panel: activation, initializations, normalization."""
+    where = "every initialization" if 1 < every == len(inits) else style.listed(inits)
+    shown = where if key[-1] == "none" else f"{where} + {style.normalized(key[-1])}"
+    return ", ".join([*map(str, key[:-1]), shown])
+
+
+def _chart_lines(part: pd.DataFrame, keys: dict[int, str]) -> list[Line]:
+    drawn = []
+    for depth, line in part.groupby("depth"):
+        points = [
+            Point(
+                row.layer,
+                row.median,
+                told=f"{depth} hidden layers, layer {row.layer}: {row.median:.2g}, n = {row.runs}",
+            )
+            for row in line.itertuples(index=False)
+        ]
+        drawn.append(Line(keys[depth], points, SMALL))
+    return drawn
+
+
+def _told(part: pd.DataFrame, axis: str) -> str:
+    """The first and the last layer of the deepest networks."""
+    deep = part[part["depth"] == part["depth"].max()].sort_values("layer")["median"]
+    return f"{axis} of the deepest networks: {deep.iloc[0]:.2g} at the first layer, {deep.iloc[-1]:.2g} at the last."
 
 
 def panels(table: pd.DataFrame, title: str, subtitle: str, axis: str) -> Figure:
@@ -63,7 +151,7 @@ def panels(table: pd.DataFrame, title: str, subtitle: str, axis: str) -> Figure:
         room=layout.Room(left=1.0, across=0.14, down=0.22),
         title_lines=2,
     )
-    low, high = layout.log_limits(table["median"])
+    low, high = ticks.log_limits(table["median"])
     low = max(low, high / SPAN)
     for panel, (activation, place) in zip(sheet.panels, wanted, strict=True):
         if place is None:
@@ -88,7 +176,7 @@ def _line(panel: Any, line: pd.DataFrame, colour: Any, limits: tuple[float, floa
 
 
 def _axes(panel: Any, sheet: layout.Sheet, limits: tuple[float, float], layers: int) -> None:
-    layout.log_axis(panel, "y", *limits, layout.log_ticks(*limits, 4))
+    layout.log_axis(panel, "y", *limits, ticks.log_ticks(*limits, 4))
     layout.fixed_ticks(panel.xaxis, layer_ticks(layers)[::2])
     panel.set_xlim(0, layers + 1)
     if sheet.is_low(panel):

@@ -9,7 +9,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mlpjit.report.figures import figure, layout, style
+from mlpjit.report import style
+from mlpjit.report.charts import lines, scales
+from mlpjit.report.charts.lines import Line, Panel, Point
+from mlpjit.report.charts.panels import Chart, Entry
+from mlpjit.report.figures import figure, layout
 from mlpjit.report.figures.results import Results
 from mlpjit.statistics import quantiles
 
@@ -40,6 +44,40 @@ def _fitted(part: pd.DataFrame) -> pd.DataFrame:
     return part.assign(slope_seconds=line.slope, intercept_seconds=line.intercept, r_squared=line.r_squared)
 
 
+def chart(name: str, table: pd.DataFrame, results: Results) -> Chart:
+    """All optimizers in one panel, of many the eight slowest."""
+    slowest = table.groupby("optimizer")["step_seconds"].max().sort_values(ascending=False).index[: layout.FULL]
+    optimizers = [one for one in dict.fromkeys(table["optimizer"]) if one in set(slowest)]
+    looks, keys = results.lines_of("optimizer", optimizers)
+    top = float(table["high_seconds"].max()) * 1.06e6
+    axes = scales.linear(0.0, float(table["parameters"].max()) * 1.04, "parameters", 5), scales.linear(0.0, top)
+    drawn = [_chart_line(table[table["optimizer"] == one], keys[one], looks[one]) for one in optimizers]
+    panel = lines.draw(f"{name}-0", Panel("step time (µs)", *axes, drawn), finding(table), (420.0, 260.0))
+    mine = results.label == "optimizer"
+    legend = [Entry(_entry(table, one), keys[one], looks[one], competitor=mine) for one in optimizers]
+    return Chart(finding(table), [panel], legend, wide=True)
+
+
+def _chart_line(part: pd.DataFrame, key: str, look: style.Look) -> Line:
+    points = [
+        Point(row.parameters, row.step_seconds * 1e6, row.low_seconds * 1e6, row.high_seconds * 1e6,
+              f"{row.optimizer}, {row.parameters:,} parameters: {row.step_seconds * 1e6:.3g} µs")
+        for row in part.sort_values("parameters").itertuples(index=False)
+    ]  # fmt: skip
+    return Line(key, points, look, bars=True)
+
+
+def finding(table: pd.DataFrame) -> str:
+    """Say who is slowest and who fastest on the largest network."""
+    large = table[table["parameters"] == table["parameters"].max()].sort_values("step_seconds")
+    first, last = large.iloc[0], large.iloc[-1]
+    micro = first["step_seconds"] * 1e6
+    text = f"A step of {int(first['parameters']):,} parameters takes {micro:.3g} µs with {first['optimizer']}"
+    if len(large) < 2 or first["optimizer"] == last["optimizer"]:
+        return f"{text}."
+    return f"{text} and {last['step_seconds'] / first['step_seconds']:.2g} times that with {last['optimizer']}."
+
+
 @figure(
     "step_time",
     title=TITLE,
@@ -47,12 +85,13 @@ def _fitted(part: pd.DataFrame) -> pd.DataFrame:
     "the end of the study, at the activation and batch size named below the title: median and range (thin vertical "
     "line) of a few repeats, and the least-squares line. The legend gives the line's slope and R².",
     data=data,
+    chart=chart,
     order=60,
 )
 def draw(table: pd.DataFrame, results: Results) -> Figure:
     """All optimizers in one panel, or one panel each where they are many."""
     optimizers = list(dict.fromkeys(table["optimizer"]))
-    looks = style.looks(optimizers)
+    looks = results.looks_of("optimizer", optimizers)
     many = len(optimizers) > layout.FULL
     groups = [[name] for name in optimizers] if many else [optimizers]
     legend = [layout.handle(_entry(table, name), **looks[name].line()) for name in optimizers]

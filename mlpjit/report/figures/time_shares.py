@@ -8,11 +8,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mlpjit.report.figures import figure, layout, style
+from mlpjit.report import style
+from mlpjit.report.charts import bars
+from mlpjit.report.charts.panels import Chart, Entry
+from mlpjit.report.figures import figure, layout
 from mlpjit.report.figures.results import Results
 
 TITLE = "Where does the time go?"
 PARTS = {"compile": style.PURPLE, "train": style.BLUE, "evaluate": style.ORANGE}
+WORDS = {"compile": "compiling", "train": "training", "evaluate": "evaluating"}
 HATCHES = {"compile": "//", "train": "", "evaluate": "\\\\"}
 
 
@@ -31,6 +35,31 @@ def data(results: Results) -> pd.DataFrame:
     return table if table[names].to_numpy().sum() > 0 else pd.DataFrame()
 
 
+def chart(name: str, table: pd.DataFrame, results: Results) -> Chart:
+    """One bar a label, the total last."""
+    rows = []
+    for row in table.to_dict("records"):
+        seconds = {part: float(row[f"{part}_seconds"]) for part in PARTS}
+        parts = [
+            bars.Part(f"m{at}", length, f"{row['label']}, {part}: {length:.3g} s")
+            for at, (part, length) in enumerate(seconds.items())
+        ]
+        words = f"{sum(seconds.values()):.3g} s, {row['runs']:,} run{'s' if row['runs'] != 1 else ''}"
+        rows.append(bars.Bar(str(row["label"]), words, parts))
+    told = finding(table)
+    drawn = bars.draw(f"{name}-0", rows, "seconds of one thread", TITLE, told)
+    return Chart(told, [drawn], [Entry(part, f"m{at}") for at, part in enumerate(PARTS)], wide=True)
+
+
+def finding(table: pd.DataFrame) -> str:
+    """Say what part of the whole each takes."""
+    last = table.iloc[-1]
+    seconds = {part: float(last[f"{part}_seconds"]) for part in PARTS}
+    total = sum(seconds.values())
+    shares = ", ".join(f"{style.percent(value / total)} {WORDS[part]}" for part, value in seconds.items())
+    return f"{shares} of {total:.3g} seconds of one thread."
+
+
 @figure(
     "time_shares",
     title=TITLE,
@@ -38,6 +67,7 @@ def data(results: Results) -> pd.DataFrame:
     "runs of the study, with the share of each part that has room for it. Compilation serves all runs, so it counts in "
     "the last bar; it happens once and is loaded from disk afterwards.",
     data=data,
+    chart=chart,
     order=70,
 )
 def draw(table: pd.DataFrame, results: Results) -> Figure:

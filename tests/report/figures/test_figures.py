@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from mlpjit.report.figures import FigureRecord, figures, rate_curves, style
+from mlpjit.report import style
+from mlpjit.report.figures import FigureRecord, figures, rate_curves
 from mlpjit.report.figures.results import Results
 
 pytestmark = pytest.mark.filterwarnings("error")

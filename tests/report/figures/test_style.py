@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from mlpjit.catalogue.registries import activations
-from mlpjit.report.figures import layout, style
+from mlpjit.report import style, ticks
+from mlpjit.report.figures import layout
 from mlpjit.report.figures.results import with_skips
 
 
@@ -91,23 +92,23 @@ def test_rates_take_six_characters_at_most(value: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "ticks"),
+    ("low", "high", "wanted"),
     [(0.08, 0.6, [0.1, 0.2, 0.5]), (0.9, 110, [1, 3, 10, 30, 100]), (0.47, 0.54, [0.5]), (1e-9, 1e-1, 5)],
 )
-def test_log_ticks_are_few_and_round(low: float, high: float, ticks: list[float] | int) -> None:
-    found = layout.log_ticks(low, high)
-    if isinstance(ticks, int):
-        assert len(found) == ticks
-    elif len(ticks) > 1:
-        assert found == pytest.approx(ticks)
+def test_log_ticks_are_few_and_round(low: float, high: float, wanted: list[float] | int) -> None:
+    found = ticks.log_ticks(low, high)
+    if isinstance(wanted, int):
+        assert len(found) == wanted
+    elif len(wanted) > 1:
+        assert found == pytest.approx(wanted)
     else:
         assert found == [low, high]
 
 
 def test_log_limits_ignore_what_has_no_logarithm() -> None:
-    low, high = layout.log_limits([0.0, -1.0, math.inf, math.nan, 1.0, 100.0])
+    low, high = ticks.log_limits([0.0, -1.0, math.inf, math.nan, 1.0, 100.0])
     assert low < 1.0 < 100.0 < high < 200
-    assert layout.log_limits([math.inf]) == (0.1, 1.0)
+    assert ticks.log_limits([math.inf]) == (0.1, 1.0)
 
 
 @pytest.mark.parametrize(("count", "columns"), [(1, 1), (4, 4), (5, 3), (6, 3), (12, 4), (9, 3)])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zlib import crc32
 
@@ -17,6 +17,8 @@ from mlpjit.statistics.selection import order_key
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, BLACK)
+# Tol's "muted" (2021): of lines that are no competitors, so that a competitor's colour means nothing else.
+MUTED = ("#332288", "#CC6677", "#44AA99", "#999933", "#882255", "#88CCEE", "#AA4499", "#117733", "#DDCC77")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
 MARKERS = ("o", "s", "^", "v", "D", "P", "X", "<", ">")
 GREY, PALE, LOST = "#595959", "#d9d9d9", "#c8c8c8"
@@ -119,6 +121,15 @@ def looks(labels: Iterable[Any]) -> dict[Any, Look]:
     return chosen
 
 
+def muted(labels: Iterable[Any]) -> dict[Any, Look]:
+    """Return looks for what is no competitor: markers and line styles as ever, in colours that no competitor has."""
+    known = looks(labels)
+    return {
+        label: replace(look, colour=MUTED[at % len(MUTED)])
+        for at, (label, look) in enumerate(sorted(known.items(), key=lambda item: order_key(item[0])))
+    }
+
+
 def _free_look(name: str, taken: Sequence[Look]) -> Look:
     """Start at the slot that the name hashes to; take the first that is free, with a free colour if any."""
     slots = [
@@ -171,6 +182,11 @@ def short(value: float) -> str:
     if size >= 1000 or size < 0.001:
         return f"{value:.0e}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
     return f"{value:.3f}" if size < 0.0995 else f"{value:.2f}" if size < 10 else f"{value:.0f}"
+
+
+def percent(share: float) -> str:
+    """Write a share of 1 in whole percent, as in a sentence."""
+    return f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
 
 
 def rate(value: float) -> str:
