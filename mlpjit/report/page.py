@@ -20,6 +20,7 @@ from mlpjit.report.figures.results import Results, Source
 from mlpjit.report.machines import facts, rerun, toml
 from mlpjit.report.screen import Screen, screen, section_picture
 from mlpjit.report.section import Section, Shown
+from mlpjit.report.tabled import Tabled, tried
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_FAILURES = 50
@@ -45,7 +46,7 @@ def write(source: Source, directory: Path, pdf: bool = False) -> tuple[list[str]
     rows = [row for section in sections for row in section.rows]
     _save_table(pd.DataFrame(rows), directory, "answer", files)
     first = screen(results, sections, found)
-    text = _page(results, sections, first)
+    text = _page(results, sections, first, tried(source))
     temporary = directory / ".report.html"
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(directory / "report.html")
@@ -94,7 +95,7 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return values | lost
 
 
-def _page(results: Results, sections: list[Section], first: Screen) -> str:
+def _page(results: Results, sections: list[Section], first: Screen, tabled: Tabled | None) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -111,6 +112,7 @@ def _page(results: Results, sections: list[Section], first: Screen) -> str:
         question=study.get("question", ""),
         sections=sections,
         answer=first,
+        tabled=tabled,
         light=light,
         dark=dark,
         states=runs["state"].value_counts().sort_index().to_dict(),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mlpjit.comparison.tries import NOTE, Try
-from mlpjit.report.figures import style
+from mlpjit.report import style
+from mlpjit.report.figures.results import Source
 
 WORDS = {"better": "better than", "worse": "worse than", "equal": "as good as", "undecided": "not yet told from"}
 
@@ -26,7 +26,7 @@ class Tabled:
     notes: Sequence[str]
 
 
-def tried(source: Any) -> Tabled | None:
+def tried(source: Source) -> Tabled | None:
     """Return what was tried, the newest first; None where nothing was."""
     kept = [Try(**record) for record in reversed(source.note(NOTE) or [])]
     if not kept:

@@ -40,6 +40,9 @@ class Source(Protocol):
     def sessions(self) -> list[dict[str, Any]]:
         """Return every session with its machine."""
 
+    def note(self, key: str) -> Any:
+        """Return what was noted under a key; None where nothing was."""
+
 
 @dataclass(frozen=True)
 class Results:
