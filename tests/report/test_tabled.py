@@ -22,7 +22,8 @@ def kept(*verdicts: dict[str, Any], name: str = "mine") -> dict[str, Any]:
     return {
         "name": name, "optimizer": name, "version": name, "study": "quick", "ended_at": "2026-01-02T03:04:05Z",
         "settings": {name: 5, "adam": 5, "sgd": 9}, "best": {}, "cap": 100, "margin": None,
-        "family": "2 comparisons: mine against 2 on 1 problem", "verdicts": [{**one, "competitor": name} for one in verdicts],
+        "family": "2 comparisons: mine against 2 on 1 problem",
+        "verdicts": [{**one, "competitor": name} for one in verdicts],
     }  # fmt: skip
 
 
