@@ -21,6 +21,7 @@ from mlpjit.config.run_config import RunConfig
 from mlpjit.store import Store
 from mlpjit.study.blocks import Block
 from mlpjit.study.choice import Known, chosen
+from mlpjit.study.racing import Raced, dropped, left_to_run, taking_part
 
 # What the cost of a run depends on; learning rates, seeds and initializers share one estimate.
 COST_FIELDS = (
@@ -201,6 +202,9 @@ class Planned(Protocol):
     def command(self, directory: Path) -> str:
         """Return the shell command that runs it into `directory`."""
 
+    def races(self, known: Known) -> Sequence[Raced]:
+        """Return how far the races of its tuning are; none where it has none."""
+
     def pairing(self, known: Known) -> Batches | None:
         """Return what goes on after the final runs, as far as results ask for it; None where nothing does."""
 
@@ -214,9 +218,13 @@ class Batches(Protocol):
 
 @dataclass(frozen=True)
 class Work:
-    """A study measured against a store. `final` is None while tuning runs are missing or none are asked for."""
+    """A study measured against a store. `final` is None while tuning runs are missing or none are asked for.
+
+    Of a race `missing_tuning` are the runs of its next look.
+    """
 
     tuning: Runs
+    raced: Sequence[Raced]
     final: ListedRuns | None
     missing_tuning: list[int]
     missing_final: list[int]
@@ -226,7 +234,9 @@ class Work:
     @property
     def stages(self) -> list[tuple[str, Sequence[str]]]:
         """The plan as the store keeps it."""
-        return [("tune", self.tuning.run_ids), ("final", self.final.run_ids if self.final else [])]
+        out = dropped(self.raced)
+        tuning = [run_id for index, run_id in enumerate(self.tuning.run_ids) if index not in out]
+        return [("tune", tuning), ("final", self.final.run_ids if self.final else [])]
 
     @property
     def timing_keys(self) -> list[str]:
@@ -246,12 +256,12 @@ class Work:
 
 def work(study: Planned, known: Known, timed: set[str]) -> Work:
     """Compare a study with what a store holds. A failed tuning run counts as made: it is tried once a call."""
-    tuning = study.runs
-    todo = missing(tuning, known)
+    tuning, raced = study.runs, study.races(known)
+    todo = left_to_run(raced, missing(tuning, known), tuning.run_ids, known)
     tried = all(tuning.run_ids[index] in known for index in todo)
     final = None
     if study.final and tried:
-        final = final_runs(tuning, known, study.final["per"], study.final["seeds"])
+        final = final_runs(tuning, taking_part(raced, tuning.run_ids, known), study.final["per"], study.final["seeds"])
     timings = step_timings(tuning, study.timing["repeats"], study.timing["width"]) if study.timing else []
     missing_final = missing(final, known) if final else []
-    return Work(tuning, final, todo, missing_final, [t for t in timings if t.key not in timed], timings)
+    return Work(tuning, raced, final, todo, missing_final, [t for t in timings if t.key not in timed], timings)

@@ -17,6 +17,7 @@ from mlpjit.study.blocks import Block
 from mlpjit.study.choice import Known
 from mlpjit.study.file import Mistakes, read_blocks, read_final, read_head, read_timing
 from mlpjit.study.plan import Batches, Runs
+from mlpjit.study.racing import Raced
 from mlpjit.study.sweep import Summary, sweep
 from mlpjit.study.toml import read_toml
 
@@ -105,6 +106,10 @@ class Study:
     def directory(self, out: Path | str | None = None) -> Path:
         """Return where the results go: `out`, or results/<name> below the current folder."""
         return Path(out) if out is not None else RESULTS / self.name
+
+    def races(self, known: Known) -> list[Raced]:
+        """Return how far the races of its tuning are: none."""
+        return []
 
     def pairing(self, known: Known) -> Batches | None:
         """Return what goes on after the final runs: nothing."""

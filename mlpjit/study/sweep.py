@@ -18,6 +18,7 @@ from mlpjit.study.memory import check_memory
 from mlpjit.study.plan import COMPILE_FIELDS, Planned, Runs, StepTiming, Work, work
 from mlpjit.study.pool import Ended, Runner, Task, ThreadPool, compiled_runner, now, thread_count
 from mlpjit.study.progress import Snapshot, Tracker
+from mlpjit.study.racing import RACES, records
 from mlpjit.study.signals import Interrupted, StopSignals
 from mlpjit.study.stored_row import failed, stored_run
 
@@ -38,6 +39,7 @@ class Summary:
     """What a call of `sweep` did. Counts of `state` are over all runs of the study, made now or before.
 
     `errors` counts the runs without a result by what ended them; `pairs` the runs made now besides, for verdicts.
+    `races` has what racing did for each competitor and problem (`racing.records`).
     """
 
     total: int = 0
@@ -48,6 +50,7 @@ class Summary:
     timings: int = 0
     compile_seconds: float = 0.0
     wall_seconds: float = 0.0
+    races: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def failed(self) -> int:
@@ -145,10 +148,13 @@ class Sweep:
             count = self.summary.ran + self.summary.pairs
             raise Interrupted(f"interrupted; {count} runs were stored. The same command again resumes.")
         self.known = self.store.known()
+        if todo.raced:
+            self.store.put_note(RACES, records(todo.raced, todo.tuning.run_ids, self.store))
         return todo
 
     def _finished(self, done: Work) -> Summary:
         """Complete the summary from what the store holds now."""
+        self.summary.races = (self.store.note(RACES) or []) if done.raced else []
         self.summary.states = done.states(self.known)
         self.summary.total = sum(self.summary.states.values())
         if self.summary.failed:
@@ -160,10 +166,12 @@ class Sweep:
         return self.summary
 
     def _stages(self, todo: Work) -> Work:
-        if todo.missing_tuning:
-            self._make("tune", todo.tuning, todo.missing_tuning)
+        tried: set[int] = set()  # a run that fails is made once a call
+        while new := [index for index in todo.missing_tuning if index not in tried]:
+            self._make("tune", todo.tuning, new)
             if self.signals.event.is_set():
                 return todo
+            tried.update(new)
             todo = self._planned()
             self._save(todo)
         if todo.final:
@@ -191,7 +199,9 @@ class Sweep:
         if not todo:
             return
         costs = self._costs(runs)
-        tracker = Tracker(stage, len(todo), len(runs) - len(todo), float(costs[todo].sum()), self.progress)
+        left = {runs.run_ids[index] for index in todo}
+        stored = sum(run_id in self.known and run_id not in left for run_id in runs.run_ids)
+        tracker = Tracker(stage, len(todo), stored, float(costs[todo].sum()), self.progress)
         tracker.tick(force=True)
         self._compile(runs, todo)
         tracker.started = time.monotonic()

@@ -21,6 +21,7 @@ from mlpjit.study.choice import Known
 from mlpjit.study.pairs import CAP, Judged, Pairing, best_settings, count_settings, pairs_of
 from mlpjit.study.plan import work
 from mlpjit.study.pool import now
+from mlpjit.study.racing import dropped, taking_part
 from mlpjit.study.study import Study
 from mlpjit.study.sweep import Summary, sweep
 from mlpjit.study.workers import working
@@ -93,9 +94,11 @@ class Trial(Study):
 
         None while tuning runs are missing, and where a fresh seed would change nothing.
         """
-        if self.same_on_any_seed() or not all(run_id in known for run_id in self.runs.run_ids):
+        raced, ids = self.races(known), self.runs.run_ids
+        out = dropped(raced)
+        if self.same_on_any_seed() or not all(ids[at] in known for at in range(len(ids)) if at not in out):
             return None
-        pairs = pairs_of(self.runs, known, self.per, self.file.names)
+        pairs = pairs_of(self.runs, taking_part(raced, ids, known), self.per, self.file.names)
         return Pairing(self.runs, pairs, self.final["seeds"] if self.final else (), self.cap, self.margin)
 
     def same_on_any_seed(self) -> bool:
@@ -120,7 +123,9 @@ class Trial(Study):
         judged = self.verdicts(directory)
         with Store.open(directory, readonly=True) as store:
             kept = tries(store)
-            made = self._tries(judged, best_settings(self.runs, store.known(), self.per))
+            known: Known = store.known()
+            known = taking_part(self.races(known), self.runs.run_ids, known)
+            made = self._tries(judged, best_settings(self.runs, known, self.per))
             if not all(any(one.says_the_same(other) for other in kept) for one in made):
                 store.start_writing()
                 keep(store, made)

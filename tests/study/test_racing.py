@@ -18,26 +18,30 @@ def table(settings: int = 8, seeds: int = 10) -> tuple[list[str], dict[str, list
     return ids, columns, {key: [seed for _, seed in cells] for key in racing.SEED_FIELDS}, known
 
 
+def races(settings, seeds, labels, ids, known):
+    return [grid.raced(ids, known) for grid in racing.grouped(settings, seeds, labels)]
+
+
 def test_what_is_needed_follows_from_what_is_stored():
     ids, settings, seeds, known = table()
-    (first,) = racing.races(settings, seeds, [("adam",)] * len(ids), ids, {})
+    (first,) = races(settings, seeds, [("adam",)] * len(ids), ids, {})
     assert first.needed == [setting * 10 + seed for seed in range(3) for setting in range(8)]
     stored = {ids[index]: known[ids[index]] for index in first.needed}
-    (second,) = racing.races(settings, seeds, [("adam",)] * len(ids), ids, stored)
+    (second,) = races(settings, seeds, [("adam",)] * len(ids), ids, stored)
     assert 0 < len(second.needed) < 8
     assert all(ids[index].endswith(" 3") for index in second.needed)
-    (whole,) = racing.races(settings, seeds, [("adam",)] * len(ids), ids, known)
+    (whole,) = races(settings, seeds, [("adam",)] * len(ids), ids, known)
     assert whole.state.has_ended
     assert (whole.state.dropped >= second.state.dropped).all()
 
 
 def test_the_regret_is_of_the_best_audited():
     ids, settings, seeds, known = table()
-    (whole,) = racing.races(settings, seeds, [("adam",)] * len(ids), ids, known)
+    (whole,) = races(settings, seeds, [("adam",)] * len(ids), ids, known)
     assert whole.regret == 0.0
     audited = int(np.flatnonzero(whole.state.is_audited)[0])
     late = {f"{audited} {seed}": ("done", None, -5.0) for seed in range(4, 10)}
-    (other,) = racing.races(settings, seeds, [("adam",)] * len(ids), ids, known | late)
+    (other,) = races(settings, seeds, [("adam",)] * len(ids), ids, known | late)
     assert (other.state.dropped == whole.state.dropped).all()
     assert other.regret == pytest.approx(np.median(whole.losses[0]) + 5)
 
@@ -45,18 +49,18 @@ def test_the_regret_is_of_the_best_audited():
 def test_each_competitor_has_a_race_of_its_own():
     ids, settings, seeds, known = table()
     labels = [("adam",)] * 40 + [("sgd",)] * 40
-    found = racing.races(settings, seeds, labels, ids, known)
+    found = races(settings, seeds, labels, ids, known)
     assert [(one.label, one.runs.shape) for one in found] == [(("adam",), (4, 10)), (("sgd",), (4, 10))]
 
 
 def test_settings_with_other_seeds_do_not_race():
     ids, settings, seeds, known = table()
-    assert racing.races(settings, {**seeds, "seed": [*seeds["seed"][:-1], 99]}, [()] * len(ids), ids, known) == []
+    assert races(settings, {**seeds, "seed": [*seeds["seed"][:-1], 99]}, [()] * len(ids), ids, known) == []
 
 
 def test_runs_that_were_not_made_are_saved():
     ids, settings, seeds, known = table()
-    (whole,) = racing.races(settings, seeds, [("adam",)] * len(ids), ids, known)
+    (whole,) = races(settings, seeds, [("adam",)] * len(ids), ids, known)
     made = {index: 100.0 for index in range(len(ids)) if index not in whole.out or index % 10 < 3}
     took, grid = racing.saved(whole, made)
     assert (took, grid) == (100.0 * len(made), 8000.0)
