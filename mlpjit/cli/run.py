@@ -43,6 +43,8 @@ def run(
 def finish(summary: Summary, directory: Path, no_report: bool, as_json: bool, tries: Sequence[Try] = ()) -> None:
     """Say what was done, write figures and page, print the answer; exit code 1 where runs failed."""
     print(headline(summary), file=sys.stderr)
+    for line in race_lines(summary.races):
+        print(line, file=sys.stderr)
     answer = [] if no_report else _answer(directory)
     print(_json(summary, directory, answer, tries) if as_json else _text(directory, answer, no_report, tries))
     if summary.failed:
@@ -72,6 +74,17 @@ def headline(summary: Summary) -> str:
     made = made if summary.ran or summary.pairs else "nothing left to run"
     compiled = f", {seconds(summary.compile_seconds)} of it compiling" if summary.compile_seconds else ""
     return f"{counted(summary.total, 'run')} ({states}), {made}{compiled}"
+
+
+def race_lines(races: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what racing did, a line for each competitor and problem."""
+    lines = []
+    for race in races:
+        regret = "" if race["regret"] is None else f", regret {race['regret']:.2g}"
+        saved = f"{1 - race['gradients'] / race['grid_gradients']:.0%} of gradients saved"
+        dropped = f"{race['dropped']} of {race['settings']} settings dropped, {saved}"
+        lines.append(f"{race['competitor']} on {race['problem']}: {dropped}, {race['audited']} audited{regret}")
+    return lines
 
 
 def _answer(directory: Path) -> list[dict[str, Any]]:

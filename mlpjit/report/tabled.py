@@ -1,4 +1,4 @@
-"""Sections of the page that are a finding, a table and notes: what was tried on the study."""
+"""Sections of the page that are a finding, a table and notes: what was tried on the study, what racing saved."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from mlpjit.comparison.tries import NOTE, Try
 from mlpjit.report import style
 from mlpjit.report.figures.results import Source
+from mlpjit.study.racing import RACES
 
+COUNTS = ("settings", "dropped", "audited", "seeds")
+RACED = (
+    "After three tuning seeds and each further one, settings that are certainly not the best run no more (Friedman's "
+    "and Conover's tests). A tenth of these, drawn by a hash of their values, runs to the end all the same: the audit."
+)
 WORDS = {"better": "better than", "worse": "worse than", "equal": "as good as", "undecided": "not yet told from"}
 
 
@@ -24,6 +30,11 @@ class Tabled:
     rows: Sequence[tuple[str, ...]]
     numbers: tuple[int, ...]
     notes: Sequence[str]
+
+
+def tabled(source: Source) -> list[Tabled]:
+    """Return the sections that the store has notes for."""
+    return [section for section in (tried(source), raced(source)) if section]
 
 
 def tried(source: Source) -> Tabled | None:
@@ -69,6 +80,34 @@ def _rows(one: Try) -> list[tuple[str, ...]]:
         )
         for record in one.verdicts
     ]  # fmt: skip
+
+
+def raced(source: Source) -> Tabled | None:
+    """Return what racing saved, and what it may have cost; None for a study that does not race."""
+    races = source.note(RACES) if source.study().get("tuning", {}).get("race") else None
+    if not races:
+        return None
+    took, grid = (sum(race[name] for race in races) for name in ("gradients", "grid_gradients"))
+    regrets = [race["regret"] for race in races if race["regret"] is not None]
+    lost = sum(regret > 0 for regret in regrets)
+    audited = f"in {lost} of {len(regrets)} an audited setting was better than all that were left"
+    return Tabled(
+        "races",
+        "What did racing save, and what did it cost?",
+        f"Racing took {took / grid:.0%} of the gradients of the whole grid; {audited}.",
+        "Settings of one competitor on one problem; regret is in validation loss, by the best audited setting.",
+        ("competitor", "problem", "settings", "dropped", "audited", "tuning seeds", "gradients saved", "regret"),
+        [
+            (
+                race["competitor"], race["problem"], *(f"{race[name]:,}" for name in COUNTS),
+                f"{1 - race['gradients'] / race['grid_gradients']:.0%}",
+                "-" if race["regret"] is None else f"{race['regret']:.2g}",
+            )
+            for race in races
+        ],
+        (2, 3, 4, 5, 6, 7),
+        [RACED],
+    )  # fmt: skip
 
 
 def _notes(kept: Sequence[Try]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from conftest import SyntheticStore, quick
 
 from mlpjit.report import page
-from mlpjit.report.tabled import tried
+from mlpjit.report.tabled import raced, tried
 
 
 def record(control: str, answer: str, pairs: int = 20, problem: str = "digits") -> dict[str, Any]:
@@ -76,3 +76,26 @@ def test_without_tries_there_is_no_section(tmp_path: Path):
     assert tried(quick()) is None
     page.write(quick(), tmp_path)
     assert 'id="tries"' not in (tmp_path / "report.html").read_text()
+
+
+RACE = {"competitor": "adam", "problem": "digits", "settings": 40, "seeds": 20, "dropped": 36, "audited": 4,
+        "gradients": 400.0, "grid_gradients": 1000.0, "regret": 0.0}  # fmt: skip
+
+
+def test_what_racing_saved_is_told(tmp_path: Path):
+    made = quick()
+    made.plan = {**made.plan, "tuning": {"race": True}}
+    made.notes = {"races": [RACE, {**RACE, "competitor": "sgd", "regret": 0.25}]}
+    found = raced(made)
+    assert found is not None
+    told = "in 1 of 2 an audited setting was better than all that were left"
+    assert found.finding == f"Racing took 40% of the gradients of the whole grid; {told}."
+    assert found.rows[1] == ("sgd", "digits", "40", "36", "4", "20", "60%", "0.25")
+    page.write(made, tmp_path)
+    assert 'href="#races"' in (tmp_path / "report.html").read_text()
+
+
+def test_a_study_that_does_not_race_says_nothing_of_races():
+    made = quick()
+    made.notes = {"races": [RACE]}  # of another study in this folder
+    assert raced(made) is None
