@@ -19,7 +19,9 @@ from mlpjit.config.fields import FACTORS, KERNEL_FIELDS, SEED_FIELDS, SETTING, S
 from mlpjit.config.identity import digest
 from mlpjit.config.run_config import RunConfig
 from mlpjit.study.blocks import Block
-from mlpjit.study.choice import Known, chosen
+from mlpjit.study.choice import Known, chosen, groups_of
+from mlpjit.study.competitors import Called
+from mlpjit.study.repetitions import split
 
 # What the cost of a run depends on; learning rates, seeds and initializers share one estimate.
 COST_FIELDS = (
@@ -67,7 +69,7 @@ class Runs:
     def with_seed(self, index: int, seed: int) -> RunConfig:
         """Return a run's config on another seed. Seeds that its study fixes stay; those it sweeps follow."""
         block, point = self._locate(index)
-        swept = {name for name, _ in block.axes} & set(SEED_FIELDS)
+        swept = set(block.swept) & set(SEED_FIELDS)
         return self._config({**block.values(point), **dict.fromkeys(swept), "seed": seed})
 
     def numbers(self, value: Callable[[RunConfig], float]) -> npt.NDArray[np.float64]:
@@ -140,12 +142,34 @@ def _settled(found: tuple[str, float | None, float | None] | None, timeout: floa
     return found[0] in ("done", "diverged") or (found[0] == "timed_out" and found[1] == timeout)
 
 
-def final_runs(runs: Runs, known: Known, per: str | Sequence[str], seeds: Sequence[int]) -> ListedRuns:
-    """Return the best setting of each problem and value of `per`, chosen on the tuning runs, on fresh seeds."""
+def final_runs(
+    runs: Runs, known: Known, per: str | Sequence[str], seeds: Sequence[int], called: Called | None = None,
+    repetitions: Sequence[Sequence[int]] = (),
+) -> ListedRuns:  # fmt: skip
+    """Return the best setting of each problem and value of `per`, chosen on the tuning runs, on fresh seeds.
+
+    `called` names the competitors of tuned specs. With `repetitions`, the tuning seeds of each, every one chooses by
+    itself and reports on its share of the fresh seeds.
+    """
     compared = columns_of(per)
     columns = {name: runs.column(name) for name in SETTING if name in compared or runs.varies(name)}
-    members = chosen(columns, runs.run_ids, known, per)
-    return ListedRuns([runs.with_seed(index, seed) for index in members for seed in seeds])
+    groups = []
+    for name in groups_of(per):
+        if name in columns and name in (called or {}):
+            columns[f"{name} tuned"] = [called[name].get(value, value) for value in columns[name]]  # type: ignore[index]
+            groups.append(f"{name} tuned")
+        elif name in columns:
+            groups.append(name)
+    if len(repetitions) < 2:
+        members = chosen(columns, runs.run_ids, known, groups)
+        return ListedRuns([runs.with_seed(index, seed) for index in members for seed in seeds])
+    used, configs = runs.column("seed"), []
+    for tuning, fresh in zip(repetitions, split(seeds, len(repetitions)), strict=True):
+        mine = [index for index, seed in enumerate(used) if seed in tuning]
+        of_mine = {name: [column[index] for index in mine] for name, column in columns.items()}
+        members = chosen(of_mine, [runs.run_ids[index] for index in mine], known, groups)
+        configs += [runs.with_seed(mine[index], seed) for index in members for seed in fresh]
+    return ListedRuns(configs)
 
 
 @dataclass(frozen=True)
@@ -183,6 +207,18 @@ class Planned(Protocol):
         """The distinct tuning runs."""
 
     @property
+    def called(self) -> Called:
+        """The competitors of tuned specs."""
+
+    @property
+    def repetitions(self) -> Sequence[Sequence[int]]:
+        """The tuning seeds of each repetition."""
+
+    @property
+    def defaults(self) -> Runs | None:
+        """The untuned competitors on the final seeds, where they are asked for."""
+
+    @property
     def final(self) -> Mapping[str, Any] | None:
         """What the final runs are: {per, seeds}; `per` a column or several."""
 
@@ -203,15 +239,18 @@ class Work:
 
     tuning: Runs
     final: ListedRuns | None
+    defaults: Runs | None
     missing_tuning: list[int]
     missing_final: list[int]
+    missing_defaults: list[int]
     missing_timings: list[StepTiming]
     timings: list[StepTiming]
 
     @property
     def stages(self) -> list[tuple[str, Sequence[str]]]:
-        """The plan as the store keeps it."""
-        return [("tune", self.tuning.run_ids), ("final", self.final.run_ids if self.final else [])]
+        """The plan as the store keeps it; a run may have several parts in it."""
+        found = [("tune", self.tuning), ("final", self.final), ("default", self.defaults)]
+        return [(stage, runs.run_ids if runs else []) for stage, runs in found]
 
     @property
     def timing_keys(self) -> list[str]:
@@ -221,22 +260,25 @@ class Work:
     @property
     def nothing_to_do(self) -> bool:
         """Whether the store holds everything."""
-        return not (self.missing_tuning or self.missing_final or self.missing_timings)
+        return not (self.missing_tuning or self.missing_final or self.missing_defaults or self.missing_timings)
 
     def states(self, known: Known) -> dict[str, int]:
         """Count the runs of all stages by their state; what is not stored is "missing"."""
-        found = (known.get(run_id, ("missing",))[0] for _, run_ids in self.stages for run_id in run_ids)
-        return dict(Counter(found))
+        planned = dict.fromkeys(run_id for _, run_ids in self.stages for run_id in run_ids)
+        return dict(Counter(known.get(run_id, ("missing",))[0] for run_id in planned))
 
 
 def work(study: Planned, known: Known, timed: set[str]) -> Work:
     """Compare a study with what a store holds. A failed tuning run counts as made: it is tried once a call."""
-    tuning = study.runs
+    tuning, defaults = study.runs, study.defaults
     todo = missing(tuning, known)
     tried = all(tuning.run_ids[index] in known for index in todo)
     final = None
     if study.final and tried:
-        final = final_runs(tuning, known, study.final["per"], study.final["seeds"])
+        per, seeds = study.final["per"], study.final["seeds"]
+        final = final_runs(tuning, known, per, seeds, study.called, study.repetitions)
     timings = step_timings(tuning, study.timing["repeats"], study.timing["width"]) if study.timing else []
-    missing_final = missing(final, known) if final else []
-    return Work(tuning, final, todo, missing_final, [t for t in timings if t.key not in timed], timings)
+    return Work(
+        tuning, final, defaults, todo, missing(final, known) if final else [],
+        missing(defaults, known) if defaults else [], [t for t in timings if t.key not in timed], timings,
+    )  # fmt: skip

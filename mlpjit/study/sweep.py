@@ -15,7 +15,7 @@ import numpy as np
 from mlpjit.host import check_rounding, host, package_versions
 from mlpjit.store import FILE_NAME, RowError, Session, Store
 from mlpjit.study.memory import check_memory
-from mlpjit.study.plan import COMPILE_FIELDS, Planned, Runs, StepTiming, Work, work
+from mlpjit.study.plan import COMPILE_FIELDS, Planned, Runs, StepTiming, Work, missing, work
 from mlpjit.study.pool import Ended, Runner, Task, ThreadPool, compiled_runner, now, thread_count
 from mlpjit.study.progress import Snapshot, Tracker
 from mlpjit.study.signals import Interrupted, StopSignals
@@ -166,6 +166,8 @@ class Sweep:
             self._save(todo)
         if todo.final:
             self._make("final", todo.final, todo.missing_final)
+        if todo.defaults and not self.signals.event.is_set():
+            self._make("default", todo.defaults, missing(todo.defaults, self.store.known()))
         if not self.signals.event.is_set():
             self._measure(todo.missing_timings)
         return todo

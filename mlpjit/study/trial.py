@@ -13,7 +13,7 @@ from mlpjit.config.run_config import check_value
 from mlpjit.errors import ConfigError
 from mlpjit.extending.files import OptimizerFile
 from mlpjit.store import FILE_NAME, Store
-from mlpjit.study.blocks import Block
+from mlpjit.study.blocks import Axis, Block
 from mlpjit.study.plan import Known, work
 from mlpjit.study.study import Study
 from mlpjit.study.sweep import Summary, sweep
@@ -103,10 +103,20 @@ def rates_of(study: Study) -> tuple[float, ...]:
 
 def _tried(block: Block, name: str, rates: tuple[float, ...]) -> Block:
     """Return a block with one optimizer on these rates, and all else as it is."""
-    axes = [(field, values) for field, values in block.axes if field not in ("optimizer", "learning_rate")]
+    axes = [axis for axis in map(_without_optimizer, block.axes) if axis]
     fixed = {**block.fixed, "optimizer": check_value("optimizer", name)}
     fixed.pop("learning_rate", None)
-    return Block(fixed, (("learning_rate", rates), *axes), f"{name} tried")
+    return Block(fixed, (Axis.of("learning_rate", rates), *axes), f"{name} tried", block.tuned)
+
+
+def _without_optimizer(axis: Axis) -> Axis | None:
+    """Return an axis without optimizer and learning rate: of joint draws what else is drawn."""
+    names = [name for name in axis.fields if name not in ("optimizer", "learning_rate")]
+    if not names:
+        return None
+    at = [axis.fields.index(name) for name in names]
+    values = tuple(dict.fromkeys(tuple(entry[place] for place in at) for entry in axis.values))
+    return Axis(tuple(names), values, {name: axis.given[name] for name in names})
 
 
 def missing_runs(study: Study, directory: Path) -> int:

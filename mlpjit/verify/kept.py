@@ -112,8 +112,10 @@ class ExportedRuns:
         }
         found = study.configs()
         if study.final:
-            final = final_runs(study.runs, known, study.final["per"], study.final["seeds"])
-            found += [final.config(index) for index in range(len(final))]
+            per, seeds = study.final["per"], study.final["seeds"]
+            final = final_runs(study.runs, known, per, seeds, study.called, study.repetitions)
+            for runs in filter(None, (final, study.defaults)):
+                found += [runs.config(index) for index in range(len(runs))]
         if len(found) != len(self.rows):
             raise StoreError(f"{self.directory / TABLE}: {len(self.rows)} runs, the plan has {len(found)}")
         return found
