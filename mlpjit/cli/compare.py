@@ -58,7 +58,8 @@ def _measured(found: Comparison, pairs: Sequence[Compared]) -> str:
     if pairs[0].sample == "problems":
         name = next(iter(found.reported.measures.values())).name.replace("_", " ")
         return f"mean {name} in {pairs[0].verdict.unit}, Wilcoxon's signed ranks"
-    kind = ("fresh" if found.reported.stage == "final" else "tuning") + (" seed" if many == "1" else " seeds")
+    noun = found.reported.units if many != "1" else found.reported.units[:-1]
+    kind = noun if noun.startswith("rep") else ("fresh " if found.reported.stage == "final" else "tuning ") + noun
     return f"{found.reported.measures[pairs[0].problem].title}, {many} {kind}, sign-flip test"
 
 

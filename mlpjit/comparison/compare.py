@@ -126,11 +126,11 @@ def _on_problems(
             elif absent := [name for name in pair if name not in scores]:
                 lacking.append(f"{' and '.join(absent)}: no run on {problem}")
             else:
-                lacking.append(f"{' and '.join(pair)}: no seed in common on {problem}")
+                lacking.append(f"{' and '.join(pair)}: no {found.units[:-1]} in common on {problem}")
     family = _family(found, samples, alone, f"on {counted(len(found.scores), 'problem')}")
     judged = _judged(samples, family, margin, "signflip")
     return [
-        Compared(*pair, problem, "seeds", len(judged), replace(verdict, unit=found.measures[problem].unit))
+        Compared(*pair, problem, found.units, len(judged), replace(verdict, unit=found.measures[problem].unit))
         for (problem, pair), verdict in judged.items()
     ], lacking
 

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mlpjit.config.fields import PROBLEM, columns_of
+from mlpjit.comparison import names
+from mlpjit.config.fields import PROBLEM, SETTING, columns_of
 from mlpjit.store import FILE_NAME, Store
-from mlpjit.study.choice import groups_of
-from mlpjit.study.plan import Known, Runs, work
+from mlpjit.study.choice import Known
+from mlpjit.study.plan import work
+from mlpjit.study.runs import Runs
 from mlpjit.study.study import Study
 from mlpjit.training.cost import estimated_bytes, estimated_cost
 from mlpjit.training.shape import total_steps
 
 CAUTIOUS_FLOPS = 10e9  # per second and thread, where nothing was measured: slow CPUs reach it
+Problem = tuple[Any, ...]
 PROCESS_BYTES = 250e6  # the interpreter with Numba and its compiled code
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Counts are of tuning and final runs together; `measured` says whether `seconds` rest on stored runs."""
+    """Counts are of tuning, final and default runs together; `measured` says whether `seconds` rest on stored runs."""
 
     study: str
     total: int
@@ -31,6 +35,7 @@ class Estimate:
     duplicates: int
     tuning_runs: int
     final_runs: int
+    default_runs: int
     step_timings: int
     steps: int
     seconds: float
@@ -45,20 +50,22 @@ def estimate(study: Study, directory: Path, threads: int) -> Estimate:
     todo, tuning = work(study, known, timed), study.runs
     costs, steps = tuning.numbers(estimated_cost), tuning.numbers(total_steps)
     final, final_new, share = _final(study, todo.final, todo.missing_final, len(tuning))
+    default, default_new = len(todo.defaults or ()), len(todo.missing_defaults)
     new = todo.missing_tuning
     flops, measured = _speed(tuning, costs, speeds)
-    cost = float(costs[new].sum() + share * final_new * costs.sum())
+    cost = float(costs[new].sum() + share * (final_new + default_new) * costs.sum())
     longest = float(costs[new].max()) if new else 0.0
     return Estimate(
         study=study.name,
-        total=len(tuning) + final,
-        cached=len(tuning) - len(new) + final - final_new,
-        new=len(new) + final_new,
+        total=len(tuning) + final + default,
+        cached=len(tuning) - len(new) + final - final_new + default - default_new,
+        new=len(new) + final_new + default_new,
         duplicates=tuning.duplicates,
         tuning_runs=len(tuning),
         final_runs=final,
+        default_runs=default,
         step_timings=len(todo.timings),
-        steps=int(steps[new].sum() + share * final_new * steps.sum()),
+        steps=int(steps[new].sum() + share * (final_new + default_new) * steps.sum()),
         seconds=max(cost / threads, longest) / flops,
         measured=measured,
         memory_bytes=PROCESS_BYTES + threads * float(tuning.numbers(estimated_bytes).max(initial=0.0)),
@@ -80,18 +87,37 @@ def _final(study: Study, runs: Runs | None, missing: list[int], tuning: int) -> 
         return 0, 0, 0.0
     if runs is not None:
         return len(runs), len(missing), 1.0 / tuning
-    count = sum(competitors(study)) * len(study.final["seeds"])
+    rivals = sum(len(some) for some in competing(study).values())
+    count = rivals * len(study.final["seeds"])
     return count, count, 1.0 / tuning
 
 
-def competitors(study: Study) -> list[int]:
-    """Return how many competitors the final stage has on each problem; none without one."""
-    if not study.final:
-        return []
-    groups = groups_of(study.final["per"])
-    found = set(zip(*(study.runs.column(name) for name in groups), strict=True))
-    places = [groups.index(name) for name in PROBLEM if name not in columns_of(study.final["per"])]
-    return list(Counter(tuple(group[place] for place in places) for group in found).values())
+def competing(study: Study, per: Sequence[str] = ()) -> dict[Problem, dict[str, int]]:
+    """Return for each problem, a data set with its loss, its competitors with how many settings one tuning has of them.
+
+    What competes is given by `per`, or by the final stage: without, nothing does.
+    """
+    if not per and not study.final:
+        return {}
+    compared = columns_of(per or (study.final or {})["per"])
+    once = _first_repetition(study)
+    columns = {name: [values[at] for at in once] for name in SETTING for values in [study.runs.column(name)]}
+    settings = list(zip(*columns.values(), strict=True))
+    for name in set(compared) & study.called.keys():
+        columns[name] = [study.called[name].get(value, value) for value in columns[name]]
+    problems, rivals = (list(zip(*(columns[name] for name in some), strict=True)) for some in (PROBLEM, compared))
+    found: dict[Problem, dict[str, set[tuple[Any, ...]]]] = {}
+    for problem, rival, setting in zip(problems, rivals, settings, strict=True):
+        found.setdefault(problem, {}).setdefault(names.competitor(compared, rival), set()).add(setting)
+    return {problem: {name: len(some) for name, some in each.items()} for problem, each in found.items()}
+
+
+def _first_repetition(study: Study) -> Sequence[int]:
+    """Return the runs of which the first repetition chooses: all where tuning is not repeated."""
+    if study.tuning["repeats"] == 1:
+        return range(len(study.runs))
+    mine = set(study.repetitions[0])
+    return [index for index, seed in enumerate(study.runs.column("seed")) if seed in mine]
 
 
 def _speed(

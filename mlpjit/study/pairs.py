@@ -1,24 +1,24 @@
 """Pairs of runs on fresh seeds, added until it is certain who is better: newcomers against the rivals of a study.
 
-Each side runs at its best setting of the problem. The seeds are the study's final ones, then those that follow; runs
-that the store holds are not made again. Seeds are looked at in their order (`statistics/looks.py`), so a verdict
-depends on stored results alone: not on how many runs were made at once, when, or by how many calls.
+Each side runs at its best setting of the problem; where tuning is repeated, seeds are for its repetitions in turn. The
+seeds are the study's final ones, then those that follow; runs that the store holds are not made again. Seeds are looked
+at in their order (`statistics/looks.py`), so a verdict depends on stored results alone: not on how many runs were made
+at once, when, or by how many calls.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from mlpjit.comparison import names
 from mlpjit.comparison.compare import ALPHA, Compared, counted
 from mlpjit.comparison.scores import REPORTED, Measure, measure
-from mlpjit.config.fields import PROBLEM, SEED_FIELDS, SETTING, columns_of
+from mlpjit.config.fields import PROBLEM, SEED_FIELDS, SETTING
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
 from mlpjit.statistics import looks, paired
@@ -26,21 +26,25 @@ from mlpjit.statistics.paired import Floats
 from mlpjit.statistics.verdict import Verdict
 from mlpjit.store import Store
 from mlpjit.study.choice import Known
-from mlpjit.study.plan import ListedRuns, Runs, best_members
+from mlpjit.study.competitors import Called
+from mlpjit.study.finals import best_members
+from mlpjit.study.repetitions import split
+from mlpjit.study.runs import ListedRuns, Runs
 
 CAP = 100  # seeds: an effect of half a standard deviation is found within 83 in 9 of 10 comparisons
 RUNS_PER_THREAD = 8  # in a batch: no core waits long for the last ones, and few are made beyond a verdict's look
 MOST_SEED = 2**31
 Row = Mapping[str, Any]
+Problem = tuple[Any, Any]  # a data set and its loss
 
 
 @dataclass(frozen=True)
 class Side:
-    """A competitor at its best setting of a problem: `index` is a tuning run of it."""
+    """A competitor on a problem: `settings` has a tuning run of its best setting, of each repetition of the tuning."""
 
     name: str
     optimizer: str
-    index: int
+    settings: tuple[int, ...]
     rest: tuple[Any, ...]  # what else the competitor is a value of, besides its optimizer
 
 
@@ -59,66 +63,84 @@ class Pair:
         return f"{self.newcomer.name} against {self.rival.name} on {self.problem}"
 
 
-def pairs_of(runs: Runs, known: Known, per: str | Sequence[str], tried: Sequence[str]) -> list[Pair]:
+class Tuned(Protocol):
+    """What is asked of a study whose competitors are tuned."""
+
+    @property
+    def runs(self) -> Runs:
+        """The distinct tuning runs."""
+
+    @property
+    def per(self) -> tuple[str, ...]:
+        """The columns whose values compete."""
+
+    @property
+    def called(self) -> Called:
+        """The competitors of tuned specs."""
+
+    @property
+    def repetitions(self) -> Sequence[Sequence[int]]:
+        """The tuning seeds of each repetition."""
+
+
+def sides(study: Tuned, known: Known) -> dict[Problem, list[Side]]:
+    """Return the competitors of each problem at their best settings, in a stable order of them."""
+    members = best_members(study.runs, known, study.per, study.called, study.repetitions)
+    found: dict[Problem, list[Side]] = {}
+    for settings in zip(*members, strict=True):
+        config = study.runs.config(settings[0])
+        row = config.factors()
+        values = {name: study.called.get(name, {}).get(row[name], row[name]) for name in study.per}
+        rest = tuple(value for name, value in values.items() if name not in ("optimizer", *PROBLEM))
+        side = Side(names.competitor(study.per, values.values()), config.optimizer["name"], settings, rest)
+        found.setdefault((row["dataset"], row["loss"]), []).append(side)
+    return found
+
+
+def pairs_of(study: Tuned, known: Known, tried: Sequence[str]) -> list[Pair]:
     """Return every newcomer beside every rival, problem by problem.
 
     Where competitors are values of several columns, those of which all but the optimizer agree are paired.
     """
-    members = best_members(runs, known, per)
-    configs = [runs.config(index) for index in members]
-    rows = [config.factors() for config in configs]
-    problems = names.problems(rows)
-    sides: dict[tuple[Any, Any], tuple[list[Side], list[Side]]] = {}
-    for index, config, row in zip(members, configs, rows, strict=True):
-        columns = columns_of(per)
-        side = Side(
-            names.competitor(columns, [row[name] for name in columns]),
-            config.optimizer["name"],
-            index,
-            tuple(row[name] for name in columns if name not in ("optimizer", *PROBLEM)),
-        )
-        own, rivals = sides.setdefault((row["dataset"], row["loss"]), ([], []))
-        (own if config.optimizer["name"] in tried else rivals).append(side)
+    found = sides(study, known)
+    problems = names.problems(dict(zip(PROBLEM, problem, strict=True)) for problem in found)
     return [
         Pair(mine, other, problems[problem], measure(REPORTED["final"], *problem))
-        for problem, (own, rivals) in sides.items()
-        for mine, other in itertools.product(own, rivals)
-        if mine.rest == other.rest
+        for problem, some in found.items()
+        for mine, other in itertools.product(some, some)
+        if mine.optimizer in tried and other.optimizer not in tried and mine.rest == other.rest
     ]
 
 
-def count_settings(runs: Runs, per: str | Sequence[str]) -> dict[str, int]:
-    """Return over how many settings each competitor is tuned on a problem, on the one with the most of them."""
-    columns = {name: runs.column(name) for name in SETTING}
-    counts = Counter(
-        tuple(setting[SETTING.index(name)] for name in (*PROBLEM, *columns_of(per)))
-        for setting in set(zip(*columns.values(), strict=True))
-    )
-    found: dict[str, int] = {}
-    for (_, _, *values), count in counts.items():
-        name = names.competitor(columns_of(per), values)
-        found[name] = max(count, found.get(name, 0))
-    return found
+def best_settings(study: Tuned, known: Known) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return by competitor and problem what varies of its best setting, of its first where tuning is repeated."""
+    found = sides(study, known)
+    problems = names.problems(dict(zip(PROBLEM, problem, strict=True)) for problem in found)
+    compared = [name for name in study.per if name not in study.called]
+    hidden = (*PROBLEM, *compared, "hidden")
+    told = [name for name in SETTING if name not in hidden and study.runs.varies(name)]
+    best: dict[str, dict[str, dict[str, Any]]] = {}
+    for problem, some in found.items():
+        for side in some:
+            row = study.runs.config(side.settings[0]).factors()
+            kept = {name: row[name] for name in told if name not in study.per or row[name] != side.name}
+            best.setdefault(side.name, {})[problems[problem]] = kept
+    return best
 
 
-def best_settings(runs: Runs, known: Known, per: str | Sequence[str]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return by competitor and problem what varies of its best setting."""
-    rows = [runs.config(index).factors() for index in best_members(runs, known, per)]
-    problems, columns = names.problems(rows), columns_of(per)
-    told = [name for name in SETTING if name not in (*PROBLEM, *columns, "hidden") and runs.varies(name)]
-    found: dict[str, dict[str, dict[str, Any]]] = {}
-    for row in rows:
-        name = names.competitor(columns, [row[each] for each in columns])
-        found.setdefault(name, {})[problems[row["dataset"], row["loss"]]] = {each: row[each] for each in told}
-    return found
+def fresh_seeds(runs: Runs, final: Sequence[int], count: int, repetitions: int = 1) -> list[tuple[int, int]]:
+    """Return the final seeds, then those that follow and took no part in tuning: `count` of them.
 
-
-def fresh_seeds(runs: Runs, final: Sequence[int], count: int) -> list[int]:
-    """Return the final seeds, then those that follow and took no part in tuning: `count` of them."""
+    Each with the repetition of the tuning that it is for, in turn; final seeds are for those that report on them.
+    """
     taken = {seed for name in SEED_FIELDS for seed in runs.column(name)}
+    reported = [
+        (seed, turn) for seeds in zip(*split(final, repetitions), strict=True) for turn, seed in enumerate(seeds)
+    ]
     start = 1 + max(final or taken, default=0)
     others = (number % MOST_SEED for number in itertools.count(start))
-    return list(itertools.islice(itertools.chain(final, (s for s in others if s not in {*taken, *final})), count))
+    fresh = zip((s for s in others if s not in {*taken, *final}), itertools.cycle(range(repetitions)), strict=False)
+    return list(itertools.islice(itertools.chain(reported, fresh), count))
 
 
 @dataclass(frozen=True)
@@ -153,9 +175,10 @@ class Pairing:
             raise ConfigError(f"margin: scores of these problems are in {' and '.join(units)}, so none fits all")
 
     @cached_property
-    def seeds(self) -> list[int]:
-        """The seeds in the order in which they are looked at."""
-        return fresh_seeds(self.runs, self.final, self.cap)
+    def seeds(self) -> list[tuple[int, int]]:
+        """The seeds in the order in which they are looked at, each with the repetition of the tuning that it is for."""
+        repetitions = max((len(pair.newcomer.settings) for pair in self.pairs), default=1)
+        return fresh_seeds(self.runs, self.final, self.cap, repetitions)
 
     @cached_property
     def _configs(self) -> dict[tuple[int, int], RunConfig]:
@@ -163,9 +186,11 @@ class Pairing:
 
     def _config(self, side: Side, at: int) -> RunConfig:
         """The run of a side on a seed, made once."""
-        if (side.index, at) not in self._configs:
-            self._configs[side.index, at] = self.runs.with_seed(side.index, self.seeds[at])
-        return self._configs[side.index, at]
+        seed, repetition = self.seeds[at]
+        index = side.settings[repetition]
+        if (index, seed) not in self._configs:
+            self._configs[index, seed] = self.runs.with_seed(index, seed)
+        return self._configs[index, seed]
 
     def batch(self, store: Store, threads: int) -> ListedRuns | None:
         """Return the runs that the next looks need; None once all is certain or the cap is reached."""
@@ -174,7 +199,7 @@ class Pairing:
         if not is_open:
             return None
         seen = min(samples[pair.key].size for pair in is_open)
-        sides = list({side.index: side for pair in is_open for side in (pair.newcomer, pair.rival)}.values())
+        sides = list(dict.fromkeys(side for pair in is_open for side in (pair.newcomer, pair.rival)))
         places = range(seen, min(seen + self._step(seen, len(sides), threads), self.cap))
         return ListedRuns([self._config(side, at) for at in places for side in sides]) if places else None
 
@@ -192,13 +217,13 @@ class Pairing:
 
     def differences(self, store: Store) -> dict[str, Floats]:
         """Return each pair's differences on the leading seeds that both sides have a stored run on."""
-        sides = {side.index: side for pair in self.pairs for side in (pair.newcomer, pair.rival)}
-        ids = {index: [self._config(side, at).run_id for at in range(self.cap)] for index, side in sides.items()}
+        sides = dict.fromkeys(side for pair in self.pairs for side in (pair.newcomer, pair.rival))
+        ids = {side: [self._config(side, at).run_id for at in range(self.cap)] for side in sides}
         rows = store.rows_of([run_id for some in ids.values() for run_id in some], ("state", REPORTED["final"]))
         return {pair.key: self._differences(pair, ids, rows) for pair in self.pairs}
 
-    def _differences(self, pair: Pair, ids: Mapping[int, Sequence[str]], rows: Mapping[str, Row]) -> Floats:
-        mine, theirs = (ids[side.index] for side in (pair.newcomer, pair.rival))
+    def _differences(self, pair: Pair, ids: Mapping[Side, Sequence[str]], rows: Mapping[str, Row]) -> Floats:
+        mine, theirs = (ids[side] for side in (pair.newcomer, pair.rival))
         stored = [a in rows and b in rows for a, b in zip(mine, theirs, strict=True)]
         count = stored.index(False) if False in stored else len(stored)
         first, second = ([pair.measure.value(rows[one]) for one in some[:count]] for some in (mine, theirs))
@@ -225,4 +250,10 @@ class Pairing:
         names = pair.newcomer.name, pair.rival.name
         compared = Compared(*names, pair.problem, "seeds", len(self.pairs), verdict)
         seen = slice(verdict.pairs)
-        return Judged(compared, pair.newcomer.optimizer, pair.measure, tuple(self.seeds[seen]), tuple(d[seen].tolist()))
+        return Judged(
+            compared,
+            pair.newcomer.optimizer,
+            pair.measure,
+            tuple(seed for seed, _ in self.seeds[seen]),
+            tuple(d[seen].tolist()),
+        )

@@ -22,6 +22,7 @@ from mlpjit.config.identity import digest
 from mlpjit.statistics.race import Race, race
 from mlpjit.store import Store
 from mlpjit.study.choice import Known
+from mlpjit.study.competitors import Called
 
 RACES = "races"  # under which a store keeps what they did
 Label = tuple[Any, ...]
@@ -88,14 +89,20 @@ class Columns(Protocol):
         """Whether a factor takes several values."""
 
 
-def grids(runs: Columns, per: str | Sequence[str]) -> list[Grid]:
-    """Return what races in a study: settings of one competitor, a value of `per`, on one problem."""
+def grids(runs: Columns, per: str | Sequence[str], called: Called, repetitions: Sequence[Sequence[int]]) -> list[Grid]:
+    """Return what races in a study: settings of one competitor, a value of `per`, on one problem.
+
+    `called` names the competitors of tuned specs; each repetition of the tuning, by its seeds, has races of its own.
+    """
     compared = columns_of(per)
     columns = {name: runs.column(name) for name in SETTING if name in (*PROBLEM, *compared) or runs.varies(name)}
     pairs = list(zip(*(columns[name] for name in PROBLEM), strict=True))
     problems = names.problems(dict(zip(PROBLEM, pair, strict=True)) for pair in dict.fromkeys(pairs))
-    rivals = [names.competitor(compared, values) for values in zip(*(columns[name] for name in compared), strict=True)]
-    labels = [(problems[pair], rival, 0) for pair, rival in zip(pairs, rivals, strict=True)]
+    values = ([called.get(name, {}).get(value, value) for value in columns[name]] for name in compared)
+    rivals = [names.competitor(compared, each) for each in zip(*values, strict=True)]
+    repetition = {seed: at for at, seeds in enumerate(repetitions) for seed in seeds}
+    turns = [repetition.get(seed, 0) for seed in runs.column("seed")]
+    labels = [(problems[pair], rival, turn) for pair, rival, turn in zip(pairs, rivals, turns, strict=True)]
     return grouped(columns, {name: runs.column(name) for name in SEED_FIELDS}, labels)
 
 

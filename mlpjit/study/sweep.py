@@ -15,10 +15,11 @@ import numpy as np
 from mlpjit.host import check_rounding, host, package_versions
 from mlpjit.store import FILE_NAME, RowError, Session, Store
 from mlpjit.study.memory import check_memory
-from mlpjit.study.plan import COMPILE_FIELDS, Planned, Runs, StepTiming, Work, work
+from mlpjit.study.plan import COMPILE_FIELDS, Planned, StepTiming, Work, missing, work
 from mlpjit.study.pool import Ended, Runner, Task, ThreadPool, compiled_runner, now, thread_count
 from mlpjit.study.progress import Snapshot, Tracker
 from mlpjit.study.racing import RACES, records
+from mlpjit.study.runs import Runs
 from mlpjit.study.signals import Interrupted, StopSignals
 from mlpjit.study.stored_row import failed, stored_run
 
@@ -176,6 +177,8 @@ class Sweep:
             self._save(todo)
         if todo.final:
             self._make("final", todo.final, todo.missing_final)
+        if todo.defaults and not self.signals.event.is_set():
+            self._make("default", todo.defaults, missing(todo.defaults, self.store.known()))
         self._make_pairs()
         if not self.signals.event.is_set():
             self._measure(todo.missing_timings)

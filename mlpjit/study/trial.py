@@ -16,9 +16,10 @@ from mlpjit.config.run_config import check_value
 from mlpjit.errors import ConfigError
 from mlpjit.extending.files import OptimizerFile
 from mlpjit.store import FILE_NAME, Store
-from mlpjit.study.blocks import Block
+from mlpjit.study.blocks import Axis, Block
 from mlpjit.study.choice import Known
-from mlpjit.study.pairs import CAP, Judged, Pairing, best_settings, count_settings, pairs_of
+from mlpjit.study.estimate import competing
+from mlpjit.study.pairs import CAP, Judged, Pairing, best_settings, pairs_of
 from mlpjit.study.plan import work
 from mlpjit.study.pool import now
 from mlpjit.study.racing import dropped, taking_part
@@ -98,7 +99,7 @@ class Trial(Study):
         out = dropped(raced)
         if self.same_on_any_seed() or not all(ids[at] in known for at in range(len(ids)) if at not in out):
             return None
-        pairs = pairs_of(self.runs, taking_part(raced, ids, known), self.per, self.file.names)
+        pairs = pairs_of(self, taking_part(raced, ids, known), self.file.names)
         return Pairing(self.runs, pairs, self.final["seeds"] if self.final else (), self.cap, self.margin)
 
     def same_on_any_seed(self) -> bool:
@@ -125,7 +126,7 @@ class Trial(Study):
             kept = tries(store)
             known: Known = store.known()
             known = taking_part(self.races(known), self.runs.run_ids, known)
-            made = self._tries(judged, best_settings(self.runs, known, self.per))
+            made = self._tries(judged, best_settings(self, known))
             if not all(any(one.says_the_same(other) for other in kept) for one in made):
                 store.start_writing()
                 keep(store, made)
@@ -135,13 +136,21 @@ class Trial(Study):
         by_name: dict[str, list[Judged]] = {}
         for one in judged:
             by_name.setdefault(one.compared.competitor, []).append(one)
-        settings = count_settings(self.runs, self.per)
+        settings = self.count_settings()
         version = digest(f"{self.file.digest} {json.dumps(self.canonical(), sort_keys=True, default=str)}")
         return [
             Try(name, some[0].optimizer, version, self.name, now(), settings, best[name], self.cap, self.margin,
                 some[0].compared.verdict.family, [one.record() for one in some])
             for name, some in by_name.items()
         ]  # fmt: skip
+
+    def count_settings(self) -> dict[str, int]:
+        """Return over how many settings each competitor is tuned on a problem, on the one with the most of them."""
+        found: dict[str, int] = {}
+        for rivals in competing(self, self.per).values():
+            for name, count in rivals.items():
+                found[name] = max(count, found.get(name, 0))
+        return found
 
     def dtypes(self) -> list[str]:
         """Return the dtypes of its runs."""
@@ -188,10 +197,20 @@ def rates_of(study: Study) -> tuple[float, ...]:
 
 def _tried(block: Block, name: str, rates: tuple[float, ...]) -> Block:
     """Return a block with one optimizer on these rates, and all else as it is."""
-    axes = [(field, values) for field, values in block.axes if field not in ("optimizer", "learning_rate")]
+    axes = [axis for axis in map(_without_optimizer, block.axes) if axis]
     fixed = {**block.fixed, "optimizer": check_value("optimizer", name)}
     fixed.pop("learning_rate", None)
-    return Block(fixed, (("learning_rate", rates), *axes), f"{name} tried")
+    return Block(fixed, (Axis.of("learning_rate", rates), *axes), f"{name} tried", block.tuned)
+
+
+def _without_optimizer(axis: Axis) -> Axis | None:
+    """Return an axis without optimizer and learning rate: of joint draws what else is drawn."""
+    names = [name for name in axis.fields if name not in ("optimizer", "learning_rate")]
+    if not names:
+        return None
+    at = [axis.fields.index(name) for name in names]
+    values = tuple(dict.fromkeys(tuple(entry[place] for place in at) for entry in axis.values))
+    return Axis(tuple(names), values, {name: axis.given[name] for name in names})
 
 
 def missing_runs(study: Study, directory: Path) -> int:

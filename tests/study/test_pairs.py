@@ -192,8 +192,15 @@ def test_a_study_without_a_final_stage_has_verdicts_too(example, tmp_path):
 
 def test_fresh_seeds_took_no_part_in_tuning(example):
     runs = Study.from_table(swept(seed=[102, 7], split_seed=[104, 5])).runs
-    assert fresh_seeds(runs, [100, 101], 5) == [100, 101, 103, 105, 106]
-    assert fresh_seeds(runs, [], 2) == [105, 106]
+    assert fresh_seeds(runs, [100, 101], 5) == [(seed, 0) for seed in (100, 101, 103, 105, 106)]
+    assert fresh_seeds(runs, [], 2) == [(105, 0), (106, 0)]
+
+
+def test_repetitions_of_the_tuning_take_turns(example):
+    runs = Study.from_table(TABLE).runs
+    assert fresh_seeds(runs, [100, 101, 102, 103], 6, 2) == [
+        (100, 0), (102, 1), (101, 0), (103, 1), (104, 0), (105, 1),
+    ]  # fmt: skip
 
 
 def test_where_a_seed_changes_nothing_there_is_no_pair(example, tmp_path):

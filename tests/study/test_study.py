@@ -17,7 +17,9 @@ from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
 from mlpjit.statistics import selection
 from mlpjit.study.choice import contenders, group_medians
-from mlpjit.study.plan import Runs, final_runs, step_timings
+from mlpjit.study.finals import final_runs
+from mlpjit.study.plan import step_timings
+from mlpjit.study.runs import Runs
 from mlpjit.study.study import Study, built_in
 
 FIVE_MISTAKES = """
