@@ -51,6 +51,8 @@ def plan(
     ]
     if found.duplicates:
         rows.insert(2, ("duplicates", f"{found.duplicates:,} left out: the same run in several blocks"))
+    if found.races:
+        rows.append(("racing", "these are upper bounds: settings that are certainly not the best run no more"))
     if found.step_timings:
         rows.append(("step times", f"{found.step_timings:,}"))
     rows += _settings(rivals)

@@ -13,7 +13,8 @@ from mlpjit.comparison import names
 from mlpjit.config.fields import PROBLEM, SETTING, columns_of
 from mlpjit.store import FILE_NAME, Store
 from mlpjit.study.choice import Known
-from mlpjit.study.plan import work
+from mlpjit.study.plan import missing, work
+from mlpjit.study.racing import dropped
 from mlpjit.study.runs import Runs
 from mlpjit.study.study import Study
 from mlpjit.training.cost import estimated_bytes, estimated_cost
@@ -26,7 +27,10 @@ PROCESS_BYTES = 250e6  # the interpreter with Numba and its compiled code
 
 @dataclass(frozen=True)
 class Estimate:
-    """Counts are of tuning, final and default runs together; `measured` says whether `seconds` rest on stored runs."""
+    """Counts are of tuning, final and default runs together; `measured` says whether `seconds` rest on stored runs.
+
+    Where settings race they are upper bounds: of runs, steps and time as if no further setting were dropped.
+    """
 
     study: str
     total: int
@@ -42,6 +46,7 @@ class Estimate:
     measured: bool
     memory_bytes: float
     threads: int
+    races: bool
 
 
 def estimate(study: Study, directory: Path, threads: int) -> Estimate:
@@ -51,17 +56,19 @@ def estimate(study: Study, directory: Path, threads: int) -> Estimate:
     costs, steps = tuning.numbers(estimated_cost), tuning.numbers(total_steps)
     final, final_new, share = _final(study, todo.final, todo.missing_final, len(tuning))
     default, default_new = len(todo.defaults or ()), len(todo.missing_defaults)
-    new = todo.missing_tuning
+    out = dropped(todo.raced)
+    new = [index for index in missing(tuning, known) if index not in out]
+    runs = len(tuning) - len(out)
     flops, measured = _speed(tuning, costs, speeds)
     cost = float(costs[new].sum() + share * (final_new + default_new) * costs.sum())
     longest = float(costs[new].max()) if new else 0.0
     return Estimate(
         study=study.name,
-        total=len(tuning) + final + default,
-        cached=len(tuning) - len(new) + final - final_new + default - default_new,
+        total=runs + final + default,
+        cached=runs - len(new) + final - final_new + default - default_new,
         new=len(new) + final_new + default_new,
         duplicates=tuning.duplicates,
-        tuning_runs=len(tuning),
+        tuning_runs=runs,
         final_runs=final,
         default_runs=default,
         step_timings=len(todo.timings),
@@ -70,6 +77,7 @@ def estimate(study: Study, directory: Path, threads: int) -> Estimate:
         measured=measured,
         memory_bytes=PROCESS_BYTES + threads * float(tuning.numbers(estimated_bytes).max(initial=0.0)),
         threads=threads,
+        races=bool(todo.raced),
     )
 
 

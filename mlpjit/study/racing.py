@@ -171,8 +171,8 @@ def records(raced: Sequence[Raced], run_ids: Sequence[str], store: Store) -> lis
         gradients = {run_id: row["gradients"] for run_id, row in store.rows_of(ids, ("gradients",)).items()}
         took, grid = saved(one, {int(i): gradients.get(run_ids[int(i)]) for i in one.runs.ravel()})
         counts = {
-            "settings": len(one.runs), "seeds": one.runs.shape[1], "dropped": np.count_nonzero(one.state.dropped),
-            "audited": np.count_nonzero(one.state.is_audited), "gradients": took, "grid_gradients": grid,
+            "settings": len(one.runs), "seeds": one.runs.shape[1], "dropped": int(np.count_nonzero(one.state.dropped)),
+            "audited": int(np.count_nonzero(one.state.is_audited)), "gradients": took, "grid_gradients": grid,
         }  # fmt: skip
         problem, competitor, _ = one.label
         row = found.setdefault((problem, competitor), {"competitor": competitor, "problem": problem, "regret": None})

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import signal
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -62,7 +60,7 @@ class Scores(Fake):
         name = str(config.optimizer["name"])
         self.made.append(config)
         if len(self.made) == self.interrupt_after:
-            os.kill(os.getpid(), signal.SIGINT)
+            return self.interrupt(config, control)
         result = fake_result(config)
         if name == "soft_sign" and config.seed in self.lost:
             result.status, result.metrics["test_score"] = "diverged", None
