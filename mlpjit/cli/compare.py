@@ -125,8 +125,9 @@ def _p(value: float) -> str:
 def _notes(found: Comparison, alone: bool) -> list[str]:
     from mlpjit.comparison.tuning import remarks
 
-    told = ["Positive effects are in favour of the first; w/t/l: seeds (or problems) it won, tied and lost."]
+    units = f"{found.reported.units} (or problems)"
+    told = [f"Positive effects are in favour of the first; w/t/l: {units} it won, tied and lost."]
     told += [f"Holm over {pairs[0].verdict.family}." for pairs in (found.on_problems, found.over_problems) if pairs]
     if any(_answer(pair).startswith("not enough +") for pair in (*found.on_problems, *found.over_problems)):
-        told.append("not enough +k: about k more seeds (or problems) would decide, if the effect is what it seems.")
+        told.append(f"not enough +k: about k more {units} would decide, if the effect is what it seems.")
     return [*told, *(f"Note: {note}." for note in (*found.notes, *remarks(found.tunings)))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -182,13 +183,12 @@ def _several(found: Sequence[Tuning]) -> bool:
 
 
 def _ends(found: Sequence[Tuning]) -> list[str]:
-    """Return whose numbers are at which edge, with the problems where there are several."""
-    where: dict[tuple[str, str, str], list[str]] = {}
+    """Return whose numbers are at which edge: on which problems, and in how many repetitions where there are several."""
+    where: dict[tuple[str, str], list[str]] = {}
     for each in found:
-        for name, edge in sorted({(name, edge) for some in each.edges for name, edge in some.items()}):
-            where.setdefault((each.competitor, name, edge), []).append(each.problem)
+        counts = Counter(end for some in each.edges for end in some.items())
+        for (name, edge), count in sorted(counts.items()):
+            often = f" in {count} of {len(each.edges)} repetitions" if len(each.edges) > 1 else ""
+            where.setdefault((each.competitor, f"{name} {edge}{often}"), []).append(each.problem)
     shown = _several(found)
-    return [
-        f"{who}: {name} {edge}" + (f" ({', '.join(problems)})" if shown else "")
-        for (who, name, edge), problems in where.items()
-    ]
+    return [f"{who}: {what}" + (f" ({', '.join(some)})" if shown else "") for (who, what), some in where.items()]
