@@ -183,7 +183,7 @@ def _several(found: Sequence[Tuning]) -> bool:
 
 
 def _ends(found: Sequence[Tuning]) -> list[str]:
-    """Return whose numbers are at which edge: on which problems, and in how many repetitions where there are several."""
+    """Return whose numbers are at which edge: on which problems, and where tuning is repeated how often."""
     where: dict[tuple[str, str], list[str]] = {}
     for each in found:
         counts = Counter(end for some in each.edges for end in some.items())
