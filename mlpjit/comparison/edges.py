@@ -18,11 +18,10 @@ def at_edges(plan: Plan, chosen: Row, tried: Sequence[Row]) -> dict[str, str]:
 
     The outer tenth of a range, or the end of a list. A number that is 0 has nothing below it.
     """
-    found = {}
+    found, others = {}, [numbers(plan, row) for row in tried]
     for name, value in numbers(plan, chosen).items():
         ranges = [each for each in _ranges(plan, chosen, name) if each.low <= value <= each.high]
-        values = [] if ranges else [each[name] for each in (numbers(plan, row) for row in tried) if name in each]
-        edges = {each.edge(value) for each in ranges} or {_end(value, values)}
+        edges = {each.edge(value) for each in ranges} or {_end(value, [each[name] for each in others if name in each])}
         if len(edges) == 1 and (edge := edges.pop()) and not (edge == "low" and value == 0):
             found[name] = edge
     return found

@@ -99,8 +99,8 @@ def _tuning(
     plan: Plan, of: tuple[str, str], choices: Sequence[Choice], groups: Sequence[Group], measured: Measure
 ) -> _Sampled:
     tried = [group["tune"] for group in groups]
-    settings = [selection.settings(rows, SETTING) for rows in tried]
     varying = [name for name in SETTING if len({row.get(name) for rows in tried for row in rows}) > 1]
+    settings = [selection.settings(rows, varying) for rows in tried]
     tuned = sample([choice.members for choice in choices], measured)
     default = sample([group.get("default", []) for group in groups], measured)
     shared = sorted(key for key in default if key in tuned)
