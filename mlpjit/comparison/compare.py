@@ -16,6 +16,7 @@ import numpy as np
 
 from mlpjit.comparison import names
 from mlpjit.comparison.reported import Reported, Row, Seeds, reported
+from mlpjit.comparison.tuning import Tuning, tunings
 from mlpjit.errors import ConfigError
 from mlpjit.registry import suggestion
 from mlpjit.statistics import paired, units
@@ -60,11 +61,12 @@ class Compared:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All pairs that were asked for: on problems, and over them where there are at least six."""
+    """All pairs that were asked for: on problems, over them where there are at least six; and how all were tuned."""
 
     reported: Reported
     on_problems: list[Compared]
     over_problems: list[Compared]
+    tunings: list[Tuning]
     notes: tuple[str, ...]
 
 
@@ -89,7 +91,7 @@ def compare(
     over, refused = _over_problems(found, pairs, alone)
     if not on:
         raise ConfigError("nothing to compare: no two competitors have a seed in common on a problem")
-    return Comparison(found, on, over, (*found.notes, *lacking, *refused))
+    return Comparison(found, on, over, tunings(rows, study, found), (*found.notes, *lacking, *refused))
 
 
 def _pairs(found: Reported, control: str) -> list[Pair]:

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlpjit.config.fields import Part, Values
+from mlpjit.config.fields import FACTORS, Part, Values
 from mlpjit.config.identity import IDENTITY, digest
 from mlpjit.tuning.ranges import Range
+
+NAMED = ("dataset", "activation", "init", "optimizer", "wrapper", "schedule", "clip")  # columns of names
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,18 @@ class Block:
     def canonical(self) -> dict[str, Any]:
         """Return the block as plain data: its axes as a study file has them, and the ranges of what is drawn."""
         axes = {name: given for axis in self.axes for name, given in axis.given.items()}
-        ranges = {name: found.given for axis in self.axes for name, found in axis.ranges.items()}
-        return {"fixed": self.fixed, "axes": axes, **({"draws": self.draws, "ranges": ranges} if self.draws else {})}
+        found = {"fixed": self.fixed, "axes": axes}
+        if not self.draws:
+            return found
+        ranges = {name: drawn.given for axis in self.axes for name, drawn in axis.ranges.items()}
+        return {**found, "draws": self.draws, "ranges": ranges, "competitors": self._competitors()}
+
+    def _competitors(self) -> dict[str, list[Any]]:
+        """Return by column who is in the block, tuned specs by their competitors: its ranges are theirs."""
+        return {
+            column: sorted({part.value(self.as_untuned(values)) for values in self.combinations(part.fields)})
+            for column, part in FACTORS.items() if column in NAMED
+        }  # fmt: skip
 
     def touches(self, fields: Sequence[str]) -> bool:
         """Whether any axis is among the fields."""

@@ -218,3 +218,15 @@ class StudyResults:
         found = compare_stored(self.directory, control, (by,) if isinstance(by, str) else by, metric, margin)
         levels = {"on problems": found.on_problems, "over problems": found.over_problems}
         return pd.DataFrame([{"level": level, **pair.record()} for level, some in levels.items() for pair in some])
+
+    def tuning(self, by: str | Sequence[str] = (), metric: str = "") -> pd.DataFrame:
+        """Return one row a problem and competitor: settings, what was chosen, edges, default beside tuned, best of k.
+
+        Raises ConfigError and StoreError as `compare`.
+        """
+        import pandas as pd
+
+        from mlpjit.comparison.stored import compare_stored
+
+        found = compare_stored(self.directory, "", (by,) if isinstance(by, str) and by else by, metric)
+        return pd.DataFrame([each.record() for each in found.tunings])

@@ -18,11 +18,12 @@ class Study:
 
 MOMENTS = {"b1": {"log": [0.5, 0.999]}, "b2": {"log": [0.8, 0.999]}}
 BOUNDS = {"final_rate": {"log": [1e-3, 0.5]}, "gamma": {"log": [1e-4, 0.1]}}
-FREE = {"learning_rate": {"log": [1e-4, 1.0]}, **MOMENTS}
+ANY = {"log": [1e-4, 1.0]}
+FREE = {"learning_rate": ANY, **MOMENTS}
 BOUNDED = {"learning_rate": {"log": [1e-4, 0.5]}, **MOMENTS, **BOUNDS}
 CROWDED_VALLEY = Study(
     "crowded_valley",
-    "Schmidt, Schneider & Hennig 2021, arXiv:2007.01547, tuning distributions of the appendix; eps as here",
+    "Schmidt, Schneider & Hennig 2021, arXiv:2007.01547: the ranges that their published runs fill; eps as here",
     {
         "adam": FREE,
         "amsgrad": FREE,
@@ -34,10 +35,11 @@ CROWDED_VALLEY = Study(
 DECAYED = {"learning_rate": {"log": [1e-4, 1e-2]}, "weight_decay": {"log": [5e-3, 1.0]}}
 ALGOPERF = Study(
     "algoperf",
-    "Dahl et al. 2023, arXiv:2306.07179, search spaces of the paper's baselines; without smoothing and dropout",
+    "Dahl et al. 2023, arXiv:2306.07179: search spaces of its baselines in the benchmark's code, the rules' own alone",
     {
         "adamw": DECAYED,
         "nadam": {"learning_rate": {"log": [1e-4, 1e-2]}, "b1": {"one_minus_log": [0.9, 0.996]}},
+        "nesterov": {"learning_rate": {"log": [0.02, 5.0]}},
         "adafactor": {"learning_rate": {"log": [1e-4, 1e-2]}},
         "shampoo": {"learning_rate": {"log": [1e-4, 1e-2]}},
     },
