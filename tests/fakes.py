@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -79,6 +81,13 @@ class Fake:
             return FakeResult(config, "stopped")
         self.made.append(config)
         return fake_result(config)
+
+    def interrupt(self, config: RunConfig, control: Control) -> FakeResult:
+        """Press Ctrl-C in the middle of a run, which then stops."""
+        os.kill(os.getpid(), signal.SIGINT)
+        while not control.array[CONTROL.stop]:
+            time.sleep(0.002)
+        return FakeResult(config, "stopped")
 
     def measure_step(self, config: RunConfig, repeats: int) -> dict[str, float]:
         return {"parameters": parameter_count(config), "step_seconds": 1e-4, "low_seconds": 9e-5, "high_seconds": 2e-4}

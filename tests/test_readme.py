@@ -6,6 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
+from mlpjit.study.estimate import competing
 from mlpjit.study.study import Study
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -29,7 +30,9 @@ def test_the_study_example_is_a_study(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(block("toml"))
     table = tomllib.loads(block("toml"))
-    assert len(Study.load(path).configs()) == 2 * 2 * 2 * 4 * 3
+    study = Study.load(path)
+    assert len(study.runs) == 3 * 2 * 2 * 4 * 3  # adam has two settings more
+    assert {"adam", "sgd"} == set(*competing(study).values())
     assert table["final"]["per"] == "optimizer"
 
 

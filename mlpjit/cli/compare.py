@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from mlpjit.comparison.compare import Compared, Comparison
+    from mlpjit.statistics.verdict import Verdict
 
 
 def compare(
@@ -31,13 +31,16 @@ def compare(
 
 
 def _data(found: Comparison) -> dict[str, Any]:
+    from mlpjit.comparison.tuning import remarks
+
     return {
         "by": found.reported.by,
         "stage": found.reported.stage,
         "metric": next(measure.name for measure in found.reported.measures.values()),
-        "notes": found.notes,
+        "notes": [*found.notes, *remarks(found.tunings)],
         "comparisons": [pair.record() for pair in found.on_problems],
         "over_problems": [pair.record() for pair in found.over_problems],
+        "tunings": [each.record() for each in found.tunings],
     }
 
 
@@ -49,7 +52,25 @@ def _parts(found: Comparison) -> list[str]:
     for (_, problem), some in itertools.groupby(together, lambda pair: (pair.sample, pair.problem)):
         pairs = list(some)
         parts.append(f"{problem}: {_measured(found, pairs)}\n{_table(pairs, alone)}")
-    return [*parts, "\n".join(_notes(found, alone))]
+    return [*parts, *_defaults(found), "\n".join(_notes(found, alone))]
+
+
+def _defaults(found: Comparison) -> list[str]:
+    """The table of what tuning was worth; none where no default was run."""
+    from mlpjit.cli.tables import number, table
+
+    shown = [(each, each.gain) for each in found.tunings if each.gain is not None]
+    if not shown:
+        return []
+    several = len({each.problem for each, _ in shown}) > 1
+    rows = [
+        (*((each.problem,) if several else ()), each.competitor, str(each.settings), number(each.default or 0.0),
+         number(each.tuned), *_judgement(gain))
+        for each, gain in shown
+    ]  # fmt: skip
+    header = ("competitor", "settings", "default", "tuned", "gain", "95 % interval", "w/t/l", "p", "Holm")
+    head = f"tuned beside the untuned default, Holm over {len(shown)} such pairs"
+    return [f"{head}\n{table(('problem', *header) if several else header, rows)}"]
 
 
 def _measured(found: Comparison, pairs: Sequence[Compared]) -> str:
@@ -59,7 +80,8 @@ def _measured(found: Comparison, pairs: Sequence[Compared]) -> str:
     if pairs[0].sample == "problems":
         name = next(iter(found.reported.measures.values())).name.replace("_", " ")
         return f"mean {name} in {pairs[0].verdict.unit}, Wilcoxon's signed ranks"
-    kind = ("fresh" if found.reported.stage == "final" else "tuning") + (" seed" if many == "1" else " seeds")
+    noun = found.reported.units if many != "1" else found.reported.units[:-1]
+    kind = noun if noun.startswith("rep") else ("fresh " if found.reported.stage == "final" else "tuning ") + noun
     return f"{found.reported.measures[pairs[0].problem].title}, {many} {kind}, sign-flip test"
 
 
@@ -73,11 +95,16 @@ def _table(pairs: Sequence[Compared], alone: bool) -> str:
 
 
 def _row(pair: Compared, alone: bool) -> tuple[str, ...]:
-    found = pair.verdict
     names = (pair.competitor,) if alone else (pair.competitor, pair.control)
+    return *names, *_judgement(pair.verdict), _answer(pair)
+
+
+def _judgement(found: Verdict) -> tuple[str, ...]:
+    from mlpjit.cli.tables import number, p_value
+
     tally = f"{found.tally.wins}/{found.tally.ties}/{found.tally.losses}"
-    ends = f"{_number(found.low)} to {_number(found.high)}"
-    return *names, f"{_number(found.estimate, '+')}", ends, tally, _p(found.p), _p(found.corrected_p), _answer(pair)
+    ends = f"{number(found.low)} to {number(found.high)}"
+    return f"{number(found.estimate, '+')}", ends, tally, p_value(found.p), p_value(found.corrected_p)
 
 
 def _answer(pair: Compared) -> str:
@@ -85,20 +112,12 @@ def _answer(pair: Compared) -> str:
     return f"not enough +{pair.verdict.more}" if "about" in pair.words else pair.words
 
 
-def _number(value: float, sign: str = "") -> str:
-    if not math.isfinite(value):
-        return f"{value:{sign}}"
-    digits = 2 if abs(value) < 100 else 0
-    return f"{value:{sign}.{digits}f}" if abs(value) >= 0.01 or value == 0 else f"{value:{sign}.1g}"
-
-
-def _p(value: float) -> str:
-    return "1" if value > 0.9995 else "<.001" if value < 0.001 else f"{value:.3f}".lstrip("0")
-
-
 def _notes(found: Comparison, alone: bool) -> list[str]:
-    told = ["Positive effects are in favour of the first; w/t/l: seeds (or problems) it won, tied and lost."]
+    from mlpjit.comparison.tuning import remarks
+
+    units = f"{found.reported.units} (or problems)"
+    told = [f"Positive effects are in favour of the first; w/t/l: {units} it won, tied and lost."]
     told += [f"Holm over {pairs[0].verdict.family}." for pairs in (found.on_problems, found.over_problems) if pairs]
     if any(_answer(pair).startswith("not enough +") for pair in (*found.on_problems, *found.over_problems)):
-        told.append("not enough +k: about k more seeds (or problems) would decide, if the effect is what it seems.")
-    return [*told, *(f"Note: {note}." for note in found.notes)]
+        told.append(f"not enough +k: about k more {units} would decide, if the effect is what it seems.")
+    return [*told, *(f"Note: {note}." for note in (*found.notes, *remarks(found.tunings)))]

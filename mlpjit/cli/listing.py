@@ -10,7 +10,7 @@ import typer
 KINDS = (
     "optimizers", "wrappers", "activations", "initializers", "schedules", "losses", "normalizations", "residuals",
     "clippings",
-    "datasets", "studies",
+    "datasets", "spaces", "studies",
 )  # fmt: skip
 
 
@@ -49,6 +49,8 @@ def _table(kind: str) -> str:
     found = records(kind)
     if kind == "studies":
         return table(("name", "question"), [(r["name"], r["summary"]) for r in found])
+    if kind == "spaces":
+        return table(("optimizer", "space", "tunes", "source"), [(r["optimizer"], *_space(r)) for r in found])
     rows = [[r["name"], parameters(r["defaults"]), r["formula"] or r["summary"], r["citation"]] for r in found]
     header = ["name", "defaults", "formula", "reference"]
     if kind == "optimizers":
@@ -60,8 +62,8 @@ def _table(kind: str) -> str:
 
 def records(kind: str) -> list[dict[str, Any]]:
     """Return the records of a kind as plain data; of an optimizer also its loop, its state and what it asks for."""
-    if kind == "studies":
-        return _studies()
+    if kind in ("studies", "spaces"):
+        return _studies() if kind == "studies" else _spaces()
     from mlpjit.catalogue.specs import registry
 
     return [_plain(record, kind) for record in registry(kind).records()]
@@ -72,9 +74,29 @@ def _plain(record: Any, kind: str) -> dict[str, Any]:
     function = getattr(record, "function", None)
     found |= {"description": inspect.getdoc(function) or record.summary, "defaults": dict(record.defaults)}
     if kind == "optimizers":
+        from mlpjit.tuning.spaces import default_rate, spaces_of
+
         found |= {name: getattr(record, name) for name in ("kind", "extra_gradients", "initial")}
+        found |= {"learning_rate": default_rate(record.name), "spaces": list(spaces_of(record.name))}
         found["state"] = list(record.state)
     return found
+
+
+def _spaces() -> list[dict[str, Any]]:
+    from mlpjit.catalogue.registries import optimizers
+    from mlpjit.tuning.spaces import spaces_of
+
+    return [
+        {"name": f"{name} {space.name}", "optimizer": name, "space": space.name, "content": dict(space.content),
+         "summary": space.source}
+        for name in optimizers for space in spaces_of(name).values()
+    ]  # fmt: skip
+
+
+def _space(record: dict[str, Any]) -> tuple[str, str, str]:
+    from mlpjit.cli.markdown import tuned
+
+    return record["space"], tuned(record["content"]), record["summary"]
 
 
 def _studies() -> list[dict[str, Any]]:

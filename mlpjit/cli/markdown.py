@@ -49,8 +49,23 @@ def _table(records: Iterable[Record]) -> str:
     shown = _by_name(records)
     if all("title" in record for record in shown):
         return _rows(["name", "question"], [[f"`{r['name']}`", r["summary"]] for r in shown])
+    if all("content" in record for record in shown):
+        cells = [[f"`{r['optimizer']}`", f"`{r['space']}`", tuned(r["content"]), r["summary"]] for r in shown]
+        return _rows(["optimizer", "space", "tunes", "source"], cells)
     names = [name for name in COLUMNS if name not in OWN_COLUMNS or all("state" in record for record in shown)]
     return _rows(names, [[COLUMNS[name](record) for name in names] for record in shown])
+
+
+def tuned(content: Mapping[str, Any]) -> str:
+    """Return in words what a space tunes: learning_rate 1e-05 to 0.1 (log), b1 0.8, 0.9."""
+    return "; ".join(f"{name} {_entry(entry)}" for name, entry in content.items())
+
+
+def _entry(entry: Any) -> str:
+    if isinstance(entry, Mapping):
+        ((scale, (low, high)),) = entry.items()
+        return f"{low:g} to {high:g} ({scale})"
+    return ", ".join(f"{value:g}" for value in entry)
 
 
 def _rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

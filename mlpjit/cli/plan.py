@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlpjit.study.estimate import Estimate
 
 
 def plan(
@@ -20,37 +25,62 @@ def plan(
     from mlpjit.cli.tables import counted, dump, seconds, table
     from mlpjit.comparison.design import claims
     from mlpjit.statistics.signflip import smallest_p
-    from mlpjit.study.estimate import competitors, estimate
+    from mlpjit.study.estimate import competing, estimate
     from mlpjit.study.pool import thread_count
     from mlpjit.study.study import Study
 
     loaded = Study.load(study)
     found = estimate(loaded, loaded.directory(out), thread_count(threads))
-    claimed = claims(competitors(loaded), len(loaded.final["seeds"])) if loaded.final else []
+    rivals = competing(loaded)
+    sample = "seeds" if loaded.tuning["repeats"] == 1 else "repetitions"
+    claimed = claims([len(some) for some in rivals.values()], loaded.pairs, sample)
     if as_json:
-        print(dump({**asdict(found), "claims": [{**asdict(one), "possible": one.possible} for one in claimed]}))
+        settings = [{"dataset": data, "loss": loss, "settings": some} for (data, loss), some in rivals.items()]
+        told = [{**asdict(one), "possible": one.possible} for one in claimed]
+        print(dump({**asdict(found), "competitors": settings, "claims": told}))
         return
     basis = ", ".join(f"{name} {seconds(spent)}" for name, spent in found.parts.items() if spent)
-    told = ", by stored runs" if found.measured else ""
+    measured = ", by stored runs" if found.measured else ""
     rows = [
         ("study", found.study),
-        ("runs", f"{found.total:,} ({found.tuning_runs:,} tuning, {found.final_runs:,} final)"),
+        ("runs", f"{found.total:,} ({_kinds(found)})"),
         ("stored", f"{found.cached:,}"),
         ("new", f"{found.new:,}"),
         ("training steps", f"{found.steps:,}"),
-        ("time", f"{seconds(found.seconds)} on {counted(found.threads, 'thread')}{told} ({basis})"),
+        ("time", f"{seconds(found.seconds)} on {counted(found.threads, 'thread')}{measured} ({basis})"),
         ("memory", f"{found.memory_bytes / 1e6:,.0f} MB"),
     ]
     if found.duplicates:
         rows.insert(2, ("duplicates", f"{found.duplicates:,} left out: the same run in several blocks"))
+    if found.races:
+        rows.append(("racing", "these are upper bounds: settings that are certainly not the best run no more"))
     if found.step_timings:
         rows.append(("step times", f"{found.step_timings:,}"))
+    rows += _settings(rivals)
     if claimed:
-        rows.append(
-            (
-                "final seeds",
-                f"{claimed[0].pairs}, smallest p = {smallest_p(claimed[0].pairs):.2g}; corrected by Holm, at 5 %:",
-            )
-        )
+        pairs = claimed[0].pairs
+        rows.append((f"final {sample}", f"{pairs}, smallest p = {smallest_p(pairs):.2g}; corrected by Holm, at 5 %:"))
         rows += [(f"  {one.family}", one.words) for one in claimed]
     print(table(("what", "value"), rows))
+
+
+def _kinds(found: Estimate) -> str:
+    """How many runs there are of what."""
+    kinds = {"tuning": found.tuning_runs, "final": found.final_runs, "default": found.default_runs}
+    return ", ".join(f"{count:,} {kind}" for kind, count in kinds.items() if count or kind != "default")
+
+
+def _settings(rivals: Mapping[Any, Mapping[str, int]]) -> list[tuple[str, str]]:
+    """How many settings each competitor may choose from, one number where all have as many."""
+    found: dict[str, set[int]] = {}
+    for some in rivals.values():
+        for name, count in some.items():
+            found.setdefault(name, set()).add(count)
+    counts = set().union(*found.values())
+    if len(counts) < 2:
+        return [("settings", f"{count:,} for each of {len(found)} competitors") for count in counts]
+    told = {name: " or ".join(f"{count:,}" for count in sorted(some)) for name, some in found.items()}
+    return [
+        ("settings", "unequal, so the best of more is among those with more:"),
+        *((f"  {n}", t) for n, t in told.items()),
+    ]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import itertools
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from mlpjit.comparison.tries import Try
     from mlpjit.study.sweep import Found, Summary
 
 
@@ -42,11 +43,13 @@ def run(
     finish(summary, directory, no_report, as_json)
 
 
-def finish(summary: Summary, directory: Path, no_report: bool, as_json: bool) -> None:
+def finish(summary: Summary, directory: Path, no_report: bool, as_json: bool, tries: Sequence[Try] = ()) -> None:
     """Say what was done, write figures and page, print the answer; exit code 1 where runs failed."""
     print(headline(summary), file=sys.stderr)
+    for line in race_lines(summary.races):
+        print(line, file=sys.stderr)
     answer = [] if no_report else _answer(directory)
-    print(_json(summary, directory, answer) if as_json else _text(directory, answer, no_report))
+    print(_json(summary, directory, answer, tries) if as_json else _text(directory, answer, no_report, tries))
     if summary.failed:
         _tell_failures(summary)
         raise typer.Exit(1)
@@ -69,9 +72,22 @@ def headline(summary: Summary) -> str:
     from mlpjit.cli.tables import counted, seconds
 
     states = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in sorted(summary.states.items()))
-    made = f"{summary.ran:,} made now in {seconds(summary.wall_seconds)}" if summary.ran else "nothing left to run"
+    besides = f" and {counted(summary.pairs, 'run')} in pairs" if summary.pairs else ""
+    made = f"{summary.ran:,} made now{besides} in {seconds(summary.wall_seconds)}"
+    made = made if summary.ran or summary.pairs else "nothing left to run"
     compiled = f", {seconds(summary.compile_seconds)} of it compiling" if summary.compile_seconds else ""
     return f"{counted(summary.total, 'run')} ({states}), {made}{compiled}"
+
+
+def race_lines(races: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what racing did, a line for each competitor and problem."""
+    lines = []
+    for race in races:
+        regret = "" if race["regret"] is None else f", regret {race['regret']:.2g}"
+        saved = f"{1 - race['gradients'] / race['grid_gradients']:.0%} of gradients saved"
+        dropped = f"{race['dropped']} of {race['settings']} settings dropped, {saved}"
+        lines.append(f"{race['competitor']} on {race['problem']}: {dropped}, {race['audited']} audited{regret}")
+    return lines
 
 
 def _answer(directory: Path) -> list[dict[str, Any]]:
@@ -80,24 +96,27 @@ def _answer(directory: Path) -> list[dict[str, Any]]:
     return answer(directory, lambda: print("writing figures and page", file=sys.stderr))
 
 
-def _json(summary: Summary, directory: Path, answer: list[dict[str, Any]]) -> str:
+def _json(summary: Summary, directory: Path, answer: list[dict[str, Any]], tries: Sequence[Try]) -> str:
     from dataclasses import asdict
 
     from mlpjit.cli.tables import dump
     from mlpjit.report import sentences
 
-    found = {"answer": answer, "sentences": sentences(directory) if answer else {}}
+    found: dict[str, Any] = {"answer": answer, "sentences": sentences(directory) if answer else {}}
+    found |= {"tries": [asdict(one) for one in tries]} if tries else {}
     return dump({"directory": str(directory), **asdict(summary), **found})
 
 
-def _text(directory: Path, answer: list[dict[str, Any]], no_report: bool) -> str:
+def _text(directory: Path, answer: list[dict[str, Any]], no_report: bool, tries: Sequence[Try]) -> str:
+    from mlpjit.cli.verdicts import verdict_tables
     from mlpjit.report import sentences
 
     outputs = [f"store    {directory / 'store.sqlite'}"]
     if not no_report:
         outputs += [f"page     {directory / 'report.html'}", f"figures  {directory / 'figures'}"]
         outputs += [f"tables   {directory / 'tables'}"]
-    return "\n".join(([answer_tables(answer, sentences(directory)), ""] if answer else []) + outputs)
+    parts = [answer_tables(answer, sentences(directory))] if answer else []
+    return "\n\n".join([*parts, *verdict_tables(tries), "\n".join(outputs)])
 
 
 def answer_tables(rows: list[dict[str, Any]], sentences: Mapping[str, str]) -> str:

@@ -38,6 +38,20 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def number(value: float, sign: str = "") -> str:
+    """Return an effect or a limit with two decimals, of small ones one digit, of large ones none."""
+    if not math.isfinite(value):
+        return f"{value:{sign}}"
+    digits = 2 if abs(value) < 100 else 0
+    tiny = abs(value) < 1e-9  # the end of an interval that a search stopped beside 0
+    return f"{value:{sign}.{digits}f}" if abs(value) >= 0.01 or tiny else f"{value:{sign}.1g}"
+
+
+def p_value(value: float) -> str:
+    """Return a p with three decimals: .035, <.001, 1."""
+    return "1" if value > 0.9995 else "<.001" if value < 0.001 else f"{value:.3f}".lstrip("0")
+
+
 def parameters(values: dict[str, Any]) -> str:
     """Return parameters as `b1=0.9 b2=0.999`."""
     return " ".join(f"{name}={value}" for name, value in values.items()) or "-"

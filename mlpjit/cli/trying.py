@@ -14,15 +14,23 @@ if TYPE_CHECKING:
 
 
 def try_optimizer(
-    file: Annotated[Path, typer.Argument(help="A Python file with your optimizer (docs/try.md).")],
+    file: Annotated[Path | None, typer.Argument(help="A Python file with your optimizer (docs/try.md).")] = None,
     study: Annotated[str, typer.Argument(help="A built-in study or a TOML file.")] = "quick",
     rates: Annotated[str, typer.Option("--rates", help="Its learning rates, as 0.001,0.01 [all of the study].")] = "",
+    margin: Annotated[float | None, typer.Option("--margin", help="Smaller differences do not matter.")] = None,
+    cap: Annotated[int, typer.Option("--cap", help="Look at no more seeds.")] = 100,
+    forget: Annotated[str, typer.Option("--forget", help="Only forget all tries of an optimizer.")] = "",
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the results [results/<study>].")] = None,
     threads: Annotated[int | None, typer.Option("--threads", help="Runs at once; all CPUs without it.")] = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Run only: no figures, no page.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Tune an optimizer of your own on a study's grid and set it beside the study's own: table, figures, page."""
+    """Tune an optimizer of your own on a study's grid, then add pairs of runs until its verdicts are certain."""
+    if forget:
+        _forget(forget, str(file or study), out)
+        return
+    if file is None:
+        raise typer.BadParameter("give a file with an optimizer (docs/try.md)")
     from mlpjit.cli.progress import display
     from mlpjit.cli.run import finish
     from mlpjit.extending.files import load
@@ -31,7 +39,7 @@ def try_optimizer(
     from mlpjit.study.trial import trial
 
     base = Study.load(study)
-    tried = trial(base, load(file), numbers(rates))
+    tried = trial(base, load(file), numbers(rates), cap, margin)
     directory = base.directory(out)
     announce = functools.partial(_announce, tried, directory)
     try:
@@ -39,7 +47,20 @@ def try_optimizer(
             summary = tried.try_out(directory, threads, show, announce)
     except Interrupted as interrupted:
         raise Interrupted(f"{interrupted}\nresume with: {tried.command(directory)}") from None
-    finish(summary, directory, no_report, as_json)
+    finish(summary, directory, no_report, as_json, tried.keep(directory))
+
+
+def _forget(name: str, study: str, out: Path | None) -> None:
+    """Remove what is kept of an optimizer's tries; its runs stay stored."""
+    from mlpjit.comparison.tries import forget
+    from mlpjit.store import Store
+    from mlpjit.study.study import Study
+
+    directory = Study.load(study).directory(out)
+    Store.open(directory, readonly=True).close()  # so that none is made
+    with Store.open(directory) as store:
+        count = forget(store, name)
+    print(f"{count} {'try' if count == 1 else 'tries'} of {name} forgotten; the runs stay stored", file=sys.stderr)
 
 
 def numbers(text: str) -> list[float]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from mlpjit.comparison import names
 from mlpjit.comparison.reported import Reported, Row, Seeds, reported
+from mlpjit.comparison.tuning import Tuning, tunings
 from mlpjit.errors import ConfigError
 from mlpjit.registry import suggestion
 from mlpjit.statistics import paired, units
@@ -60,11 +61,12 @@ class Compared:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All pairs that were asked for: on problems, and over them where there are at least six."""
+    """All pairs that were asked for: on problems, over them where there are at least six; and how all were tuned."""
 
     reported: Reported
     on_problems: list[Compared]
     over_problems: list[Compared]
+    tunings: list[Tuning]
     notes: tuple[str, ...]
 
 
@@ -89,7 +91,7 @@ def compare(
     over, refused = _over_problems(found, pairs, alone)
     if not on:
         raise ConfigError("nothing to compare: no two competitors have a seed in common on a problem")
-    return Comparison(found, on, over, (*found.notes, *lacking, *refused))
+    return Comparison(found, on, over, tunings(rows, study, found), (*found.notes, *lacking, *refused))
 
 
 def _pairs(found: Reported, control: str) -> list[Pair]:
@@ -126,11 +128,11 @@ def _on_problems(
             elif absent := [name for name in pair if name not in scores]:
                 lacking.append(f"{' and '.join(absent)}: no run on {problem}")
             else:
-                lacking.append(f"{' and '.join(pair)}: no seed in common on {problem}")
-    family = _family(found, samples, alone, f"on {_counted(len(found.scores), 'problem')}")
+                lacking.append(f"{' and '.join(pair)}: no {found.units[:-1]} in common on {problem}")
+    family = _family(found, samples, alone, f"on {counted(len(found.scores), 'problem')}")
     judged = _judged(samples, family, margin, "signflip")
     return [
-        Compared(*pair, problem, "seeds", len(judged), replace(verdict, unit=found.measures[problem].unit))
+        Compared(*pair, problem, found.units, len(judged), replace(verdict, unit=found.measures[problem].unit))
         for (problem, pair), verdict in judged.items()
     ], lacking
 
@@ -146,10 +148,11 @@ def _family(found: Reported, samples: Sized, alone: str, where: str) -> str:
     """Name what Holm corrects over, as "3 comparisons: 3 against adam on 1 problem"."""
     count = len(found.competitors)
     who = f"{count - 1} against {alone}" if alone else f"every pair of {count}"
-    return f"{_counted(len(samples), 'comparison')}: {who} {where}"
+    return f"{counted(len(samples), 'comparison')}: {who} {where}"
 
 
-def _counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: 1 problem, 3 problems."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
@@ -184,7 +187,7 @@ def _over_problems(found: Reported, pairs: Sequence[Pair], alone: str) -> tuple[
     if not samples:
         return [], refused
     unit = f"seed SDs of {alone}" if alone else "seed SDs of the pair"
-    family = _family(found, samples, alone, f"over {_counted(len(found.scores), 'problem')}")
+    family = _family(found, samples, alone, f"over {counted(len(found.scores), 'problem')}")
     return [
         Compared(*pair, f"{verdict.pairs} problems", "problems", len(samples), replace(verdict, unit=unit))
         for pair, verdict in _judged(samples, family, None, "signedrank").items()

@@ -41,17 +41,17 @@ class Claims:
         return f"{best}, so none can be claimed" + (f"; it takes {self.needed} {self.sample}" if self.needed else "")
 
 
-def claims(competitors: Sequence[int], seeds: int) -> list[Claims]:
-    """Return the families of a study whose problems have so many competitors each, on so many fresh seeds.
+def claims(competitors: Sequence[int], pairs: int, sample: str = "seeds") -> list[Claims]:
+    """Return the families of a study whose problems have so many competitors each, in so many pairs of runs.
 
-    Empty where nothing is compared.
+    `sample` is what pairs are of: fresh seeds, or repetitions of the tuning. Empty where nothing is compared.
     """
     most = max(competitors, default=0)
     if most < 2:
         return []
     found = [
-        _on_problems("each with each", sum(math.comb(count, 2) for count in competitors), seeds),
-        _on_problems("all against one", sum(count - 1 for count in competitors), seeds),
+        _on_problems("each with each", sum(math.comb(count, 2) for count in competitors), pairs, sample),
+        _on_problems("all against one", sum(count - 1 for count in competitors), pairs, sample),
     ]
     if len(competitors) > 1:
         found.append(_over_problems("each, over problems", math.comb(most, 2), len(competitors)))
@@ -59,9 +59,9 @@ def claims(competitors: Sequence[int], seeds: int) -> list[Claims]:
     return found if most > 2 else found[::2]  # of two competitors both families are one
 
 
-def _on_problems(name: str, comparisons: int, seeds: int) -> Claims:
-    best = min(1.0, comparisons * smallest_p(seeds))
-    return Claims(name, comparisons, seeds, "seeds", best, pairs_to_reach(comparisons, ALPHA))
+def _on_problems(name: str, comparisons: int, pairs: int, sample: str) -> Claims:
+    best = min(1.0, comparisons * smallest_p(pairs))
+    return Claims(name, comparisons, pairs, sample, best, pairs_to_reach(comparisons, ALPHA))
 
 
 def _over_problems(name: str, comparisons: int, problems: int) -> Claims:

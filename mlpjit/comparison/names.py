@@ -24,8 +24,18 @@ def together(columns: Sequence[str]) -> str:
 
 
 def competitor(columns: Sequence[str], values: Iterable[Any]) -> str:
-    """Return a competitor's name: sgd, or sgd, depth 4 where two columns make it."""
-    return ", ".join(named(column, value) for column, value in zip(columns, values, strict=True))
+    """Return a competitor's name: sgd, or sgd, depth 4 where two columns make it; lookahead(sgd) in a wrapper."""
+    parts = dict(zip(columns, values, strict=True))
+    if {"optimizer", "wrapper"} <= parts.keys():
+        parts["optimizer"] = wrapped(parts["optimizer"], parts.pop("wrapper"))
+    return ", ".join(named(column, value) for column, value in parts.items())
+
+
+def wrapped(optimizer: str, wrapper: str) -> str:
+    """Return an optimizer inside its wrapper: lookahead(adam), sam[rho=0.1](sgd)."""
+    if wrapper == "none":
+        return optimizer
+    return f"{wrapper[:-1].replace('(', '[', 1)}]({optimizer})" if wrapper.endswith(")") else f"{wrapper}({optimizer})"
 
 
 def problems(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[Any, Any], str]:

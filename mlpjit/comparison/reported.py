@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import fsum
 from typing import Any
 
 from mlpjit.comparison import names
+from mlpjit.comparison.choosing import Choice, Key, Plan, Row, best, plain_key, stage
 from mlpjit.comparison.scores import REPORTED, Measure, check_measure, measure
-from mlpjit.config.fields import PROBLEM, SEED_FIELDS, SETTING, columns_of
+from mlpjit.config.fields import PROBLEM, SEED_FIELDS, SETTING
 from mlpjit.errors import ConfigError
 from mlpjit.registry import suggestion
-from mlpjit.statistics import selection
+from mlpjit.statistics.selection import order_key
 
-Row = Mapping[str, Any]
 Seeds = tuple[Any, ...]
-Key = tuple[Any, ...]
 # What a study compares when it does not say so: the first of these that varies.
-COMPARED = ("optimizer", "activation", "init", "normalization", "residual", "schedule", "clip")
+COMPARED = ("optimizer", "wrapper", "activation", "init", "normalization", "residual", "schedule", "clip")
 FLATTERS = "validation data over the very seeds by which settings were chosen, so scores may flatter"
 
 
@@ -31,6 +31,7 @@ class Reported:
     measures: dict[str, Measure]
     spoken: dict[str, str]  # names by what a user may call a competitor: depth 4, 4
     notes: tuple[str, ...]
+    units: str = "seeds"  # what the scores on a problem are of: seeds, or repetitions of the tuning
 
     @property
     def competitors(self) -> list[str]:
@@ -43,14 +44,14 @@ def columns_needed() -> tuple[str, ...]:
     return ("stage", "state", *SETTING, *SEED_FIELDS, "final_validation_loss")
 
 
-def compared(study: Mapping[str, Any], rows: Iterable[Row]) -> tuple[str, ...]:
+def compared(plan: Plan, rows: Iterable[Row]) -> tuple[str, ...]:
     """Return the columns that a study compares: those of its final stage, else the first usual one that varies."""
-    if columns := columns_of((study.get("final") or {}).get("per", ())):
-        return columns
+    if plan.per:
+        return plan.per
     values: dict[str, set[Any]] = {name: set() for name in COMPARED}
     for row in rows:
         for name, found in values.items():
-            found.add(row.get(name))
+            found.add(plan.competitor(row, name))
     return (next((name for name, found in values.items() if len(found) > 1), "optimizer"),)
 
 
@@ -63,61 +64,56 @@ def reported(rows: Sequence[Row], study: Mapping[str, Any], by: Sequence[str] = 
     for name in by:
         if name not in SETTING:
             raise ConfigError(f"unknown column {name!r}{suggestion(name, SETTING)}")
-    tuning = [row for row in rows if row["stage"] == "tune"]
-    final = [row for row in rows if row["stage"] == "final"]
-    columns = tuple(by) or compared(study, tuning)
-    why = _why_tuning(study, columns, final)
+    plan = Plan(study)
+    columns = tuple(by) or compared(plan, stage(rows, "tune"))
+    why = _why_tuning(plan, columns, stage(rows, "final"))
     metric = metric or REPORTED["tune" if why else "final"]
     check_measure(metric)
-    chosen = _best(tuning, tuple(dict.fromkeys((*PROBLEM, *columns))), None if why else final)
-    return _scored(chosen, columns, metric, why)
+    groups = tuple(dict.fromkeys((*PROBLEM, *columns)))
+    chosen = [best(plan, part, groups, not why) for part in plan.repetitions(rows)]
+    return _scored(plan, chosen, columns, metric, why)
 
 
-def _why_tuning(study: Mapping[str, Any], columns: Sequence[str], final: Sequence[Row]) -> str:
+def _why_tuning(plan: Plan, columns: Sequence[str], final: Sequence[Row]) -> str:
     """Say why tuning runs must report; nothing where final runs do."""
-    per = columns_of((study.get("final") or {}).get("per", ()))
-    if not per:
+    if not plan.per:
         return "the study has no [final] stage"
-    if not set(columns) <= set(per):
-        return f"the final stage has the best settings of each {names.together(per)}, not {names.together(columns)}"
+    if not set(columns) <= set(plan.per):
+        told = f"{names.together(plan.per)}, not {names.together(columns)}"
+        return f"the final stage has the best settings of each {told}"
     return "" if final else "the final stage has not run yet"
 
 
-def _best(tuning: Sequence[Row], groups: Sequence[str], final: Sequence[Row] | None) -> dict[Key, list[Row]]:
-    """Return the runs of each group's best setting; with final runs, of its best setting that has some."""
-    finals: dict[Key, list[Row]] = {}
-    for row in final or ():
-        finals.setdefault(_key(row, SETTING), []).append(row)
-    best: dict[Key, list[Row]] = {}
-    for setting in selection.settings(tuning, SETTING):
-        first = tuning[setting.members[0]]
-        group = _key(first, groups)
-        if group in best:
-            continue
-        members = [tuning[at] for at in setting.members] if final is None else finals.get(_key(first, SETTING), [])
-        if members:
-            best[group] = members
-    return best
-
-
-def _scored(chosen: Mapping[Key, list[Row]], columns: tuple[str, ...], metric: str, why: str) -> Reported:
-    firsts = [members[0] for members in chosen.values()]
-    called = names.problems(sorted(firsts, key=lambda row: [selection.order_key(row[name]) for name in PROBLEM]))
+def _scored(
+    plan: Plan, chosen: Sequence[Mapping[Key, Choice]], columns: tuple[str, ...], metric: str, why: str
+) -> Reported:
+    firsts = {group: choice.members[0] for some in chosen for group, choice in some.items()}
+    called = names.problems(sorted(firsts.values(), key=lambda row: [order_key(row[name]) for name in PROBLEM]))
     scores: dict[str, dict[str, dict[Seeds, float]]] = {name: {} for name in called.values()}
     measures: dict[str, Measure] = {}
     spoken: dict[str, str] = {}
-    for members in sorted(chosen.values(), key=lambda some: [selection.order_key(some[0][name]) for name in columns]):
-        first = members[0]
-        problem, values = called[first["dataset"], first["loss"]], [first[name] for name in columns]
+    for group, first in sorted(
+        firsts.items(), key=lambda item: [order_key(each) for each in plan.key(item[1], columns)]
+    ):
+        problem, values = called[first["dataset"], first["loss"]], plan.key(first, columns)
         name = names.competitor(columns, values)
         spoken |= {name: name, ", ".join(map(str, values)): name}
         measures[problem] = measure(metric, first["dataset"], first["loss"])
-        scores[problem][name] = {_key(row, SEED_FIELDS): measures[problem].value(row) for row in members}
+        members = [some[group].members if group in some else [] for some in chosen]
+        scores[problem][name] = sample(members, measures[problem])
     notes = (f"{why}: {FLATTERS}",) if why else ()
-    return Reported(columns, "tune" if why else "final", scores, measures, spoken, notes)
+    units = "seeds" if plan.repeats == 1 else "repetitions"
+    return Reported(columns, "tune" if why else "final", scores, measures, spoken, notes, units)
 
 
-def _key(row: Row, columns: Sequence[str]) -> Key:
-    """A row's values as a key; a width that is not there is NaN in frames, which differs from itself."""
-    values = (row.get(name) for name in columns)
-    return tuple(None if value != value else value for value in values)
+def sample(repetitions: Sequence[Sequence[Row]], measured: Measure) -> dict[Seeds, float]:
+    """Return a score for each seed; where tuning is repeated, for each repetition the mean of its runs, lost if one is.
+
+    Runs of one repetition share what it chose, so that they are not independent; repetitions are.
+    """
+    if len(repetitions) == 1:
+        return {plain_key(row, SEED_FIELDS): measured.value(row) for row in repetitions[0]}
+    return {
+        (f"repetition {at}",): fsum(measured.value(row) for row in rows) / len(rows)
+        for at, rows in enumerate(repetitions, 1) if rows
+    }  # fmt: skip

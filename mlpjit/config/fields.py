@@ -119,15 +119,6 @@ def _label(kind: str, name: str) -> Part:
     return Part((name,), lambda values: label(kind, values[name]))
 
 
-def _wrapped(values: Values) -> str:
-    """Return the optimizer's label, inside its wrapper's: `lookahead(adam)`, `sam[rho=0.1](sgd)`."""
-    inner, wrapper = label("optimizers", values["optimizer"]), values["wrapper"]
-    if wrapper is None:
-        return inner
-    outer = label("wrappers", wrapper)
-    return f"{outer[:-1].replace('(', '[', 1)}]({inner})" if outer.endswith(")") else f"{outer}({inner})"
-
-
 def momentum_scheduled(values: Values) -> bool:
     """Say whether the optimizer's momentum changes from step to step; where it does not, a run's id is silent on it."""
     return bool(values["momentum_schedule"] != UNUSED["momentum_schedule"])
@@ -153,7 +144,8 @@ FACTORS: dict[str, Part] = {
     "hidden": Part(SHAPE_FIELDS, lambda values: "-".join(map(str, hidden(values)))),
     "activation": Part(("activation", *SHAPE_FIELDS), _joined),
     "init": _label("initializers", "init"),
-    "optimizer": Part(("optimizer", "wrapper"), lambda values: _wrapped(values)),
+    "optimizer": _label("optimizers", "optimizer"),
+    "wrapper": _label("wrappers", "wrapper"),
     "learning_rate": PARTS["learning_rate"],
     "schedule": Part(
         ("schedule", "weight_decay_schedule", "momentum_schedule"), lambda values: _scheduled(values)

@@ -59,6 +59,15 @@ def _optional(validator: PlainValidator) -> PlainValidator:
     return PlainValidator(lambda value: None if value in (None, "none") else validator.func(value))  # type: ignore[call-arg]
 
 
+def _schedule() -> PlainValidator:
+    """No schedule is the constant one."""
+    return _checked(lambda value: parse_spec("schedules", "constant" if value in (None, "none") else value))
+
+
+def _none(value: Any) -> Any:
+    return None if isinstance(value, str) and value == "none" else value
+
+
 def _as_tuple(value: Any) -> Any:
     return tuple(plain(value)) if isinstance(value, list | tuple) or hasattr(value, "tolist") else value
 
@@ -70,6 +79,7 @@ MOST_LAYERS, MOST_UNITS = 10_000, 10_000_000
 Layers = Annotated[int, Field(ge=0, le=MOST_LAYERS), Plain]
 Units = Annotated[int, Field(ge=1, le=MOST_UNITS), Plain]
 Seed = Annotated[int, Field(ge=0, lt=2**63), Plain]
+OptionalSeed = Annotated[Seed | None, BeforeValidator(_none)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), Plain]
 Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), Plain]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), Plain]
@@ -79,6 +89,7 @@ WHOLE = SEED = "a whole number from 0 up to 2^63 - 1"
 SEED_OR_NONE = f"{SEED}, or nothing to use `seed`"
 POSITIVE, NOT_NEGATIVE = "a positive number", "a number from 0 up"
 SHARE = "a number from 0 up and below 1"
+TIMEOUT = "a positive number of seconds, or nothing for no limit"
 NOTHING_ELSE = (("pydantic_extra", None), ("pydantic_private", None))
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True, arbitrary_types_allowed=True)
 
@@ -113,23 +124,25 @@ class RunConfig(BaseModel):
     optimizer: Annotated[Spec, _spec("optimizers")] = _field("sgd")
     wrapper: Annotated[Spec | None, _optional(_spec("wrappers"))] = _field(None)
     learning_rate: Positive = _field(1e-2, POSITIVE)
-    schedule: Annotated[Spec, _spec("schedules")] = _field("constant")
-    momentum_schedule: Annotated[Spec, _spec("schedules")] = _field("constant")
+    schedule: Annotated[Spec, _schedule()] = _field("constant")
+    momentum_schedule: Annotated[Spec, _schedule()] = _field("constant")
     clip: Annotated[Spec | None, _optional(_spec("clippings"))] = _field(None)
     l1: NotNegative = _field(0.0, NOT_NEGATIVE)
     l2: NotNegative = _field(0.0, NOT_NEGATIVE)
     weight_decay: NotNegative = _field(0.0, NOT_NEGATIVE)
-    weight_decay_schedule: Annotated[Spec, _spec("schedules")] = _field("constant")
+    weight_decay_schedule: Annotated[Spec, _schedule()] = _field("constant")
     batch_size: Count | Literal["full"] = _field(64, f"{COUNT}, or 'full'")
     epochs: Whole = _field(10, WHOLE)
     evaluate_every: Count = _field(1, COUNT)
     shuffle: bool = _field(True, "true or false")
     dtype: Literal["float32", "float64"] = _field("float32", "'float32' or 'float64'")
     seed: Seed = _field(0, SEED)
-    split_seed: Seed | None = _field(None, SEED_OR_NONE)
-    init_seed: Seed | None = _field(None, SEED_OR_NONE)
-    order_seed: Seed | None = _field(None, SEED_OR_NONE)
-    timeout: Positive | None = _field(None, "a positive number of seconds, or nothing for no limit")
+    split_seed: OptionalSeed = _field(None, SEED_OR_NONE)
+    init_seed: OptionalSeed = _field(None, SEED_OR_NONE)
+    order_seed: OptionalSeed = _field(None, SEED_OR_NONE)
+    timeout: Annotated[Positive | None, BeforeValidator(_none)] = _field(
+        None, "a positive number of seconds, or nothing for no limit"
+    )
 
     def __init__(self, **values: Any) -> None:
         found = problems(values) if values.keys() & {"depth", "width"} else []

@@ -6,9 +6,11 @@ import hashlib
 import linecache
 import sys
 import traceback
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Any
 
 from mlpjit.catalogue.registries import optimizers
 from mlpjit.errors import ConfigError
@@ -19,11 +21,15 @@ MODULE = "own_optimizers"
 
 @dataclass(frozen=True)
 class OptimizerFile:
-    """A file that was loaded: the names of the optimizers that it registered, and the SHA-256 of its text."""
+    """A file that was loaded: the names of the optimizers that it registered, and the SHA-256 of its text.
+
+    `spaces` has what a file's SPACES says an optimizer is tuned over: lists and ranges by parameter.
+    """
 
     path: Path
     digest: str
     names: tuple[str, ...]
+    spaces: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def load(path: Path | str) -> OptimizerFile:
@@ -48,7 +54,19 @@ def load(path: Path | str) -> OptimizerFile:
         raise ConfigError(
             f"{path.name}: no optimizer in it: decorate one with @elementwise or @layerwise (docs/try.md)"
         )
-    return OptimizerFile(path, hashlib.sha256(text.encode()).hexdigest(), names)
+    spaces = _spaces(path, vars(module).get("SPACES", {}), names)
+    return OptimizerFile(path, hashlib.sha256(text.encode()).hexdigest(), names, spaces)
+
+
+def _spaces(path: Path, given: Any, names: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+    """Return SPACES if it has a table for some of the file's optimizers."""
+    if not isinstance(given, Mapping) or not all(isinstance(space, Mapping) for space in given.values()):
+        example = f"{{{names[0]!r}: {{'momentum': [0.8, 0.9]}}}}"
+        raise ConfigError(f"{path.name}: SPACES is {given!r}, need a table for each optimizer, as {example}")
+    for name in given:
+        if name not in names:
+            raise ConfigError(f"{path.name}: SPACES has {name!r}, which is no optimizer of this file")
+    return given
 
 
 def _read(path: Path) -> str:

@@ -80,9 +80,18 @@ def toml(study: Mapping[str, Any]) -> str:
             if key not in shared
         }
         if own or block["axes"]:
-            parts.append(_table("[[sweep]]", own | block["axes"]))
-    parts += [_table(f"[{name}]", study[name]) for name in ("final", "timing") if study.get(name)]
+            drawn = {"draws": block["draws"]} if "draws" in block else {}
+            parts.append(_table("[[sweep]]", own | block["axes"] | drawn))
+    parts += [_table(f"[{name}]", table) for name, table in _stages(study).items() if table]
     return "\n\n".join(parts) + "\n"
+
+
+def _stages(study: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables behind the sweeps; of tuning what differs from doing it once."""
+    tuning = study.get("tuning") or {}
+    usual = {"repeats": 1, "default": False}
+    told = {key: tuning[key] for key, value in usual.items() if tuning.get(key, value) != value}
+    return {"tuning": told, **{name: study.get(name) for name in ("final", "timing")}}
 
 
 def _table(head: str, entries: Mapping[str, Any]) -> str:

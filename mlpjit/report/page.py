@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from mlpjit.report.figures.results import Results, Source
 from mlpjit.report.machines import facts, rerun, toml
 from mlpjit.report.screen import Screen, screen, section_picture
 from mlpjit.report.section import Section, Shown
+from mlpjit.report.tabled import Tabled, tabled
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_FAILURES = 50
@@ -45,7 +47,7 @@ def write(source: Source, directory: Path, pdf: bool = False) -> tuple[list[str]
     rows = [row for section in sections for row in section.rows]
     _save_table(pd.DataFrame(rows), directory, "answer", files)
     first = screen(results, sections, found)
-    text = _page(results, sections, first)
+    text = _page(results, sections, first, tabled(source))
     temporary = directory / ".report.html"
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(directory / "report.html")
@@ -94,7 +96,7 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return values | lost
 
 
-def _page(results: Results, sections: list[Section], first: Screen) -> str:
+def _page(results: Results, sections: list[Section], first: Screen, tables: Sequence[Tabled]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -111,6 +113,7 @@ def _page(results: Results, sections: list[Section], first: Screen) -> str:
         question=study.get("question", ""),
         sections=sections,
         answer=first,
+        tables=tables,
         light=light,
         dark=dark,
         states=runs["state"].value_counts().sort_index().to_dict(),

@@ -94,18 +94,10 @@ def _found_from(pairs: int, alpha: float) -> Floats:
 
 
 def _by_t(effect: float, pairs: int, alpha: float) -> float:
-<<<<<<< HEAD
-    from scipy.special import nctdtr, ndtr, stdtrit  # of scipy.stats, which takes a third of a second to import
-=======
     from scipy.special import nctdtr, ndtr, stdtrit  # what scipy.stats has takes a hundred times as long
->>>>>>> e8f625577157f8cada38f6aca8ffbba76b818e18
 
     centre, limit = effect * math.sqrt(pairs), stdtrit(pairs - 1, 1 - alpha / 2)
     if pairs > 1000:  # where the noncentral t runs out of digits, and is normal
         return float(ndtr(centre - limit))
-<<<<<<< HEAD
-    return float(1.0 - nctdtr(pairs - 1, centre, limit))
-=======
     missed = float(nctdtr(pairs - 1, centre, limit))
     return 1.0 if math.isnan(missed) else 1.0 - missed  # far out, where nothing is missed, it may be NaN
->>>>>>> e8f625577157f8cada38f6aca8ffbba76b818e18

@@ -176,6 +176,15 @@ class Store:
             row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return row[0] if row else None
 
+    def note(self, key: str) -> Any:
+        """Return what was noted under a key as plain data; None where nothing was."""
+        return json.loads(self._meta(f"note {key}") or "null")
+
+    def put_note(self, key: str, value: Any) -> None:
+        """Note plain data under a key, and wait until that is committed."""
+        row = (f"note {key}", json.dumps(value))
+        self.write(lambda connection: connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", row))
+
     def has_plan(
         self, study: Mapping[str, Any], stages: Sequence[tuple[str, Sequence[str]]], timing: Sequence[str] = ()
     ) -> bool:
@@ -198,6 +207,11 @@ class Store:
         """Yield those columns of the planned runs that are stored, in the order of the plan, without pandas."""
         with explained(self.path):
             yield from reading.rows(self._connection, names)
+
+    def rows_of(self, run_ids: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return those columns of the runs, planned or not, that are stored, by run id."""
+        with explained(self.path):
+            return reading.rows_of(self._connection, run_ids, names)
 
     def speeds(self) -> list[tuple[str, float]]:
         """Return (run id, seconds of training and evaluation) of every run that is done."""

@@ -34,22 +34,34 @@ UNIQUE = {"run_id", "started_at", "finished_at"}  # texts that no two runs share
 FROM_PLAN = "FROM plan JOIN runs USING (run_id) LEFT JOIN sessions ON sessions.id = runs.session"
 
 
-def _source(name: str) -> str:
-    if name == "stage":
-        return "plan.stage"
-    return f'sessions."{name}"' if name in HOST else f'runs."{name}"'
+def _selected(connection: sqlite3.Connection, names: Sequence[str]) -> str:
+    """Return the names for SELECT; before version 3 there was no column `wrapper`."""
+    known = {"stage": "plan.stage"} | ({"wrapper": "'none'"} if version_of(connection) < 3 else {})
+    return ", ".join(known.get(name) or f'{"sessions" if name in HOST else "runs"}."{name}"' for name in names)
 
 
 def rows(connection: sqlite3.Connection, names: Sequence[str] = READ) -> Iterator[tuple[Any, ...]]:
     """Yield the planned runs that are stored, in the order of the plan."""
-    selected = ", ".join(_source(name) for name in names)
+    selected = _selected(connection, names)
     cursor = connection.execute(f"SELECT {selected} {FROM_PLAN} ORDER BY plan.position")
     while chunk := cursor.fetchmany(CHUNK):
         yield from chunk
 
 
+def rows_of(connection: sqlite3.Connection, run_ids: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return some columns of those runs that are stored, planned or not, by run id."""
+    selected = ", ".join(f'"{name}"' for name in names)
+    found: dict[str, dict[str, Any]] = {}
+    for start in range(0, len(run_ids), IDS):
+        wanted = list(run_ids[start : start + IDS])
+        query = f"SELECT run_id, {selected} FROM runs WHERE run_id IN ({','.join('?' * len(wanted))})"
+        for run_id, *values in connection.execute(query, wanted):
+            found[run_id] = dict(zip(names, values, strict=True))
+    return found
+
+
 def _chunks(connection: sqlite3.Connection, names: Sequence[str]) -> Iterator[list[npt.NDArray[Any]]]:
-    selected = ", ".join(_source(name) for name in names)
+    selected = _selected(connection, names)
     cursor = connection.execute(f"SELECT {selected} {FROM_PLAN} ORDER BY plan.position")
     while chunk := cursor.fetchmany(CHUNK):
         yield [_column(name, values) for name, values in zip(names, zip(*chunk, strict=True), strict=True)]

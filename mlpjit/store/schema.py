@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from mlpjit.config.fields import FACTORS
 
 APPLICATION_ID = 0x6D6C706A  # "mlpj": tells a store from any other SQLite file
-FIRST_VERSION, SCHEMA_VERSION = 1, 2
+FIRST_VERSION, SCHEMA_VERSION = 1, 3
 Layout = tuple[Sequence[str], Sequence[str]]  # the names of what a row of `curve` and of `layer_curve` holds
 # Version 1 did not keep them: they were these, always.
 FIRST_LAYOUT: Layout = (
@@ -91,14 +91,37 @@ def version_of(connection: sqlite3.Connection) -> int:
 
 
 def take_over(connection: sqlite3.Connection) -> None:
-    """Bring the tables of an older version to this one, in one transaction. Only version 1 is older."""
-    if version_of(connection) == SCHEMA_VERSION:
+    """Bring the tables of an older version to this one, in one transaction."""
+    version = version_of(connection)
+    if version == SCHEMA_VERSION:
         return
-    connection.executescript(
-        f"BEGIN IMMEDIATE; {LAYOUTS} ALTER TABLE curves ADD COLUMN layout INTEGER NOT NULL DEFAULT 1;"
-        f"INSERT INTO layouts VALUES (1, {', '.join(_listed(names) for names in FIRST_LAYOUT)});"
-        f"PRAGMA user_version = {SCHEMA_VERSION}; {_names()} COMMIT;"
-    )
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        if version == 1:
+            _add_layouts(connection)
+        _add_wrappers(connection)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _add_layouts(connection: sqlite3.Connection) -> None:
+    """From version 1: what curves hold has names."""
+    connection.execute(LAYOUTS)
+    connection.execute("ALTER TABLE curves ADD COLUMN layout INTEGER NOT NULL DEFAULT 1")
+    connection.execute(f"INSERT INTO layouts VALUES (1, {', '.join(_listed(names) for names in FIRST_LAYOUT)})")
+    connection.execute(_names())
+
+
+def _add_wrappers(connection: sqlite3.Connection) -> None:
+    """From version 2, whose column `optimizer` held the wrapper too: lookahead(adam)."""
+    connection.execute("ALTER TABLE runs ADD COLUMN wrapper DEFAULT 'none'")
+    wrapped = connection.execute("SELECT run_id, config FROM runs WHERE config LIKE '%\"wrapper\":{%'").fetchall()
+    for run_id, config in wrapped:
+        names = [FACTORS[name].value(json.loads(config)) for name in ("optimizer", "wrapper")]
+        connection.execute("UPDATE runs SET optimizer = ?, wrapper = ? WHERE run_id = ?", (*names, run_id))
 
 
 def _listed(names: Sequence[str]) -> str:

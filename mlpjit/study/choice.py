@@ -24,24 +24,24 @@ def groups_of(per: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def chosen(
-    columns: Mapping[str, Sequence[Any]], run_ids: Sequence[str], known: Known, per: str | Sequence[str]
+    columns: Mapping[str, Sequence[Any]], run_ids: Sequence[str], known: Known, groups: Sequence[str]
 ) -> list[int]:
-    """Return for each problem and competitor the first run of its best setting, in a stable order of them.
+    """Return for each combination of `groups` the first run of its best setting, in a stable order of them.
 
-    `columns` holds a value a run of what varies and of what `per` names.
+    `columns` holds a value a run of what varies and of what is grouped by.
     """
     from mlpjit.statistics.selection import best_per
 
     found = [known.get(run_id, ("missing", None, None)) for run_id in run_ids]
     losses = [math.inf if state != "done" or loss is None else loss for state, _, loss in found]
-    groups = [name for name in groups_of(per) if name in columns]
     near = contenders(columns, np.array(losses), groups)
     rows = [
         {name: column[index] for name, column in columns.items()}
         | {"state": found[index][0], "final_validation_loss": found[index][2]}
         for index in near
     ]
-    return [near[setting.members[0]] for setting in best_per(rows, groups, SETTING).values()]
+    factors = (*SETTING, *(name for name in groups if name not in SETTING))
+    return [near[setting.members[0]] for setting in best_per(rows, groups, factors).values()]
 
 
 def contenders(

@@ -7,19 +7,23 @@ scaled by how fast this machine is (`study/pace.py`), the runs by how long those
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from mlpjit.comparison import names
 from mlpjit.config.fields import PROBLEM, SETTING, columns_of
 from mlpjit.host import available_threads
 from mlpjit.store import FILE_NAME, Store
-from mlpjit.study.choice import groups_of
+from mlpjit.study.choice import Known
 from mlpjit.study.pace import compiled_before, kernel_slowness, python_slowness
-from mlpjit.study.plan import Known, Runs, Work, work
+from mlpjit.study.plan import Work, missing, work
+from mlpjit.study.racing import dropped
+from mlpjit.study.runs import Runs
 from mlpjit.study.study import Study
 from mlpjit.training.cost import estimated_bytes, estimated_cost
 from mlpjit.training.shape import total_steps
@@ -34,14 +38,16 @@ HELD_SECONDS, GROUP_SECONDS = 60e-6, 1.4e-3
 TIMING_SECONDS = 2e-3
 # Figures and page, with some more for each factor that they show; and for each run that is read.
 REPORT_SECONDS, REPORT_FACTOR_SECONDS, REPORT_RUN_SECONDS = 1.1, 0.7, 1e-4
+Problem = tuple[Any, ...]
 PROCESS_BYTES = 250e6  # the interpreter with Numba and its compiled code
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Counts are of tuning and final runs together; `measured` says whether the runs' seconds rest on stored runs.
+    """Counts are of tuning, final and default runs together; `measured`: whether the runs' seconds rest on stored runs.
 
-    seconds: in all. parts: of it, by what they go to.
+    seconds: in all. parts: of it, by what they go to. Where settings race these are upper bounds: of runs, steps and
+    time as if no further setting were dropped.
     """
 
     study: str
@@ -51,6 +57,7 @@ class Estimate:
     duplicates: int
     tuning_runs: int
     final_runs: int
+    default_runs: int
     step_timings: int
     steps: int
     seconds: float
@@ -58,6 +65,7 @@ class Estimate:
     measured: bool
     memory_bytes: float
     threads: int
+    races: bool
 
 
 def estimate(study: Study, directory: Path, threads: int) -> Estimate:
@@ -66,30 +74,36 @@ def estimate(study: Study, directory: Path, threads: int) -> Estimate:
     todo, tuning = work(study, known, timed), study.runs
     costs, steps = tuning.numbers(estimated_cost), tuning.numbers(total_steps)
     final, final_new, share = _final(study, todo.final, todo.missing_final, len(tuning))
-    new, slowness = todo.missing_tuning, _slowness(tuning, costs, speeds)
-    around = _around(tuning, todo, len(tuning) + final)
+    default, default_new = len(todo.defaults or ()), len(todo.missing_defaults)
+    out = dropped(todo.raced)
+    new = [index for index in missing(tuning, known) if index not in out]
+    runs, after = len(tuning) - len(out), final_new + default_new
+    slowness = _slowness(tuning, costs, speeds)
+    around = _around(tuning, todo, runs + final + default)
     parts = {
         "start": around["start"],
         "kernels": around["kernels"],
-        "runs": _runs_seconds(tuning, costs * (slowness or kernel_slowness()), new, final_new, threads),
+        "runs": _runs_seconds(tuning, costs * (slowness or kernel_slowness()), new, after, threads),
         "step times": _timings_seconds(todo, slowness or kernel_slowness()),
         "report": around["report"],
     }
     return Estimate(
         study=study.name,
-        total=len(tuning) + final,
-        cached=len(tuning) - len(new) + final - final_new,
-        new=len(new) + final_new,
+        total=runs + final + default,
+        cached=runs - len(new) + final - final_new + default - default_new,
+        new=len(new) + final_new + default_new,
         duplicates=tuning.duplicates,
-        tuning_runs=len(tuning),
+        tuning_runs=runs,
         final_runs=final,
+        default_runs=default,
         step_timings=len(todo.timings),
-        steps=int(steps[new].sum() + share * final_new * steps.sum()),
+        steps=int(steps[new].sum() + share * after * steps.sum()),
         seconds=sum(parts.values()),
         parts=parts,
         measured=slowness is not None,
         memory_bytes=PROCESS_BYTES + threads * float(tuning.numbers(estimated_bytes).max(initial=0.0)),
         threads=threads,
+        races=bool(todo.raced),
     )
 
 
@@ -143,18 +157,37 @@ def _final(study: Study, runs: Runs | None, missing: list[int], tuning: int) -> 
         return 0, 0, 0.0
     if runs is not None:
         return len(runs), len(missing), 1.0 / tuning
-    count = sum(competitors(study)) * len(study.final["seeds"])
+    rivals = sum(len(some) for some in competing(study).values())
+    count = rivals * len(study.final["seeds"])
     return count, count, 1.0 / tuning
 
 
-def competitors(study: Study) -> list[int]:
-    """Return how many competitors the final stage has on each problem; none without one."""
-    if not study.final:
-        return []
-    groups = groups_of(study.final["per"])
-    found = set(zip(*(study.runs.column(name) for name in groups), strict=True))
-    places = [groups.index(name) for name in PROBLEM if name not in columns_of(study.final["per"])]
-    return list(Counter(tuple(group[place] for place in places) for group in found).values())
+def competing(study: Study, per: Sequence[str] = ()) -> dict[Problem, dict[str, int]]:
+    """Return for each problem, a data set with its loss, its competitors with how many settings one tuning has of them.
+
+    What competes is given by `per`, or by the final stage: without, nothing does.
+    """
+    if not per and not study.final:
+        return {}
+    compared = columns_of(per or (study.final or {})["per"])
+    once = _first_repetition(study)
+    columns = {name: [values[at] for at in once] for name in SETTING for values in [study.runs.column(name)]}
+    settings = list(zip(*columns.values(), strict=True))
+    for name in set(compared) & study.called.keys():
+        columns[name] = [study.called[name].get(value, value) for value in columns[name]]
+    problems, rivals = (list(zip(*(columns[name] for name in some), strict=True)) for some in (PROBLEM, compared))
+    found: dict[Problem, dict[str, set[tuple[Any, ...]]]] = {}
+    for problem, rival, setting in zip(problems, rivals, settings, strict=True):
+        found.setdefault(problem, {}).setdefault(names.competitor(compared, rival), set()).add(setting)
+    return {problem: {name: len(some) for name, some in each.items()} for problem, each in found.items()}
+
+
+def _first_repetition(study: Study) -> Sequence[int]:
+    """Return the runs of which the first repetition chooses: all where tuning is not repeated."""
+    if study.tuning["repeats"] == 1:
+        return range(len(study.runs))
+    mine = set(study.repetitions[0])
+    return [index for index, seed in enumerate(study.runs.column("seed")) if seed in mine]
 
 
 def _slowness(runs: Runs, costs: npt.NDArray[np.float64], speeds: dict[str, float]) -> float | None:

@@ -11,7 +11,7 @@ from mlpjit.training.shape import evaluations, total_steps
 
 if TYPE_CHECKING:
     from mlpjit.config.run_config import RunConfig
-    from mlpjit.study.plan import Runs
+    from mlpjit.study.runs import Runs
 
 
 def check_memory(runs: Runs) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,17 @@ from mlpjit.errors import ConfigError
 from mlpjit.host import regular_file
 from mlpjit.registry import suggestion
 from mlpjit.study.blocks import Block
-from mlpjit.study.file import Mistakes, read_blocks, read_final, read_head, read_timing
-from mlpjit.study.plan import Runs
+from mlpjit.study.choice import Known
+from mlpjit.study.competitors import Called, called, check_names, settings_of
+from mlpjit.study.defaults import default_blocks
+from mlpjit.study.file import HEAD_KEYS, TABLES, check_repeats, read_final, read_head, read_timing, read_tuning
+from mlpjit.study.mistakes import Mistakes
+from mlpjit.study.plan import Batches
+from mlpjit.study.racing import Grid, Raced, grids
+from mlpjit.study.repetitions import split
+from mlpjit.study.runs import Runs
 from mlpjit.study.sweep import Summary, sweep
+from mlpjit.study.sweeps import read_blocks
 from mlpjit.study.toml import read_toml
 
 if TYPE_CHECKING:
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "studies"
 RESULTS = Path("results")
+ONCE: dict[str, Any] = {"repeats": 1, "default": False, "race": False, "seeds": []}
 
 
 def built_in() -> dict[str, Path]:
@@ -45,7 +54,8 @@ def _not_found(name: str) -> str:
 
 @dataclass(frozen=True)
 class Study:
-    """A checked study. `blocks` hold the grid; `final` is {per, seeds} or None; `timing` {repeats, width} or None.
+    """A checked study. `blocks` hold the grid; `final` is {per, seeds} or None; `timing` {repeats, width} or None;
+    `tuning` {repeats, default, seeds}: how often it is tuned, whether the untuned default reports too, on which seeds.
 
     `source` is the built-in name or the path that it was loaded by.
     """
@@ -56,6 +66,7 @@ class Study:
     question: str = ""
     final: Mapping[str, Any] | None = None
     timing: Mapping[str, Any] | None = None
+    tuning: Mapping[str, Any] = field(default_factory=lambda: dict(ONCE))
     source: str = ""
 
     @classmethod
@@ -78,16 +89,44 @@ class Study:
         """Check the content of a study file given as a dict."""
         mistakes = Mistakes(file)
         head = read_head(table, default_name, mistakes)
-        blocks = read_blocks(table, mistakes)
+        tuning = read_tuning(table, mistakes)
+        blocks = read_blocks(table, (*HEAD_KEYS, *TABLES), tuning["repeats"], mistakes)
         final = read_final(table, blocks, mistakes)
         timing = read_timing(table, mistakes)
+        seeds = check_repeats(tuning["repeats"], blocks, final, mistakes)
         mistakes.raise_if_any()
-        return cls(blocks=blocks, final=final, timing=timing, **head)
+        check_names(blocks, mistakes)
+        mistakes.raise_if_any()
+        return cls(blocks=blocks, final=final, timing=timing, tuning={**tuning, "seeds": seeds}, **head)
 
     @cached_property
     def runs(self) -> Runs:
         """The distinct tuning runs."""
         return Runs(self.blocks)
+
+    @cached_property
+    def called(self) -> Called:
+        """By column the competitor of each tuned spec."""
+        return called(self.blocks)
+
+    @property
+    def repetitions(self) -> list[tuple[int, ...]]:
+        """The tuning seeds of each repetition; one that has them all where tuning is not repeated."""
+        return split(self.tuning["seeds"], self.tuning["repeats"])
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs a comparison has: repetitions of the tuning, or final seeds; 0 without any."""
+        if not self.final:
+            return 0
+        return self.tuning["repeats"] if self.tuning["repeats"] > 1 else len(self.final["seeds"])
+
+    @cached_property
+    def defaults(self) -> Runs | None:
+        """The untuned default of each competitor on the final seeds; None where it is not asked for."""
+        if not self.final or not self.tuning["default"]:
+            return None
+        return Runs(default_blocks(self.blocks, self.final["per"], self.final["seeds"]))
 
     def configs(self) -> list[RunConfig]:
         """Return the config of every tuning run, duplicates left out."""
@@ -95,15 +134,30 @@ class Study:
 
     def canonical(self) -> dict[str, Any]:
         """Return the study as plain data: what it fixes, what it sweeps, and its other stages."""
-        blocks = [{"fixed": block.fixed, "axes": {name: list(v) for name, v in block.axes}} for block in self.blocks]
         return {
-            "name": self.name, "title": self.title, "question": self.question, "blocks": blocks,
-            "final": self.final, "timing": self.timing,
+            "name": self.name, "title": self.title, "question": self.question,
+            "blocks": [block.canonical() for block in self.blocks],
+            "final": self.final, "timing": self.timing, "tuning": self.tuning, "settings": settings_of(self.blocks),
         }  # fmt: skip
 
     def directory(self, out: Path | str | None = None) -> Path:
         """Return where the results go: `out`, or results/<name> below the current folder."""
         return Path(out) if out is not None else RESULTS / self.name
+
+    @cached_property
+    def grids(self) -> list[Grid]:
+        """What races in its tuning; nothing unless that is asked for."""
+        if not self.tuning["race"]:
+            return []
+        return grids(self.runs, self.final["per"] if self.final else "optimizer", self.called, self.repetitions)
+
+    def races(self, known: Known) -> list[Raced]:
+        """Return how far the races of its tuning are, from what is stored."""
+        return [grid.raced(self.runs.run_ids, known) for grid in self.grids]
+
+    def pairing(self, known: Known) -> Batches | None:
+        """Return what goes on after the final runs: nothing."""
+        return None
 
     def command(self, directory: Path) -> str:
         """Return the shell command that runs the study into `directory`."""
@@ -164,3 +218,15 @@ class StudyResults:
         found = compare_stored(self.directory, control, (by,) if isinstance(by, str) else by, metric, margin)
         levels = {"on problems": found.on_problems, "over problems": found.over_problems}
         return pd.DataFrame([{"level": level, **pair.record()} for level, some in levels.items() for pair in some])
+
+    def tuning(self, by: str | Sequence[str] = (), metric: str = "") -> pd.DataFrame:
+        """Return one row a problem and competitor: settings, what was chosen, edges, default beside tuned, best of k.
+
+        Raises ConfigError and StoreError as `compare`.
+        """
+        import pandas as pd
+
+        from mlpjit.comparison.stored import compare_stored
+
+        found = compare_stored(self.directory, "", (by,) if isinstance(by, str) and by else by, metric)
+        return pd.DataFrame([each.record() for each in found.tunings])

@@ -17,9 +17,11 @@ from mlpjit.host import check_rounding, host, package_versions
 from mlpjit.store import FILE_NAME, RowError, Session, Store
 from mlpjit.study.chunks import Task
 from mlpjit.study.memory import check_memory
-from mlpjit.study.plan import COMPILE_FIELDS, Planned, Runs, StepTiming, Work, work
+from mlpjit.study.plan import COMPILE_FIELDS, Planned, StepTiming, Work, missing, work
 from mlpjit.study.pool import Ended, Runner, ThreadPool, compiled_runner, now, thread_count
 from mlpjit.study.progress import Snapshot, Tracker
+from mlpjit.study.racing import RACES, records
+from mlpjit.study.runs import Runs
 from mlpjit.study.signals import Interrupted, StopSignals
 from mlpjit.study.stored_row import stored_rows, without_result
 
@@ -46,16 +48,19 @@ class Found:
 class Summary:
     """What a call of `sweep` did. Counts of `state` are over all runs of the study, made now or before.
 
-    `errors` counts the runs without a result by what ended them.
+    `errors` counts the runs without a result by what ended them; `pairs` the runs made now besides, for verdicts.
+    `races` has what racing did for each competitor and problem (`racing.records`).
     """
 
     total: int = 0
     ran: int = 0
+    pairs: int = 0
     states: dict[str, int] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
     timings: int = 0
     compile_seconds: float = 0.0
     wall_seconds: float = 0.0
+    races: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def failed(self) -> int:
@@ -115,7 +120,7 @@ class Sweep:
         with self.signals.at_once():
             version = self.store.content_version()
             todo = self._planned(announce)
-        if not todo.nothing_to_do or not self._is_saved(todo):
+        if not todo.nothing_to_do or not self._is_saved(todo) or self._goes_on():
             self.store.start_writing()
             if self.store.content_version() != version:  # another process wrote, and has ended since
                 todo = self._planned()
@@ -150,12 +155,16 @@ class Sweep:
         self.store.end_session(self.session, self.summary.compile_seconds, seconds)
         self.store.flush()
         if self.signals.event.is_set():
-            raise Interrupted(f"interrupted; {self.summary.ran} runs were stored. The same command again resumes.")
+            count = self.summary.ran + self.summary.pairs
+            raise Interrupted(f"interrupted; {count} runs were stored. The same command again resumes.")
         self.known = self.store.known()
+        if todo.raced:
+            self.store.put_note(RACES, records(todo.raced, todo.tuning.run_ids, self.store))
         return todo
 
     def _finished(self, done: Work) -> Summary:
         """Complete the summary from what the store holds now."""
+        self.summary.races = (self.store.note(RACES) or []) if done.raced else []
         self.summary.states = done.states(self.known)
         self.summary.total = sum(self.summary.states.values())
         if self.summary.failed:
@@ -167,24 +176,44 @@ class Sweep:
         return self.summary
 
     def _stages(self, todo: Work) -> Work:
-        if todo.missing_tuning:
-            self._make("tune", todo.tuning, todo.missing_tuning)
+        tried: set[int] = set()  # a run that fails is made once a call
+        while new := [index for index in todo.missing_tuning if index not in tried]:
+            self._make("tune", todo.tuning, new)
             if self.signals.event.is_set():
                 return todo
+            tried.update(new)
             todo = self._planned()
             self._save(todo)
         if todo.final:
             self._make("final", todo.final, todo.missing_final)
+        if todo.defaults and not self.signals.event.is_set():
+            self._make("default", todo.defaults, missing(todo.defaults, self.store.known()))
+        self._make_pairs()
         if not self.signals.event.is_set():
             self._measure(todo.missing_timings)
         return todo
+
+    def _goes_on(self) -> bool:
+        pairing = self.study.pairing(self.known)
+        return pairing is not None and pairing.batch(self.store, self.threads) is not None
+
+    def _make_pairs(self) -> None:
+        """Make batches of runs for as long as their results call for more; what is stored is as good as made."""
+        pairing = None if self.signals.event.is_set() else self.study.pairing(self.known)
+        planned = self.summary.ran
+        while pairing and not self.signals.event.is_set() and (runs := pairing.batch(self.store, self.threads)):
+            stored = self.store.rows_of(runs.run_ids, ("state",))
+            self._make("pairs", runs, [index for index, run_id in enumerate(runs.run_ids) if run_id not in stored])
+        self.summary.ran, self.summary.pairs = planned, self.summary.ran - planned
 
     def _make(self, stage: str, runs: Runs, todo: list[int]) -> None:
         """Compile what these runs need, then make them, the longest first."""
         if not todo:
             return
         costs = self._costs(runs)
-        tracker = Tracker(stage, len(todo), len(runs) - len(todo), float(costs[todo].sum()), self.progress)
+        left = {runs.run_ids[index] for index in todo}
+        stored = sum(run_id in self.known and run_id not in left for run_id in runs.run_ids)
+        tracker = Tracker(stage, len(todo), stored, float(costs[todo].sum()), self.progress)
         tracker.tick(force=True)
         self._compile(runs, todo, tracker)
         tracker.started = time.monotonic()

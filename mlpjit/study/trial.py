@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
+import json
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpjit.config.fields import columns_of
+from mlpjit.comparison.tries import Try, keep, tries
+from mlpjit.config.fields import SEED_FIELDS, columns_of
+from mlpjit.config.identity import digest
 from mlpjit.config.run_config import check_value
 from mlpjit.errors import ConfigError
 from mlpjit.extending.files import OptimizerFile
 from mlpjit.store import FILE_NAME, Store
-from mlpjit.study.blocks import Block
-from mlpjit.study.plan import Known, work
+from mlpjit.study.blocks import Axis, Block
+from mlpjit.study.choice import Known
+from mlpjit.study.estimate import competing
+from mlpjit.study.pairs import CAP, Judged, Pairing, best_settings, pairs_of
+from mlpjit.study.plan import work
+from mlpjit.study.pool import now
+from mlpjit.study.racing import dropped, taking_part
 from mlpjit.study.study import Study
 from mlpjit.study.sweep import Summary, sweep
 from mlpjit.study.workers import working
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mlpjit.study.progress import Snapshot
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial(Study):
-    """A study with the optimizers of a file; `rates` is their grid, `given` whether the user chose it."""
+    """A study with the optimizers of a file, and pairs of runs with its own ones until it is certain who is better.
+
+    `rates` is their grid, `given` whether the user chose it. At most `cap` seeds are looked at; differences up to
+    `margin`, in the score's unit, do not matter.
+    """
 
     base: Study
     file: OptimizerFile
     rates: tuple[float, ...]
     given: bool = False
+    cap: int = CAP
+    margin: float | None = None
 
     def canonical(self) -> dict[str, Any]:
         """Return the study as plain data, with the names of what is tried."""
@@ -38,10 +54,12 @@ class Trial(Study):
 
     def command(self, directory: Path) -> str:
         """Return the shell command that runs the trial into `directory`."""
-        rates = ["--rates", ",".join(f"{rate:g}" for rate in self.rates)] if self.given else []
+        options = ["--rates", ",".join(f"{rate:g}" for rate in self.rates)] if self.given else []
+        options += ["--cap", str(self.cap)] if self.cap != CAP else []
+        options += ["--margin", f"{self.margin:g}"] if self.margin is not None else []
         out = [] if directory == self.directory() else ["--out", str(directory)]
         study = self.base.source or f"{self.name}.toml"
-        return shlex.join(["mlpjit", "try", str(self.file.path), study, *rates, *out])
+        return shlex.join(["mlpjit", "try", str(self.file.path), study, *options, *out])
 
     def try_out(
         self,
@@ -63,19 +81,95 @@ class Trial(Study):
             workers.check(self.file.names, self.dtypes())
             if lacking:
                 sweep(self.base, directory, threads, progress)
-            return sweep(self, directory, threads, progress, workers.runner())
+            summary = sweep(self, directory, threads, progress, workers.runner())
+        self.keep(directory)
+        return summary
+
+    @property
+    def per(self) -> tuple[str, ...]:
+        """The columns whose values compete."""
+        return columns_of(self.final["per"] if self.final else "optimizer")
+
+    def pairing(self, known: Known) -> Pairing | None:
+        """Return the pairs with the study's own competitors.
+
+        None while tuning runs are missing, and where a fresh seed would change nothing.
+        """
+        raced, ids = self.races(known), self.runs.run_ids
+        out = dropped(raced)
+        if self.same_on_any_seed() or not all(ids[at] in known for at in range(len(ids)) if at not in out):
+            return None
+        pairs = pairs_of(self, taking_part(raced, ids, known), self.file.names)
+        return Pairing(self.runs, pairs, self.final["seeds"] if self.final else (), self.cap, self.margin)
+
+    def same_on_any_seed(self) -> bool:
+        """Whether the study fixes data, first weights and order somewhere: there, pairs of runs are always the same."""
+        fixed = [[block.fixed.get(name) for name in SEED_FIELDS[1:]] for block in self.blocks]
+        return any(None not in seeds for seeds in fixed)
+
+    def verdicts(self, directory: Path) -> list[Judged]:
+        """Return what the runs in a folder have shown of each pair, without making any; StoreError without a store."""
+        with Store.open(directory, readonly=True) as store:
+            pairing = self.pairing(store.known())
+            return pairing.verdicts(store) if pairing else []
+
+    def frame(self, directory: Path) -> pd.DataFrame:
+        """Return `verdicts` as a frame: one row a pair and problem."""
+        import pandas as pd
+
+        return pd.DataFrame([judged.record() for judged in self.verdicts(directory)])
+
+    def keep(self, directory: Path) -> list[Try]:
+        """Return what came of each newcomer, and leave it in the store for pages to come, unless it is there."""
+        judged = self.verdicts(directory)
+        with Store.open(directory, readonly=True) as store:
+            kept = tries(store)
+            known: Known = store.known()
+            known = taking_part(self.races(known), self.runs.run_ids, known)
+            made = self._tries(judged, best_settings(self, known))
+            if not all(any(one.says_the_same(other) for other in kept) for one in made):
+                store.start_writing()
+                keep(store, made)
+        return made
+
+    def _tries(self, judged: Sequence[Judged], best: Mapping[str, Mapping[str, Any]]) -> list[Try]:
+        by_name: dict[str, list[Judged]] = {}
+        for one in judged:
+            by_name.setdefault(one.compared.competitor, []).append(one)
+        settings = self.count_settings()
+        version = digest(f"{self.file.digest} {json.dumps(self.canonical(), sort_keys=True, default=str)}")
+        return [
+            Try(name, some[0].optimizer, version, self.name, now(), settings, best[name], self.cap, self.margin,
+                some[0].compared.verdict.family, [one.record() for one in some])
+            for name, some in by_name.items()
+        ]  # fmt: skip
+
+    def count_settings(self) -> dict[str, int]:
+        """Return over how many settings each competitor is tuned on a problem, on the one with the most of them."""
+        found: dict[str, int] = {}
+        for rivals in competing(self, self.per).values():
+            for name, count in rivals.items():
+                found[name] = max(count, found.get(name, 0))
+        return found
 
     def dtypes(self) -> list[str]:
         """Return the dtypes of its runs."""
         return sorted({values["dtype"] for block in self.blocks for values in block.combinations(("dtype",))})
 
 
-def trial(base: Study, file: OptimizerFile, rates: Sequence[float] = ()) -> Trial:
+def trial(
+    base: Study, file: OptimizerFile, rates: Sequence[float] = (), cap: int = CAP, margin: float | None = None
+) -> Trial:
     """Return a study with the optimizers of a file on its grid; `rates` are theirs, all those of the study without.
 
-    Raises ConfigError for rates that are none.
+    At most `cap` seeds are looked at; differences up to `margin`, in the score's unit, do not matter. Raises
+    ConfigError for rates that are none, and for a cap or a margin that is not above 0.
     """
     problems, checked = [], []
+    if cap < 1:
+        problems.append(f"cap: got {cap}, need at least one seed")
+    if margin is not None and not margin > 0:
+        problems.append(f"margin: got {margin:g}, need above 0")
     for rate in rates:
         try:
             checked.append(check_value("learning_rate", rate))
@@ -91,7 +185,7 @@ def trial(base: Study, file: OptimizerFile, rates: Sequence[float] = ()) -> Tria
     }
     values = {each.name: getattr(base, each.name) for each in fields(Study)}
     values |= {"blocks": (*base.blocks, *own), "final": final}
-    return Trial(**values, base=base, file=file, rates=grid, given=bool(checked))
+    return Trial(**values, base=base, file=file, rates=grid, given=bool(checked), cap=cap, margin=margin)
 
 
 def rates_of(study: Study) -> tuple[float, ...]:
@@ -103,10 +197,20 @@ def rates_of(study: Study) -> tuple[float, ...]:
 
 def _tried(block: Block, name: str, rates: tuple[float, ...]) -> Block:
     """Return a block with one optimizer on these rates, and all else as it is."""
-    axes = [(field, values) for field, values in block.axes if field not in ("optimizer", "learning_rate")]
+    axes = [axis for axis in map(_without_optimizer, block.axes) if axis]
     fixed = {**block.fixed, "optimizer": check_value("optimizer", name)}
     fixed.pop("learning_rate", None)
-    return Block(fixed, (("learning_rate", rates), *axes), f"{name} tried")
+    return Block(fixed, (Axis.of("learning_rate", rates), *axes), f"{name} tried", block.tuned)
+
+
+def _without_optimizer(axis: Axis) -> Axis | None:
+    """Return an axis without optimizer and learning rate: of joint draws what else is drawn."""
+    names = [name for name in axis.fields if name not in ("optimizer", "learning_rate")]
+    if not names:
+        return None
+    at = [axis.fields.index(name) for name in names]
+    values = tuple(dict.fromkeys(tuple(entry[place] for place in at) for entry in axis.values))
+    return Axis(tuple(names), values, {name: axis.given[name] for name in names})
 
 
 def missing_runs(study: Study, directory: Path) -> int:

@@ -18,7 +18,7 @@ from mlpjit.report.export import as_text, write_csv
 from mlpjit.store import Store, adoption
 from mlpjit.store.database import FILE_NAME
 from mlpjit.store.schema import COUNTS, METRICS, READ
-from mlpjit.study.plan import final_runs
+from mlpjit.study.finals import final_runs
 from mlpjit.study.study import Study
 
 NUMBERS = (*METRICS, *COUNTS)
@@ -112,8 +112,10 @@ class ExportedRuns:
         }
         found = study.configs()
         if study.final:
-            final = final_runs(study.runs, known, study.final["per"], study.final["seeds"])
-            found += [final.config(index) for index in range(len(final))]
+            per, seeds = study.final["per"], study.final["seeds"]
+            final = final_runs(study.runs, known, per, seeds, study.called, study.repetitions)
+            for runs in filter(None, (final, study.defaults)):
+                found += [runs.config(index) for index in range(len(runs))]
         if len(found) != len(self.rows):
             raise StoreError(f"{self.directory / TABLE}: {len(self.rows)} runs, the plan has {len(found)}")
         return found

@@ -71,6 +71,12 @@ def test_pairs_are_of_equal_seeds_alone() -> None:
     assert pair(compare(rows, FINAL), "adam", "sgd")["pairs"] == 2
 
 
+def test_an_optimizer_in_a_wrapper_is_named_with_it() -> None:
+    rows = finals({"sgd": [0.5, 0.6]}, wrapper="none") + finals({"sgd": [0.7, 0.9]}, wrapper="sam(rho=0.1)")
+    found = compare(rows, {"final": {"per": ["optimizer", "wrapper"], "seeds": [100, 101]}}, control="sgd")
+    assert [each.competitor for each in found.on_problems] == ["sam[rho=0.1](sgd)"]
+
+
 def test_a_lost_run_ranks_worst() -> None:
     found = pair(compare(finals({"sgd": [0.5, 0.6, None], "adam": [0.4, 0.5, 0.1]}), FINAL), "adam", "sgd")
     assert (found["effect"], found["wins"], found["losses"]) == (math.inf, 1, 2)

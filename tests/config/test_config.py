@@ -95,6 +95,10 @@ def test_depth_and_width_are_short_for_hidden() -> None:
     assert RunConfig(hidden=[8, 4]).width is None
 
 
+OPTIONAL = (
+    "clip", "wrapper", "loss", "schedule", "momentum_schedule", "weight_decay_schedule", "normalization", "residual",
+    "timeout", "split_seed", "init_seed", "order_seed",
+)  # fmt: skip
 SEEDS = {"split_seed": 5, "init_seed": 6, "order_seed": 7}
 SAME = [
     ({"activation": "relu", "depth": 2}, {"activation": ["relu", "relu"], "depth": 2}),
@@ -106,7 +110,7 @@ SAME = [
     ({"activation": "celu"}, {"activation": {"name": "celu", "alpha": 1}}),
     ({"activation": "celu(alpha=2.0)"}, {"activation": {"name": "celu", "alpha": 2}}),
     ({}, {"timeout": 5.0}),
-    ({"clip": None}, {"clip": "none"}),
+    *(({}, {name: "none"}) for name in OPTIONAL),
     ({"seed": 1, **SEEDS}, {"seed": 2, **SEEDS}),
     ({"depth": 0, "activation": "relu"}, {"depth": 0, "activation": "tanh"}),
     ({"depth": 0}, {"hidden": [], "activation": []}),

@@ -30,6 +30,10 @@ class SyntheticStore:
     runs: pd.DataFrame
     plan: dict[str, Any]
     times: pd.DataFrame = field(default_factory=pd.DataFrame)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def note(self, key: str) -> Any:
+        return self.notes.get(key)
 
     def frame(self) -> pd.DataFrame:
         return self.runs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,7 @@ def first(tmp_path: Path) -> Path:
     with contextlib.closing(sqlite3.connect(path)) as store, store:
         store.execute("DROP TABLE layouts")
         store.execute("ALTER TABLE curves DROP COLUMN layout")
+        store.execute("ALTER TABLE runs DROP COLUMN wrapper")
         store.execute("PRAGMA user_version = 1")
     return path
 
@@ -145,3 +147,15 @@ def test_a_take_over_that_fails_changes_nothing(first: Path) -> None:
     with Store.open(first, readonly=True) as store:
         holds(store.layers(["run 0"]), 0, FIRST_LAYOUT)
     assert [path.name for path in first.parent.iterdir()] == ["store.sqlite"]
+
+
+def test_a_wrapper_of_an_older_store_gets_a_column_of_its_own(first: Path) -> None:
+    """Until version 2 the column of the optimizer held both."""
+    config = {"optimizer": {"name": "adam", "b1": 0.8}, "wrapper": {"name": "lookahead", "k": 5, "alpha": 0.25}}
+    written = json.dumps(config, separators=(",", ":"))
+    with contextlib.closing(sqlite3.connect(first)) as store, store:
+        store.execute("UPDATE runs SET optimizer = 'lookahead[alpha=0.25](adam(b1=0.8))', config = ?", (written,))
+    with Store.open(first):
+        pass
+    with Store.open(first, readonly=True) as store:
+        assert list(store.rows(("optimizer", "wrapper"))) == [("adam(b1=0.8)", "lookahead(alpha=0.25)")]

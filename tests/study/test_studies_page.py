@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from mlpjit.config.fields import FACTORS
 from mlpjit.config.run_config import FIELDS, RunConfig
 from mlpjit.store.arrays import CURVES, LAYER_CURVES
 from mlpjit.store.schema import READ
-from mlpjit.study.file import FINAL_KEYS, HEAD_KEYS, TIMING_KEYS
+from mlpjit.study.estimate import competing
+from mlpjit.study.file import FINAL_KEYS, HEAD_KEYS, TIMING_KEYS, TUNING_KEYS
+from mlpjit.study.study import Study
 
 PAGE = (Path(__file__).parents[2] / "docs" / "studies.md").read_text(encoding="utf-8")
 ROWS = {
@@ -25,8 +28,16 @@ ROWS = {
 
 def test_every_key_has_a_row():
     assert set(ROWS) == set(FIELDS)
-    for key in (*HEAD_KEYS, *FINAL_KEYS, *TIMING_KEYS):
+    for key in (*HEAD_KEYS, *FINAL_KEYS, *TIMING_KEYS, *TUNING_KEYS):
         assert f"`{key}`" in PAGE.partition("## The keys of a run")[0]
+
+
+@pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL), ids=lambda text: text[:20])
+def test_the_studies_shown_can_be_run(text):
+    study = Study.from_table(tomllib.loads(text))
+    (settings,) = competing(study).values()
+    assert settings == {"adam(eps=1e-08)": 75, "lion": 25, "rmsprop": 25, "sgd": 25}
+    assert len(study.defaults or ()) == 4 * 10
 
 
 @pytest.mark.parametrize("key", [key for key in ROWS if key not in ("depth", "width")])

@@ -17,7 +17,9 @@ from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
 from mlpjit.statistics import selection
 from mlpjit.study.choice import contenders, group_medians
-from mlpjit.study.plan import Runs, final_runs, step_timings
+from mlpjit.study.finals import final_runs
+from mlpjit.study.plan import step_timings
+from mlpjit.study.runs import Runs
 from mlpjit.study.study import Study, built_in
 
 FIVE_MISTAKES = """
@@ -116,6 +118,16 @@ def test_blocks_are_a_union_of_products_in_file_order() -> None:
     ]})  # fmt: skip
     seen = [(c.optimizer.name, c.learning_rate, c.seed) for c in study.configs()]
     assert seen == [("sgd", 0.1, 0), ("sgd", 0.1, 1), ("sgd", 0.2, 0), ("sgd", 0.2, 1), ("adam", 0.01, 5)]
+
+
+def test_nothing_is_a_value_of_an_axis() -> None:
+    axes = {"wrapper": ["none", {"name": "sam", "rho": 0.1}], "clip": ["none", "value"], "schedule": ["none", "cosine"]}
+    table = {"split_seed": "none", "sweep": axes}
+    runs = Study.from_table({"width": 4, **table}).runs
+    columns = [runs.column(name) for name in ("optimizer", "wrapper", "clip", "schedule")]
+    assert list(zip(*columns, strict=True))[2::4] == [
+        ("sgd", "none", "value", "constant"), ("sgd", "sam(rho=0.1)", "value", "constant"),
+    ]  # fmt: skip
 
 
 def test_final_seeds_that_tuning_never_used_are_accepted() -> None:

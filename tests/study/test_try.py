@@ -112,6 +112,12 @@ def test_the_whole_comparison(tiny: Path, tmp_path: Path) -> None:
         mlpjit("try", EXAMPLE, tiny, "--out", out, "--json", "--no-report").partition("\nsoft_sign: rates")[0]
     )
     assert again["ran"] == 0
+    (tried,) = again["tries"]
+    assert {(one["control"], one["competitor"]) for one in tried["verdicts"]} == {
+        ("adam", "soft_sign"),
+        ("sgd", "soft_sign"),
+    }
+    assert re.search(r"^sgd  .* 4\*  (better|worse|not enough)", first, re.MULTILINE)  # its rates times depths
     changed = written(tmp_path, EXAMPLE.read_text().replace("momentum=0.9", "momentum=0.8"), "soft_sign.py")
     third = mlpjit("try", changed, tiny, "--out", out, "--no-report")
     assert "34 runs (34 done), 14 made now" in third

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from mlpjit.comparison import names
+from mlpjit.comparison.choosing import Plan
 from mlpjit.comparison.reported import COMPARED
 from mlpjit.comparison.scores import classifies
 from mlpjit.config.fields import PROBLEM, SETTING, columns_of
@@ -40,6 +41,9 @@ class Source(Protocol):
     def sessions(self) -> list[dict[str, Any]]:
         """Return every session with its machine."""
 
+    def note(self, key: str) -> Any:
+        """Return what was noted under a key; None where nothing was."""
+
 
 @dataclass(frozen=True)
 class Results:
@@ -59,10 +63,12 @@ class Results:
         """Read the runs once; curves and layers stay in the store until a figure asks for some."""
         runs = source.frame().reset_index(drop=True)
         runs["clip"] = runs["clip"].astype(object).where(runs["clip"].notna(), "none")
-        columns = _compared(source.study(), runs)
-        if len(columns) > 1:
-            values = zip(*(runs[name] for name in columns), strict=True)
-            runs[names.together(columns)] = [names.competitor(columns, each) for each in values]
+        study = source.study()
+        plan, columns = Plan(study), _compared(study, runs)
+        label = _label(plan, columns)
+        if columns and label not in runs:
+            rows = runs[list(columns)].to_dict("records")
+            runs[label] = [names.competitor(columns, plan.key(row, columns)) for row in rows]
         return cls(source, runs)
 
     def sections(self) -> Iterator[Results]:
@@ -106,7 +112,7 @@ class Results:
     @cached_property
     def label(self) -> str:
         """The column that the study compares, most often "optimizer"; of several one made of them."""
-        return names.together(self.compared)
+        return _label(Plan(self.study), self.compared)
 
     @cached_property
     def compared(self) -> tuple[str, ...]:
@@ -225,6 +231,12 @@ def _compared(study: dict[str, Any], runs: pd.DataFrame) -> tuple[str, ...]:
     """The columns that the final stage is for; none without one."""
     columns = columns_of((study.get("final") or {}).get("per", ()))
     return columns if all(name in SETTING and name in runs for name in columns) else ()
+
+
+def _label(plan: Plan, columns: Sequence[str]) -> str:
+    """The name of the column of competitors: one of its own where several make it, or its values are settings."""
+    tuned = any(name in plan.study.get("settings", {}) for name in columns)
+    return "competitor" if tuned else names.together(columns)
 
 
 def _plain(widths: list[Any]) -> list[int | None]:
