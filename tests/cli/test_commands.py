@@ -194,7 +194,10 @@ def test_a_study_over_several_datasets_reports_each_and_names_it(tmp_path: Path,
 
 
 ERRORS = {
-    ("run", "nothing"): (2, "unknown study 'nothing' (known: pathologies, quick); one of your own is a file: noth"),
+    ("run", "nothing"): (
+        2,
+        "unknown study 'nothing' (known: activations, initialization, optimizers, pathologies, quick, sche",
+    ),
     ("plan", "quik"): (2, "unknown study 'quik': did you mean 'quick'?\n"),
     ("run", "mine.tml"): (2, "mine.tml: there is no such study file (looked in "),
     ("plan", "some/where"): (2, "some/where: there is no such study file (looked in "),
@@ -265,6 +268,13 @@ def test_export_prints_its_files(study: Path, tmp_path: Path) -> None:
     Study.load(study).run(tmp_path / "out", threads=1, runner=Fake().runner())
     paths = json.loads(mlpjit("export", str(tmp_path / "out"), "--json").stdout)
     assert [Path(path).name for path in paths] == ["runs.csv", "curves.csv"]
+
+
+def test_the_compact_export_is_one_file(study: Path, tmp_path: Path) -> None:
+    Study.load(study).run(tmp_path / "out", threads=1, runner=Fake().runner())
+    assert mlpjit("export", str(tmp_path / "out"), "--compact").stdout == f"{tmp_path / 'out' / 'runs.csv.xz'}\n"
+    refused = mlpjit("export", str(tmp_path / "out"), "--compact", "--layers")
+    assert (refused.exit_code, "alone" in refused.stderr) == (2, True)
 
 
 def test_unexpected_errors_are_not_hidden(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
