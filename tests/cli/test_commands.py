@@ -199,7 +199,10 @@ ERRORS = {
     ("run", "mine.tml"): (2, "mine.tml: there is no such study file (looked in "),
     ("plan", "some/where"): (2, "some/where: there is no such study file (looked in "),
     ("plan", "."): (2, ".: cannot be read: Is a directory"),
-    ("list", "optimizer"): (2, "unknown kind 'optimizer': did you mean 'optimizers'?"),
+    ("list", "adem"): (2, "unknown kind or name 'adem': did you mean 'adam'?"),
+    ("list", "zzz"): (2, "unknown kind or name 'zzz' (known: the names that `mlpjit list` prints)"),
+    ("list", "optimizer", "relu"): (2, "unknown optimizer 'relu'"),
+    ("list", "adam", "sgd"): (2, "unknown kind 'adam'"),
     ("export", "nowhere"): (3, "there is no store here"),
     ("report", "nowhere"): (3, "there is no store here"),
 }
