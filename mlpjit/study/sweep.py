@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mlpjit.host import check_rounding, host, package_versions
+from mlpjit.kernels.sources import check_unchanged
 from mlpjit.store import FILE_NAME, RowError, Session, Store
 from mlpjit.study.memory import check_memory
 from mlpjit.study.plan import COMPILE_FIELDS, Planned, Runs, StepTiming, Work, work
@@ -197,6 +198,7 @@ class Sweep:
 
     def _compile(self, runs: Runs, todo: list[int]) -> None:
         with self.signals.at_once():
+            check_unchanged()
             seconds = self.runner.prepare(runs.representatives(COMPILE_FIELDS, todo))
         self.summary.compile_seconds += seconds
 
