@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import mlpjit.host  # noqa: F401  (at first: it notes when this process began to read the package)
+
 if TYPE_CHECKING:
     from mlpjit.catalogue.registries import activations, initializers, losses, schedules
     from mlpjit.config.run_config import RunConfig

@@ -6,6 +6,7 @@ import errno
 import os
 import platform
 import subprocess
+import time
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 
 from mlpjit.errors import MlpjitError
 
+# When this process began to read the package: what stands in its files later is not what it runs.
+IMPORTED_AT = time.time()
 PACKAGES = ("mlpjit", "numba", "llvmlite", "numpy", "pandas", "matplotlib", "pydantic")
 # Widest vectors first; what a CPU reports in /proc/cpuinfo.
 VECTOR_BITS = {"avx512f": 512, "avx2": 256, "avx": 256, "sse2": 128, "asimd": 128}

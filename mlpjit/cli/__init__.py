@@ -10,7 +10,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -25,6 +25,24 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from mlpjit import __version__
+
+        print(f"mlpjit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Compiled benchmark sweeps for multi-layer perceptrons: optimizers, initializers, activations compared."""
+
 
 # What a terminal shows of mistakes.
 LONGEST_LINE, MOST_MISTAKES = 300, 100
@@ -60,17 +78,22 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-app.command("run")(guarded(run.run))
-app.command("plan")(guarded(plan.plan))
-app.command("list")(guarded(listing.list_records))
-app.command("report")(guarded(report.report))
-app.command("compare")(guarded(compare.compare))
-app.command("export")(guarded(export.export))
-app.command("verify")(guarded(verify.verify))
-app.command("doctor")(guarded(doctor.doctor))
-app.command("bench")(guarded(bench.bench))
-app.command("try")(guarded(trying.try_optimizer))
-app.command("warm")(guarded(warm.warm))
+# One whole line each in `mlpjit --help`; `mlpjit COMMAND --help` says all.
+COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
+    "run": (run.run, "Run a study: what is stored is not run again."),
+    "plan": (plan.plan, "Show what a study would run, take and be able to claim."),
+    "list": (listing.list_records, "List what there is, or tell all about one name."),
+    "report": (report.report, "Draw a study's figures and write its page."),
+    "compare": (compare.compare, "Compare competitors on paired seeds."),
+    "export": (export.export, "Write a study's runs and curves as CSV."),
+    "verify": (verify.verify, "Make stored runs again and compare every bit."),
+    "doctor": (doctor.doctor, "Show versions, CPU, threads and cache."),
+    "bench": (bench.bench, "Measure kernels, steps and revisions."),
+    "try": (trying.try_optimizer, "Compare an optimizer of your own with a study's."),
+    "warm": (warm.warm, "Compile what a study needs, ahead of time."),
+}  # fmt: skip
+for name, (command, line) in COMMANDS.items():
+    app.command(name, short_help=line)(guarded(command))
 datasets = typer.Typer(help="Datasets from elsewhere, fetched on request only.", no_args_is_help=True)
 datasets.command("fetch")(guarded(data.fetch))
 # A callback keeps `fetch` a command of its own while it is the only one.

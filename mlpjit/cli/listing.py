@@ -1,8 +1,9 @@
-"""`mlpjit list [KIND]`: what there is, with parameters, defaults, formula and reference."""
+"""`mlpjit list [WHAT]`: what there is of a kind, or all about one name."""
 
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,52 +13,149 @@ KINDS = (
     "clippings",
     "datasets", "spaces", "studies",
 )  # fmt: skip
+SINGULAR = {"losses": "loss", "studies": "study"}
 
 
 def list_records(
-    kind: Annotated[str | None, typer.Argument(help=", ".join(KINDS) + "; all names without it.")] = None,
+    what: Annotated[str | None, typer.Argument(help="A kind (optimizers, losses, ...) or a name (adam).")] = None,
+    name: Annotated[str | None, typer.Argument(help="A name of that kind.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the page of the documentation.")] = False,
 ) -> None:
-    """List what there is of a kind (optimizers, losses, datasets, ...): parameters, defaults, formula, reference."""
-    from mlpjit.cli.tables import dump, table
-    from mlpjit.errors import ConfigError
-    from mlpjit.registry import suggestion
-
-    if kind is not None and kind not in KINDS:
-        raise ConfigError(f"unknown kind {kind!r}{suggestion(kind, KINDS)}")
+    """List what there is of a kind, or tell all about one name."""
+    kind = plural(what)
     if markdown:
-        print(_page(kind))
-    elif kind is None:
-        names = {each: [record["name"] for record in records(each)] for each in KINDS}
-        print(dump(names) if as_json else table(("kind", "names"), [(k, ", ".join(n)) for k, n in names.items()]))
-    elif as_json:
-        print(dump(records(kind)))
+        print(_page(kind, what))
+    elif what is None:
+        _list_names(as_json)
+    elif kind and name is None:
+        _list_kind(kind, as_json)
+    elif name is not None and kind is None:
+        raise _unknown_kind(what)
     else:
-        print(_table(kind))
+        _tell(kind, name or what, as_json)
 
 
-def _page(kind: str | None) -> str:
+def plural(what: str | None) -> str | None:
+    """Return the kind that a word means, singular or plural; None where it means none."""
+    if what in KINDS:
+        return what
+    return next((kind for kind in KINDS if what == singular(kind)), None)
+
+
+def singular(kind: str) -> str:
+    """Return what one of a kind is called."""
+    return SINGULAR.get(kind, kind.removesuffix("s"))
+
+
+def _page(kind: str | None, what: str | None) -> str:
     from mlpjit.cli.markdown import catalogue, page
 
+    if what is not None and kind is None:
+        raise _unknown_kind(what)
     return catalogue({each: records(each) for each in KINDS}) if kind is None else page(kind, records(kind))
 
 
-def _table(kind: str) -> str:
-    from mlpjit.cli.tables import parameters, table
+def _unknown_kind(what: str) -> Exception:
+    from mlpjit.errors import ConfigError
+    from mlpjit.registry import suggestion
+
+    return ConfigError(f"unknown kind {what!r}{suggestion(what, KINDS)}")
+
+
+def _list_names(as_json: bool) -> None:
+    from mlpjit.cli.tables import dump, wrapped
+
+    names = {kind: [record["name"] for record in records(kind)] for kind in KINDS}
+    if as_json:
+        print(dump(names))
+        return
+    print("\n".join(wrapped(f"{kind} ({len(found)})", ", ".join(found)) for kind, found in names.items()))
+    print("\nAll about one: mlpjit list NAME, as `mlpjit list adam`.")
+
+
+def _list_kind(kind: str, as_json: bool) -> None:
+    from mlpjit.cli.tables import dump, fitted
 
     found = records(kind)
-    if kind == "studies":
-        return table(("name", "question"), [(r["name"], r["summary"]) for r in found])
+    if as_json:
+        print(dump(found))
+        return
     if kind == "spaces":
-        return table(("optimizer", "space", "tunes", "source"), [(r["optimizer"], *_space(r)) for r in found])
-    rows = [[r["name"], parameters(r["defaults"]), r["formula"] or r["summary"], r["citation"]] for r in found]
-    header = ["name", "defaults", "formula", "reference"]
+        print(fitted(("optimizer", "space", "tunes", "source"), [(r["optimizer"], *_space(r)) for r in found]))
+        return
+    header = ["name", "question" if kind == "studies" else "formula"]
+    rows = [[record["name"], record["formula"] or record["summary"]] for record in found]
     if kind == "optimizers":
-        header[1:1] = ["kind", "state", "extra gradients"]
+        header[1:1] = ["kind", "state"]
         for row, record in zip(rows, found, strict=True):
-            row[1:1] = [record["kind"], str(len(record["state"])), str(record["extra_gradients"])]
-    return table(header, rows)
+            row[1:1] = [record["kind"], str(len(record["state"]))]
+    print(fitted(header, rows))
+
+
+def _tell(kind: str | None, name: str, as_json: bool) -> None:
+    """Print all about a name, of a kind or of every kind that has it."""
+    from mlpjit.cli.tables import dump
+
+    found = [
+        (each, record)
+        for each in ((kind,) if kind else KINDS) for record in records(each) if record["name"] == name
+    ]  # fmt: skip
+    if not found:
+        raise _unknown_name(kind, name)
+    if as_json:
+        print(dump([{"of": each, **record} for each, record in found]))
+        return
+    print("\n\n".join(_study_file(name) if each == "studies" else _about(each, record) for each, record in found))
+
+
+def _unknown_name(kind: str | None, name: str) -> Exception:
+    from mlpjit.errors import ConfigError
+    from mlpjit.registry import suggestion
+
+    names = [record["name"] for each in ((kind,) if kind else KINDS) for record in records(each)]
+    near = suggestion(name, names if kind else [*KINDS, *dict.fromkeys(names)])
+    if "known:" in near and kind is None:
+        near = " (known: the names that `mlpjit list` prints)"
+    return ConfigError(f"unknown {singular(kind) if kind else 'kind or name'} {name!r}{near}")
+
+
+def _study_file(name: str) -> str:
+    """Return the file of a built-in study: a template for one's own."""
+    return _studies_folder().joinpath(f"{name}.toml").read_text(encoding="utf-8").rstrip()
+
+
+def _about(kind: str, record: dict[str, Any]) -> str:
+    """Return all about one record, a line for each of its sides."""
+    from mlpjit.cli.tables import wrapped
+
+    state = [_started(record, name) for name in record.get("state", ())]
+    sides = {
+        "formula": record["formula"],
+        "parameters": ", ".join(f"{name} = {value}" for name, value in record["defaults"].items()) or "none",
+        "kind": record.get("kind"),
+        "state": (", ".join(state) or "none") if "state" in record else None,
+        "asks for": _extra(record.get("extra_gradients", 0)),
+        "reference": None if record["citation"] == "-" else record["citation"],
+        "proof": None if kind in ("datasets", "studies") else f"docs/proofs.md, {kind}: {record['name']}",
+    }
+    lines = [wrapped(side, text) for side, text in sides.items() if text]
+    return "\n".join([f"{record['name']}, {_article(singular(kind))}", "", record["description"], "", *lines])
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def _started(record: dict[str, Any], name: str) -> str:
+    start = record["initial"].get(name, 0)
+    return f"{name} (from {'theta' if start == 'params' else start})"
+
+
+def _extra(count: int) -> str | None:
+    from mlpjit.cli.tables import counted
+
+    return f"{counted(count, 'gradient')} more a step" if count else None
 
 
 def records(kind: str) -> list[dict[str, Any]]:
@@ -84,30 +182,33 @@ def _plain(record: Any, kind: str) -> dict[str, Any]:
 
 def _spaces() -> list[dict[str, Any]]:
     from mlpjit.catalogue.registries import optimizers
+    from mlpjit.cli.markdown import tuned
     from mlpjit.tuning.spaces import spaces_of
 
     return [
         {"name": f"{name} {space.name}", "optimizer": name, "space": space.name, "content": dict(space.content),
-         "summary": space.source}
+         "summary": space.source, "formula": tuned(space.content), "description": f"A search space of {name}.",
+         "defaults": {}, "citation": space.source}
         for name in optimizers for space in spaces_of(name).values()
     ]  # fmt: skip
 
 
 def _space(record: dict[str, Any]) -> tuple[str, str, str]:
-    from mlpjit.cli.markdown import tuned
+    return record["space"], record["formula"], record["summary"]
 
-    return record["space"], tuned(record["content"]), record["summary"]
+
+def _studies_folder() -> Path:
+    import mlpjit
+
+    return Path(mlpjit.__file__).parent / "study" / "studies"
 
 
 def _studies() -> list[dict[str, Any]]:
     import tomllib
-    from pathlib import Path
 
-    import mlpjit
-
-    folder = Path(mlpjit.__file__).parent / "study" / "studies"
-    tables = {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.toml"))}
+    tables = {path.stem: tomllib.loads(path.read_text(encoding="utf-8"))
+              for path in sorted(_studies_folder().glob("*.toml"))}  # fmt: skip
     return [
-        {"name": name, "title": found.get("title", ""), "summary": found.get("question", "")}
+        {"name": name, "title": found.get("title", ""), "summary": found.get("question", ""), "formula": ""}
         for name, found in tables.items()
     ]

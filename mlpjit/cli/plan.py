@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from mlpjit.cli.options import Categorical, Data, Drop, Missing, Target, data_spec
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mlpjit.comparison.design import Claims
     from mlpjit.study.estimate import Estimate
 
 
@@ -18,18 +21,22 @@ def plan(
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the results [results/<study>].")] = None,
     threads: Annotated[int | None, typer.Option("--threads", help="Runs at once; all CPUs without it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    data: Data = None,
+    target: Target = None,
+    drop: Drop = None,
+    categorical: Categorical = None,
+    missing: Missing = None,
 ) -> None:
     """Check a study and show its runs, which are stored, what the rest will take, and what it can claim at all."""
     from dataclasses import asdict
 
-    from mlpjit.cli.tables import counted, dump, seconds, table
+    from mlpjit.cli.tables import dump, table
     from mlpjit.comparison.design import claims
-    from mlpjit.statistics.signflip import smallest_p
     from mlpjit.study.estimate import competing, estimate
     from mlpjit.study.pool import thread_count
     from mlpjit.study.study import Study
 
-    loaded = Study.load(study)
+    loaded = Study.load(study, data_spec(data, target, drop, categorical, missing))
     found = estimate(loaded, loaded.directory(out), thread_count(threads))
     rivals = competing(loaded)
     sample = "seeds" if loaded.tuning["repeats"] == 1 else "repetitions"
@@ -37,12 +44,21 @@ def plan(
     if as_json:
         settings = [{"dataset": data, "loss": loss, "settings": some} for (data, loss), some in rivals.items()]
         told = [{**asdict(one), "possible": one.possible} for one in claimed]
-        print(dump({**asdict(found), "competitors": settings, "claims": told}))
+        print(dump({**asdict(found), "data": loaded.told(), "competitors": settings, "claims": told}))
         return
+    rows = [*_rows(found, loaded.told()), *_settings(rivals), *_claimed(claimed, sample)]
+    print(table(("what", "value"), rows))
+
+
+def _rows(found: Estimate, told: Sequence[str]) -> list[tuple[str, str]]:
+    """What is planned, a line each; `told` is what there is to tell of the data."""
+    from mlpjit.cli.tables import counted, seconds
+
     basis = ", ".join(f"{name} {seconds(spent)}" for name, spent in found.parts.items() if spent)
     measured = ", by stored runs" if found.measured else ""
     rows = [
         ("study", found.study),
+        *(("data" if place == 0 else "", line) for place, line in enumerate(told)),
         ("runs", f"{found.total:,} ({_kinds(found)})"),
         ("stored", f"{found.cached:,}"),
         ("new", f"{found.new:,}"),
@@ -56,12 +72,18 @@ def plan(
         rows.append(("racing", "these are upper bounds: settings that are certainly not the best run no more"))
     if found.step_timings:
         rows.append(("step times", f"{found.step_timings:,}"))
-    rows += _settings(rivals)
-    if claimed:
-        pairs = claimed[0].pairs
-        rows.append((f"final {sample}", f"{pairs}, smallest p = {smallest_p(pairs):.2g}; corrected by Holm, at 5 %:"))
-        rows += [(f"  {one.family}", one.words) for one in claimed]
-    print(table(("what", "value"), rows))
+    return rows
+
+
+def _claimed(claimed: Sequence[Claims], sample: str) -> list[tuple[str, str]]:
+    """What the final seeds, or repetitions, can claim at all."""
+    from mlpjit.statistics.signflip import smallest_p
+
+    if not claimed:
+        return []
+    smallest = f"smallest p = {smallest_p(claimed[0].pairs):.2g}; corrected by Holm, at 5 %:"
+    pairs = (f"final {sample}", f"{claimed[0].pairs}, {smallest}")
+    return [pairs, *((f"  {one.family}", one.words) for one in claimed)]
 
 
 def _kinds(found: Estimate) -> str:

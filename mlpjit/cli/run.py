@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlpjit.cli.options import Categorical, Data, Drop, Missing, Target, data_spec
+
 if TYPE_CHECKING:
     from mlpjit.comparison.tries import Try
+    from mlpjit.study.study import Study
     from mlpjit.study.sweep import Found, Summary
 
 
@@ -22,6 +25,11 @@ def run(
     threads: Annotated[int | None, typer.Option("--threads", help="Runs at once; all CPUs without it.")] = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Run only: no figures, no page.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    data: Data = None,
+    target: Target = None,
+    drop: Drop = None,
+    categorical: Categorical = None,
+    missing: Missing = None,
 ) -> None:
     """Make every run of a study that is not stored yet, then figures, tables and a page. Again: it resumes."""
     from mlpjit.training import compile_workers
@@ -32,9 +40,9 @@ def run(
     from mlpjit.study.study import Study
     from mlpjit.study.sweep import sweep
 
-    loaded = Study.load(study)
+    loaded = Study.load(study, data_spec(data, target, drop, categorical, missing))
     directory = loaded.directory(out)
-    tell = functools.partial(_tell_what_is_there, loaded.name, directory)
+    tell = functools.partial(_tell_what_is_there, loaded, directory)
     try:
         with display() as show:
             summary = sweep(loaded, directory, threads, show, announce=tell)
@@ -55,10 +63,12 @@ def finish(summary: Summary, directory: Path, no_report: bool, as_json: bool, tr
         raise typer.Exit(1)
 
 
-def _tell_what_is_there(name: str, directory: Path, found: Found) -> None:
-    """Say that a folder held another study, whose runs stay, or runs of which the plan needs none."""
+def _tell_what_is_there(study: Study, directory: Path, found: Found) -> None:
+    """Say what is trained on; and that a folder held another study, whose runs stay, or none that the plan needs."""
     from mlpjit.cli.tables import counted
 
+    print("\n".join(study.told()), file=sys.stderr)
+    name = study.name
     if found.study not in ("", name):
         told = f"its runs stay stored; figures, page and tables will show {name!r}"
         print(f"{directory} holds the study {found.study!r}: {told}", file=sys.stderr)

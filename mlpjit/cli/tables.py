@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,6 +18,26 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]], right: Iterable[
     sides = [str.rjust if i in set(right) else str.ljust for i in range(len(header))]
     text = ["  ".join(side(c, w) for side, c, w in zip(sides, line, widths, strict=True)).rstrip() for line in lines]
     return "\n".join([text[0], "  ".join("-" * width for width in widths), *text[1:]])
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that standard output is, None where it is a file or a pipe: nothing is cut."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def fitted(header: Sequence[str], rows: Iterable[Sequence[Any]], right: Iterable[int] = ()) -> str:
+    """Return a table whose last column is cut where a terminal would break its lines; elsewhere nothing is cut."""
+    text, width = table(header, rows, right), terminal_width()
+    if width is None:
+        return text
+    return "\n".join(line if len(line) <= width else line[: width - 3].rstrip() + "..." for line in text.splitlines())
+
+
+def wrapped(name: str, text: str, indent: int = 20) -> str:
+    """Return a text beside its name, broken to the terminal's width (80 columns elsewhere)."""
+    width = max(40, min(terminal_width() or 80, 120))
+    lines = textwrap.wrap(text, width - indent, break_long_words=False, break_on_hyphens=False) or [""]
+    return "\n".join(f"{name if line == 0 else '':<{indent}}{part}" for line, part in enumerate(lines))
 
 
 def seconds(value: float | None) -> str:

@@ -10,7 +10,7 @@ from functools import cache
 from mlpjit.catalogue.datasets import datasets
 from mlpjit.catalogue.registries import REGISTRIES
 from mlpjit.kernels.compiler.cache import remembered
-from mlpjit.kernels.sources import Code, bytes_hash, digest, home, texts
+from mlpjit.kernels.sources import Code, bytes_hash, check_unchanged, digest, home, texts
 
 SHARED = "shared"
 
@@ -38,6 +38,7 @@ def homes() -> frozenset[str]:
 def own_hashes() -> dict[str, str]:
     """Return the hashes of the package's own code. Taking it apart costs a fifth of a second: they are kept on disk."""
     found = texts()
+    check_unchanged()
     key = f"entries {sys.version_info[:2]} {bytes_hash(found)} {' '.join(name for name, _ in entries())}"
     kept: dict[str, str] = json.loads(remembered(key, lambda: json.dumps(hashes(Code(found, homes())))))
     return kept

@@ -43,11 +43,14 @@ def load(path: Path | str) -> OptimizerFile:
     sys.modules[MODULE] = module  # Numba looks there for the globals of what it loads from its cache
     sys.path.insert(0, str(path.resolve().parent))  # as for a script: it may import what lies beside it
     linecache.checkcache(str(path))
+    # Python takes a helper's bytecode for current where the edit was within a second of it and as long.
+    before_writing, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         exec(code, vars(module))
     except (Exception, SystemExit) as error:
         raise ConfigError(f"{path.name}{_place(error, path)}: {_told(error)}") from error
     finally:
+        sys.dont_write_bytecode = before_writing
         sys.path.remove(str(path.resolve().parent))
     names = tuple(record.name for record in optimizers.records() if record not in before)
     if not names:

@@ -104,7 +104,8 @@ class Stage(Rule):
 
     def source_hash(self) -> str:
         """Return the hash of this entry's code and options, which the source of a function does not show."""
-        options = [
-            value for name, value in vars(self).items() if name not in Rule.__annotations__ and not callable(value)
-        ]
+        from mlpjit.kernels.functions import function_hash
+
+        given = [value for name, value in vars(self).items() if name not in Rule.__annotations__]
+        options = [function_hash(value) if callable(value) else value for value in given]
         return f"{super().source_hash()} {hashlib.sha256(repr(options).encode()).hexdigest()}"

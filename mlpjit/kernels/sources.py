@@ -9,11 +9,13 @@ where they are imported from.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mlpjit.errors import MlpjitError
+from mlpjit.host import IMPORTED_AT
 from mlpjit.kernels.syntax import taken_apart
 
 PACKAGE = Path(__file__).parents[1]
@@ -27,13 +29,25 @@ Place = tuple[str, int]  # a file and the number of a statement in it
 
 def texts(names: Iterable[str] = HASHED, package: Path = PACKAGE) -> dict[str, str]:
     """Return the text of every file of some folders, by its path below the package; at first what decides bits."""
-    found = {}
+    return {relative: path.read_text(encoding="utf-8") for relative, path in _paths(names, package)}
+
+
+def _paths(names: Iterable[str], package: Path) -> Iterator[tuple[str, Path]]:
     for name in names:
         for path in [package / name] if name.endswith(".py") else sorted((package / name).rglob("*.py")):
             relative = path.relative_to(package).as_posix()
             if names is not HASHED or not relative.startswith(LEFT_OUT):
-                found[relative] = path.read_text(encoding="utf-8")
-    return found
+                yield relative, path
+
+
+def check_unchanged(since: float = IMPORTED_AT, package: Path = PACKAGE) -> None:
+    """Raise MlpjitError where a file that decides bits changed after this process began to read the package.
+
+    What runs is then what was read, and the hash of the files is that of something else.
+    """
+    for relative, path in _paths(HASHED, package):
+        if path.stat().st_ctime > since:
+            raise MlpjitError(f"mlpjit/{relative} changed after this process began: start it again")
 
 
 def bytes_hash(found: Mapping[str, str]) -> str:

@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlpjit.catalogue.datasets import describe
+from mlpjit.catalogue.datasets.told import told
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
 from mlpjit.host import regular_file
@@ -19,6 +21,7 @@ from mlpjit.study.competitors import Called, called, check_names, settings_of
 from mlpjit.study.defaults import default_blocks
 from mlpjit.study.file import HEAD_KEYS, TABLES, check_repeats, read_final, read_head, read_timing, read_tuning
 from mlpjit.study.mistakes import Mistakes
+from mlpjit.study.own_data import on_data, options
 from mlpjit.study.plan import Batches
 from mlpjit.study.racing import Grid, Raced, grids
 from mlpjit.study.repetitions import split
@@ -57,7 +60,7 @@ class Study:
     """A checked study. `blocks` hold the grid; `final` is {per, seeds} or None; `timing` {repeats, width} or None;
     `tuning` {repeats, default, seeds}: how often it is tuned, whether the untuned default reports too, on which seeds.
 
-    `source` is the built-in name or the path that it was loaded by.
+    `source` is the built-in name or the path that it was loaded by, `data` what took the place of its own datasets.
     """
 
     name: str
@@ -68,10 +71,14 @@ class Study:
     timing: Mapping[str, Any] | None = None
     tuning: Mapping[str, Any] = field(default_factory=lambda: dict(ONCE))
     source: str = ""
+    data: Mapping[str, Any] | None = None
 
     @classmethod
-    def load(cls, name: str | Path) -> Study:
-        """Read a built-in study or a TOML file. Raises ConfigError with every mistake in it, one line each."""
+    def load(cls, name: str | Path, data: str | Mapping[str, Any] | None = None) -> Study:
+        """Read a built-in study or a TOML file. Raises ConfigError with every mistake in it, one line each.
+
+        `data`, a dataset as in a study file, takes the place of the study's own.
+        """
         path = built_in().get(str(name)) or Path(name)
         try:
             text = regular_file(path).read_text(encoding="utf-8")
@@ -82,7 +89,11 @@ class Study:
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
         table = read_toml(text, path.name)
-        return replace(cls.from_table(table, default_name=path.stem, file=path.name), source=str(name))
+        spec = {"name": data} if isinstance(data, str) else data
+        if spec is not None:
+            describe(spec)  # what is wrong with it is told once, not for each block
+            table = on_data({"name": path.stem, **table}, spec)
+        return replace(cls.from_table(table, default_name=path.stem, file=path.name), source=str(name), data=spec)
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any], default_name: str = "study", file: str = "") -> Study:
@@ -97,7 +108,8 @@ class Study:
         mistakes.raise_if_any()
         check_names(blocks, mistakes)
         mistakes.raise_if_any()
-        return cls(blocks=blocks, final=final, timing=timing, tuning={**tuning, "seeds": seeds}, **head)
+        named = {"blocks": blocks, "final": final, "timing": timing, "tuning": {**tuning, "seeds": seeds}}
+        return cls(**head, **named)  # type: ignore[arg-type]
 
     @cached_property
     def runs(self) -> Runs:
@@ -162,7 +174,13 @@ class Study:
     def command(self, directory: Path) -> str:
         """Return the shell command that runs the study into `directory`."""
         out = [] if directory == self.directory() else ["--out", str(directory)]
-        return shlex.join(["mlpjit", "run", self.source or f"{self.name}.toml", *out])
+        data = options(self.data) if self.data else []
+        return shlex.join(["mlpjit", "run", self.source or f"{self.name}.toml", *data, *out])
+
+    def told(self) -> list[str]:
+        """Return what there is to tell of each of its datasets, a line each."""
+        specs = {repr(v["dataset"]): v["dataset"] for b in self.blocks for v in b.combinations(("dataset",))}
+        return [line for spec in specs.values() for line in told(spec)]
 
     def run(
         self,

@@ -14,6 +14,7 @@ import numpy as np
 
 from mlpjit.config.run_config import RunConfig
 from mlpjit.host import check_rounding, host, package_versions
+from mlpjit.kernels.sources import check_unchanged
 from mlpjit.store import FILE_NAME, RowError, Session, Store
 from mlpjit.study.chunks import Task
 from mlpjit.study.memory import check_memory
@@ -237,6 +238,7 @@ class Sweep:
 
     def _compile(self, runs: Runs, todo: list[int], tracker: Tracker) -> None:
         with self.signals.at_once():
+            check_unchanged()
             seconds = self.runner.prepare(runs.representatives(COMPILE_FIELDS, todo), tracker.prepare)
         self.summary.compile_seconds += seconds
 

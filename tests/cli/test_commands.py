@@ -106,7 +106,7 @@ def test_the_store_is_opened_once_to_run_and_once_to_report(
 
 
 def test_lost_runs_end_with_1(study: Path, tmp_path: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Store, "put", lambda *_: None)
+    monkeypatch.setattr(Store, "put_all", lambda *_: 0)
     result = mlpjit("run", str(study), "--out", str(tmp_path / "out"), "--no-report")
     assert result.exit_code == 1
     assert "error: 4 runs failed: is not in the store, though it was made" in result.stderr
@@ -202,7 +202,10 @@ ERRORS = {
     ("run", "mine.tml"): (2, "mine.tml: there is no such study file (looked in "),
     ("plan", "some/where"): (2, "some/where: there is no such study file (looked in "),
     ("plan", "."): (2, ".: cannot be read: Is a directory"),
-    ("list", "optimizer"): (2, "unknown kind 'optimizer': did you mean 'optimizers'?"),
+    ("list", "adem"): (2, "unknown kind or name 'adem': did you mean 'adam'?"),
+    ("list", "zzz"): (2, "unknown kind or name 'zzz' (known: the names that `mlpjit list` prints)"),
+    ("list", "optimizer", "relu"): (2, "unknown optimizer 'relu'"),
+    ("list", "adam", "sgd"): (2, "unknown kind 'adam'"),
     ("export", "nowhere"): (3, "there is no store here"),
     ("report", "nowhere"): (3, "there is no store here"),
 }

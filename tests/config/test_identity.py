@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -229,3 +230,31 @@ def test_the_seed_names_a_run_only_where_something_draws():
     found = {name: named(name) for name in ("adam", "adahessian", "sophia", "kfac")}
     assert found == {"adam": 1, "adahessian": 2, "sophia": 2, "kfac": 2}
     assert named({"name": "kfac", "sampled": False}) == 1
+
+
+EDITED_WHILE_RUNNING = """
+import sys
+from pathlib import Path
+from mlpjit.config.run_config import RunConfig
+import mlpjit
+from mlpjit.errors import MlpjitError
+
+assert mlpjit.__file__.startswith(sys.argv[1])
+rule = Path(sys.argv[1], "mlpjit", "kernels", "optimizers", "adams.py")
+rule.write_text(rule.read_text() + "\\nEDITED = 1\\n")
+try:
+    print(RunConfig().run_id)
+except MlpjitError as error:
+    print(error)
+"""
+
+
+def test_what_was_edited_after_it_was_read_gets_no_id(tmp_path):
+    """The process runs what it read; the hash of the files would be that of something else."""
+    shutil.copytree(sources.PACKAGE, tmp_path / "mlpjit", ignore=shutil.ignore_patterns("__pycache__"))
+    surroundings = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", EDITED_WHILE_RUNNING, str(tmp_path)],
+        capture_output=True, text=True, env=surroundings, cwd=tmp_path, check=True, timeout=120,
+    )  # fmt: skip
+    assert done.stdout == "mlpjit/kernels/optimizers/adams.py changed after this process began: start it again\n"

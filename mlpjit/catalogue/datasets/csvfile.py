@@ -1,4 +1,4 @@
-"""Numbers and labels from a user's .csv file.
+"""A user's .csv file: its rows, read cell by cell. What columns become stands in `tables`.
 
 Python's own float() reads every number to the nearest double, which faster parsers do not promise; a file of
 60,000 x 784 takes about half a minute, the same data as .npz three seconds.
@@ -10,87 +10,99 @@ import csv
 import math
 from array import array
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from mlpjit.catalogue.datasets.columns import Cells
+from mlpjit.catalogue.datasets.tables import MISSING, TARGET_NAMES, Choice, Layout, laid_out, table_of
 from mlpjit.catalogue.datasets.targets import Table
 from mlpjit.errors import DatasetError
-from mlpjit.registry import suggestion
 
-TARGET_NAMES = ("target", "label", "class", "y")
 DELIMITERS = ",;\t"
-MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 
 
 @dataclass
-class Layout:
-    """Where things stand in a file: the columns' names (empty without a header), and the target's column."""
+class Read:
+    """What was read so far: numbers row after row (NaN where none stands), target texts, line numbers.
 
-    label: str
-    names: tuple[str, ...]
-    columns: int
-    target: int
-
-    def column(self, index: int) -> str:
-        """Return how an error names a column."""
-        return f"column {index + 1}" + (f" ({self.names[index]!r})" if self.names else "")
-
-
-@dataclass
-class Cells:
-    """What was read so far: feature numbers row after row, target texts, line numbers."""
+    texts: of each input that has some, how many, the line of the first, and itself.
+    """
 
     numbers: array[float] = field(default_factory=lambda: array("d"))
     targets: list[str] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
+    texts: dict[int, tuple[int, int, str]] = field(default_factory=dict)
 
 
-def read(path: str, target: str | int | None) -> Table:
+def read(path: str, choice: Choice) -> Table:
     """Read a CSV file separated by commas, semicolons or tabs, with a header or without one.
 
-    A first line without any number is the header. Raises DatasetError that names line and column.
+    A first line without any number is the header, and one that counts the columns. Raises DatasetError that names line
+    and column.
     """
+    label = f"dataset {path!r}"
+    with _rows(path) as rows:
+        layout, found = _first_pass(label, rows, choice)
+    x = np.frombuffer(found.numbers, dtype=np.float64).reshape(len(found.lines), len(layout.inputs)).copy()
+    _check_finite(layout, found, x)
+    as_text = _text_columns(layout, found, x)
+    texts: dict[int, list[str]] = {}
+    if as_text:
+        with _rows(path) as rows:
+            texts = _second_pass(rows, layout, as_text, bool(layout.names))
+    columns = [Cells(layout.name(place), x[:, i], texts.get(place)) for i, place in enumerate(layout.inputs)]
+    return table_of(layout, columns, found.targets, found.lines, choice)
+
+
+@contextmanager
+def _rows(path: str) -> Iterator[Iterator[tuple[int, list[str]]]]:
+    """Lend the rows of a file that hold anything, each with the number of its line."""
     label = f"dataset {path!r}"
     try:
         with open(Path(path).expanduser(), newline="", encoding="utf-8-sig") as lines:
-            delimiter = _delimiter(lines.readline())
+            first = lines.readline()
             lines.seek(0)
-            rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-            layout, cells = _cells(label, rows, target)
+            rows = csv.reader(lines, delimiter=max(DELIMITERS, key=first.count), skipinitialspace=True)
+            yield ((rows.line_num, row) for row in rows if any(cell.strip() for cell in row))
     except UnicodeDecodeError:
         raise DatasetError(f"{label}: not a text file in UTF-8") from None
     except csv.Error as error:
         raise DatasetError(f"{label}: not a readable CSV file ({error})") from None
     except OSError as error:
         raise DatasetError(f"{label}: cannot be read ({error.strerror})") from None
-    x = np.frombuffer(cells.numbers, dtype=np.float64).reshape(len(cells.lines), layout.columns - 1).copy()
-    _check_finite(layout, cells, x)
-    return Table(label, x, _target(layout, cells), lambda row: f"line {cells.lines[row]}")
 
 
-def _cells(label: str, rows: Iterator[list[str]], target: str | int | None) -> tuple[Layout, Cells]:
-    numbered = ((getattr(rows, "line_num", 0), row) for row in rows if any(cell.strip() for cell in row))
-    first_line, first = next(numbered, (0, []))
+def _first_pass(label: str, rows: Iterator[tuple[int, list[str]]], choice: Choice) -> tuple[Layout, Read]:
+    first_line, first = next(rows, (0, []))
     if not first:
         raise DatasetError(f"{label}: the file is empty")
-    names = tuple(cell.strip() for cell in first) if _is_header(first) else ()
     if len(first) < 2:
         raise DatasetError(f"{label}: only one column, need at least one input and the target")
-    layout = Layout(label, names, len(first), _target_column(label, names, len(first), target))
-    cells = Cells()
+    names = tuple(cell.strip() for cell in first) if _is_header(first) else ()
+    layout, found = laid_out(label, names, len(first), choice), Read()
     if not names:
-        _add(layout, cells, first_line, first)
-    for line, row in numbered:
-        _add(layout, cells, line, row)
-    if not cells.lines:
+        _add(layout, found, first_line, first)
+    for line, row in rows:
+        _add(layout, found, line, row)
+    if not found.lines:
         raise DatasetError(f"{label}: a header and no samples")
-    return layout, cells
+    return layout, found
 
 
-def _delimiter(line: str) -> str:
-    return max(DELIMITERS, key=line.count)
+def _second_pass(
+    rows: Iterator[tuple[int, list[str]]], layout: Layout, places: list[int], header: bool
+) -> dict[int, list[str]]:
+    """Return the cells of some columns as text, missing ones empty."""
+    found: dict[int, list[str]] = {place: [] for place in places}
+    for number, (_, row) in enumerate(rows):
+        if number or not header:
+            for place, cells in found.items():
+                cell = row[place].strip()
+                cells.append("" if cell.lower() in MISSING else cell)
+    return found
 
 
 def _is_number(cell: str) -> bool:
@@ -98,47 +110,42 @@ def _is_number(cell: str) -> bool:
 
 
 def _is_header(row: list[str]) -> bool:
-    return not any(map(_is_number, row)) and any(cell.strip().lower() not in MISSING for cell in row)
+    """Say whether a first row names columns: none of its cells is a number, or one is called as targets are.
+
+    Or all of them are the columns' own numbers, from 0 or 1 on, as pandas writes them.
+    """
+    cells = [cell.strip() for cell in row]
+    numbered = cells if cells[0] else cells[1:]
+    if len(cells) > 2 and any(numbered == [str(n + start) for n in range(len(numbered))] for start in (0, 1)):
+        return True
+    if any(cell.lower() in TARGET_NAMES for cell in cells):
+        return True
+    return not any(map(_is_number, row)) and any(cell.lower() not in MISSING for cell in cells)
 
 
-def _target_column(label: str, names: tuple[str, ...], columns: int, target: str | int | None) -> int:
-    if isinstance(target, int):
-        if not 1 <= target <= columns:
-            raise DatasetError(f"{label}: target = {target}, allowed is a column from 1 to {columns}")
-        return target - 1
-    if target is not None:
-        return _named(label, names, target)
-    lower = [name.lower() for name in names]
-    return next((lower.index(name) for name in TARGET_NAMES if name in lower), columns - 1)
-
-
-def _named(label: str, names: tuple[str, ...], target: str) -> int:
-    if not names:
-        raise DatasetError(f"{label}: target = {target!r}, but there is no header; give the column's number")
-    if target not in names:
-        raise DatasetError(f"{label}: no column {target!r}{suggestion(target, names)}")
-    if names.count(target) > 1:
-        raise DatasetError(f"{label}: several columns are named {target!r}; give the column's number")
-    return names.index(target)
-
-
-def _add(layout: Layout, cells: Cells, line: int, row: list[str]) -> None:
+def _add(layout: Layout, found: Read, line: int, row: list[str]) -> None:
     if len(row) != layout.columns:
         raise DatasetError(f"{layout.label}: line {line} has {len(row)} columns, need {layout.columns}")
-    cells.targets.append(row.pop(layout.target).strip())
-    cells.lines.append(line)
+    found.targets.append(row[layout.target].strip())
+    found.lines.append(line)
+    cells = [row[place] for place in layout.inputs]
     try:
-        if "_" in "".join(row):  # float() reads 1_000
+        if "_" in "".join(cells):  # float() reads 1_000
             raise ValueError
-        cells.numbers.extend(map(float, row))
+        found.numbers.extend([float(cell) for cell in cells])
     except ValueError:
-        position = next(i for i, cell in enumerate(row) if not _is_float(cell))
-        where = f"line {line}, {_column(layout, position)}"
-        raise DatasetError(f"{layout.label}: {_quoted(row[position])} at {where}; need a number") from None
+        found.numbers.extend([_number(layout, found, line, i, cell) for i, cell in enumerate(cells)])
 
 
-def _column(layout: Layout, feature: int) -> str:
-    return layout.column(feature + (feature >= layout.target))
+def _number(layout: Layout, found: Read, line: int, place: int, cell: str) -> float:
+    """Return a cell's number, NaN for one that is missing or text, which is noted."""
+    if cell.strip().lower() in MISSING:
+        return math.nan
+    if _is_float(cell):
+        return float(cell)
+    count, first, text = found.texts.get(place, (0, line, cell.strip()))
+    found.texts[place] = count + 1, first, text
+    return math.nan
 
 
 def _is_float(cell: str) -> bool:
@@ -149,24 +156,28 @@ def _is_float(cell: str) -> bool:
     return "_" not in cell
 
 
-def _quoted(cell: str) -> str:
-    return f"text {cell.strip()[:40]!r}" if cell.strip() else "an empty cell"
-
-
-def _check_finite(layout: Layout, cells: Cells, x: np.ndarray) -> None:
-    wrong = np.argwhere(~np.isfinite(x))
+def _check_finite(layout: Layout, found: Read, x: np.ndarray) -> None:
+    wrong = np.argwhere(np.isinf(x))
     if len(wrong):
-        row, position = wrong[0].tolist()
+        row, place = wrong[0].tolist()
         more = f" ({len(wrong)} such values)" if len(wrong) > 1 else ""
-        where = f"line {cells.lines[row]}, {_column(layout, position)}{more}"
-        raise DatasetError(f"{layout.label}: {x[row, position]} at {where}; need finite numbers")
+        where = f"line {found.lines[row]}, {layout.column(layout.inputs[place])}{more}"
+        raise DatasetError(f"{layout.label}: {x[row, place]} at {where}; need finite numbers")
 
 
-def _target(layout: Layout, cells: Cells) -> np.ndarray:
-    for line, cell in zip(cells.lines, cells.targets, strict=True):
-        if cell.lower() in MISSING or (_is_float(cell) and not math.isfinite(float(cell))):
-            column = layout.column(layout.target)
-            raise DatasetError(f"{layout.label}: no target at line {line}, {column}: {cell!r}")
-    if all(map(_is_float, cells.targets)):
-        return np.array([float(cell) for cell in cells.targets])
-    return np.array(cells.targets)
+def _text_columns(layout: Layout, found: Read, x: np.ndarray) -> list[int]:
+    """Return the columns to read as text: those chosen, and those with more texts than numbers.
+
+    Raises DatasetError for a text among numbers.
+    """
+    chosen = [place for place in layout.inputs if place in layout.categorical]
+    for place, (count, line, text) in sorted(found.texts.items()):
+        column = layout.inputs[place]
+        numbers = int((~np.isnan(x[:, place])).sum())
+        if column in layout.categorical:
+            continue
+        if count < numbers:
+            where = f"line {line}, {layout.column(column)}"
+            raise DatasetError(f"{layout.label}: text {text[:40]!r} at {where}; need a number")
+        chosen.append(column)
+    return sorted(chosen)

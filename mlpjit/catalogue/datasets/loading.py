@@ -43,6 +43,7 @@ def describe(spec: Spec) -> DatasetInfo:
 
 @lru_cache(maxsize=256)
 def _describe(source: Source) -> DatasetInfo:
+    told: dict[str, Any] = {}
     if not source.is_file and datasets[source.name].shape:
         record = datasets[source.name]
         shape, task = _shape(record, source.plain), record.task
@@ -50,6 +51,8 @@ def _describe(source: Source) -> DatasetInfo:
     else:
         held = load_source(source)
         shape, task, digest = Shape.of(Raw(held.x, held.y, held.classes)), held.task, held.data_hash
+        told = {"columns": held.columns, "target": held.target, "notes": held.notes}
+        told["classes"] = tuple(zip(held.classes, shape.class_counts, strict=True))
     sizes = part_sizes(shape.class_counts or [shape.samples])
     return DatasetInfo(
         samples=shape.samples,
@@ -60,6 +63,7 @@ def _describe(source: Source) -> DatasetInfo:
         validation_samples=sum(sizes.validation),
         test_samples=sum(sizes.test),
         data_hash=digest,
+        **told,
     )
 
 
@@ -77,7 +81,7 @@ def _load(source: Source) -> Dataset:
 
         options: dict[str, Any] = dict(source.parameters)
         scaling = file_scaling(options.pop("scaling", default_scaling(source.name)), f"dataset {source.name!r}")
-        raw = read(source.name, **options)
+        raw = read(source.name, options)
         return _dataset(source, raw, scaling, contents_hash(raw, scaling))
     record = datasets[source.name]
     raw = record.make(**dict(source.parameters))
@@ -89,4 +93,5 @@ def _dataset(source: Source, raw: Raw, scaling: Scaling, digest: str) -> Dataset
     check_groups(f"dataset {source.name!r}", Shape.of(raw).class_counts or [len(raw.x)], raw.classes)
     raw.x.flags.writeable = raw.y.flags.writeable = False
     task: Task = "classification" if raw.classes else "regression"
-    return Dataset(source.name, task, raw.x, raw.y, raw.classes, scaling, digest)
+    told = {"columns": raw.columns, "target": raw.target, "notes": raw.notes}
+    return Dataset(source.name, task, raw.x, raw.y, raw.classes, scaling, digest, **told)  # type: ignore[arg-type]

@@ -41,15 +41,33 @@ def divide_by(divisor: float) -> Scaling:
 
 
 @dataclass(frozen=True)
+class Column:
+    """An input made of a table's column.
+
+    kind: "number" as it stands; "one of": 1 where the cell is one of `categories`, else 0; "ordinal": the place of the
+    cell among `categories`; "indicator": 1 where the cell of column `of` is missing, else 0.
+    """
+
+    name: str
+    kind: Literal["number", "one of", "ordinal", "indicator"]
+    categories: tuple[str, ...] = ()
+    of: str = ""
+
+
+@dataclass(frozen=True)
 class Raw:
     """Samples as read or generated: x (n, d) float64; y (n,) int64 labels or (n, k) float64 targets.
 
-    `classes` names the labels 0..k-1 and is empty for regression.
+    `classes` names the labels 0..k-1 and is empty for regression. Of a table also: what its columns became, NaN in x
+    standing for what the training part's median fills, the target's name, and what there is to tell.
     """
 
     x: Floats
     y: npt.NDArray[Any]
     classes: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    target: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +92,7 @@ class Dataset:
 
     x: (n, d) float64. y: (n,) int64 labels, or (n, k) float64 targets for regression. Both are read-only.
     classes: the names of the labels 0..k-1, empty for regression. data_hash: 64 hexadecimal digits.
-    variant: what becomes of the training part when it is divided.
+    variant: what becomes of the training part when it is divided. columns, target, notes: as in `Raw`.
     """
 
     name: str
@@ -85,6 +103,14 @@ class Dataset:
     scaling: Scaling
     data_hash: str
     variant: Variant = field(default_factory=Variant)
+    columns: tuple[Column, ...] = ()
+    target: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether x has cells that wait for the training part's median."""
+        return any(column.kind == "indicator" for column in self.columns)
 
     @property
     def outputs(self) -> int:
@@ -94,7 +120,10 @@ class Dataset:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What a plan must know of a dataset: its sizes, the sizes of its three parts, and its hash."""
+    """What a plan must know of a dataset: its sizes, the sizes of its three parts, its hash, and what there is to tell.
+
+    classes: name and number of samples of each class, empty for regression. columns, target, notes: as in `Raw`.
+    """
 
     samples: int
     inputs: int
@@ -104,6 +133,10 @@ class DatasetInfo:
     validation_samples: int
     test_samples: int
     data_hash: str
+    classes: tuple[tuple[str, int], ...] = ()
+    columns: tuple[Column, ...] = ()
+    target: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

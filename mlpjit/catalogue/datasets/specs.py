@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Mapping
@@ -19,15 +20,17 @@ from mlpjit.catalogue.datasets.records import (
     datasets,
     divide_by,
 )
+from mlpjit.catalogue.datasets.tables import GAPS, named_columns
 from mlpjit.catalogue.datasets.variants import VARIANT_DEFAULTS, Variant, variant_of
 from mlpjit.errors import DatasetError
 from mlpjit.host import regular_file
 from mlpjit.registry import suggestion
 
-SUFFIXES = (".npz", ".csv", *idxfile.SUFFIXES)
+SUFFIXES = (".npz", ".csv", ".parquet", *idxfile.SUFFIXES)
 # The options of a user's file; None: found out from the data, no variant, and the scaling that `default_scaling` names.
 FILE_DEFAULTS: dict[str, Parameter | None] = {
-    "target": None, "task": None, "scaling": None, **dict.fromkeys(VARIANT_DEFAULTS),
+    "target": None, "task": None, "scaling": None, "drop": None, "categorical": None, "missing": None,
+    **dict.fromkeys(VARIANT_DEFAULTS),
 }  # fmt: skip
 Spec = str | Mapping[str, Any]
 
@@ -86,7 +89,7 @@ def resolve(spec: Spec) -> Source:
         paths = [name, idxfile.labels_path(name, parameters.get("target"))] if is_idx(name) else [name]  # type: ignore[arg-type]
         return Source(name, tuple(sorted(parameters.items())), sum(map(_stamp, paths), ()))
     if Path(name).suffix or os.sep in name:
-        raise DatasetError(f"dataset {name!r}: files must end in .npz or .csv, or in ubyte or ubyte.gz for IDX")
+        raise DatasetError(f"dataset {name!r}: XX")
     return Source(name, tuple(sorted(_record_parameters(datasets[name], table).items())))
 
 
@@ -156,6 +159,7 @@ def _file_parameters(name: str, given: Mapping[str, Any]) -> dict[str, Parameter
     target = chosen.get("target", "y")
     if isinstance(target, bool) or not isinstance(target, str | int):
         problems.append(f"{label}: target = {target!r}, allowed is a column's name or its number from 1")
+    problems += _table_problems(label, chosen)
     try:
         _check_variant(label, chosen)
     except DatasetError as error:
@@ -163,6 +167,22 @@ def _file_parameters(name: str, given: Mapping[str, Any]) -> dict[str, Parameter
     if problems:
         raise DatasetError(problems)
     return chosen
+
+
+def _table_problems(label: str, chosen: dict[str, Any]) -> list[str]:
+    """Return what is wrong with the options of tables; lists of columns become what a record can hold."""
+    problems = []
+    for key in ("drop", "categorical"):
+        names = named_columns(chosen.get(key, ()))
+        if any(isinstance(name, bool) or not isinstance(name, str | int) for name in names):
+            problems.append(f"{label}: {key} = {chosen[key]!r}, allowed are columns by name or by number from 1")
+        elif names:
+            chosen[key] = names[0] if len(names) == 1 else json.dumps(names)
+        else:
+            chosen.pop(key, None)
+    if chosen.get("missing", "fill") not in GAPS:
+        problems.append(f"{label}: missing = {chosen['missing']!r}, allowed is 'fill', 'drop' or 'refuse'")
+    return problems
 
 
 def _unknown_keys(label: str, given: Mapping[str, Any], allowed: Mapping[str, Any]) -> list[str]:

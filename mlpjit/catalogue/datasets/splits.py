@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from mlpjit.catalogue.datasets.columns import fill_missing
 from mlpjit.catalogue.datasets.loading import load_source
 from mlpjit.catalogue.datasets.parts import part_sizes
 from mlpjit.catalogue.datasets.records import NO_SCALING, STANDARDIZE, Dataset, Floats
@@ -93,12 +94,13 @@ def divide(data: Dataset, split_seed: int, dtype: str) -> Split:
     train = parts[0]
     targets = data.y if data.task == "regression" else one_hot(labels, len(data.classes))
     label = f"dataset {data.name!r}"
-    x_transform = fit(data.scaling, data.x[train], label)
+    x = fill_missing(data.x, train) if data.has_gaps else data.x
+    x_transform = fit(data.scaling, x[train], label)
     y_scaling = STANDARDIZE if data.task == "regression" else NO_SCALING
     y_transform = fit(y_scaling, targets[train], f"{label}, target")
     arrays: dict[str, Array] = {}
     for name, rows in zip(PARTS, parts, strict=True):
-        arrays[f"x_{name}"] = _rounded(label, x_transform, data.x[rows], dtype)
+        arrays[f"x_{name}"] = _rounded(label, x_transform, x[rows], dtype)
         arrays[f"y_{name}"] = _rounded(f"{label}, target", y_transform, targets[rows], dtype)
         arrays[f"rows_{name}"] = rows
     for array in arrays.values():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlpjit.catalogue.datasets.records import Floats
+from mlpjit.catalogue.datasets.records import Column, Floats
 from mlpjit.errors import DatasetError
 
 MOST_CLASSES = 20  # without task=, more different whole numbers than this are a quantity, not classes
@@ -18,12 +18,18 @@ SAMPLES_PER_CLASS = 3  # without task=, fewer samples than this for each differe
 
 @dataclass(frozen=True)
 class Table:
-    """A file's contents: x (n, d) float64; y (n,) text or numbers, or (n, k) numbers; `place` names a row."""
+    """A file's contents: x (n, d) float64; y (n,) text or numbers, or (n, k) numbers; `place` names a row.
+
+    columns, target, notes: as in `Raw`.
+    """
 
     label: str
     x: Floats
     y: npt.NDArray[Any]
     place: Callable[[int], str]
+    columns: tuple[Column, ...] = ()
+    target: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def encode(table: Table, task: str | None) -> tuple[npt.NDArray[Any], tuple[str, ...]]:

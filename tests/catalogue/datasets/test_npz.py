@@ -199,7 +199,7 @@ def test_a_missing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: s
 
 
 def test_a_file_of_another_kind() -> None:
-    with pytest.raises(DatasetError, match=r"dataset 'mine\.xlsx': files must end in \.npz or \.csv"):
+    with pytest.raises(DatasetError, match=r"dataset 'mine\.xlsx': files must end in \.csv, \.parquet or \.npz"):
         describe("mine.xlsx")
 
 

@@ -1,0 +1,44 @@
+"""Any study on any data: a study file's table with its datasets replaced by the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlpjit.catalogue.datasets.specs import is_file
+
+# The options of a table, as `mlpjit run` takes them beside --data.
+OPTIONS = ("target", "drop", "categorical", "missing")
+
+
+def on_data(table: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the table of a study with one dataset in the place of its own, and a name that says so.
+
+    Losses that the study names are left to the data: cross-entropy for classes, squared error for numbers.
+    """
+    name = str(spec["name"])
+    called = Path(name).stem if is_file(name) else name
+    sweep = table.get("sweep")
+    kept = {key: value for key, value in table.items() if key not in ("dataset", "loss", "sweep", "title")}
+    if isinstance(sweep, Mapping):
+        kept["sweep"] = _without_data(sweep)
+    elif isinstance(sweep, list):
+        kept["sweep"] = [_without_data(block) if isinstance(block, Mapping) else block for block in sweep]
+    of = table.get("name", "study")
+    safe = "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in called)
+    return {**kept, "name": f"{of}_{safe}"[:100], "title": f"{of} on {Path(name).name}", "dataset": dict(spec)}
+
+
+def _without_data(block: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in block.items() if key not in ("dataset", "loss")}
+
+
+def options(spec: Mapping[str, Any]) -> list[str]:
+    """Return the words of a command that choose this data."""
+    words = ["--data", str(spec["name"])]
+    for name in OPTIONS:
+        value = spec.get(name)
+        if value is not None:
+            words += [f"--{name}", ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)]
+    return words

@@ -1,0 +1,181 @@
+"""Tables as people have them: the target in the middle, text, missing cells, dates, row numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+import pytest
+
+from mlpjit.catalogue.datasets import describe, load, split
+from mlpjit.catalogue.datasets.columns import MOST_ONE_HOT
+from mlpjit.catalogue.datasets.specs import canonical
+from mlpjit.errors import DatasetError
+
+COLOURS = ("red", "green", "blue")
+
+
+def written(folder: Path, *lines: str) -> str:
+    (folder / "mine.csv").write_text("\n".join(lines) + "\n")
+    return str(folder / "mine.csv")
+
+
+def table(folder: Path, column: list[str], header: str = "a,odd,y") -> str:
+    """A table with one odd column between a number and a target of two classes."""
+    return written(folder, header, *(f"{i / 8},{cell},{i % 2}" for i, cell in enumerate(column)))
+
+
+def cells(text: str, count: int = 24) -> list[str]:
+    return [text.format(i=i, colour=COLOURS[i % 3]) for i in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["a,price,b"], "There are a, price, b: say target = 'b', or --target 'b'"),
+        ([], "There are 1 to 3: say target = 3, or --target 3"),
+        (["label,a,y"], "There are label, y: say target = 'y', or --target 'y'"),
+        (["y,a,y"], "There are y, y: say target = 'y', or --target 'y'"),
+        (
+            [",".join(f"c{i}" for i in range(20))],
+            "There are c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, ...: say",
+        ),
+    ],
+)
+def test_a_target_is_never_guessed(tmp_path: Path, lines: list[str], told: str) -> None:
+    width = len(lines[0].split(",")) if lines else 3
+    rows = [",".join([str(i)] * width) for i in range(12)]
+    with pytest.raises(DatasetError) as caught:
+        load(written(tmp_path, *lines, *rows))
+    assert f"which column is the target? {told}" in str(caught.value)
+
+
+@pytest.mark.parametrize("first", ["0,1,2", "1,2,3", ",0,1"])
+def test_a_header_that_counts_columns_is_no_sample(tmp_path: Path, first: str) -> None:
+    data = load({"name": written(tmp_path, first, *(f"{i},{i / 8},{i % 2}" for i in range(12))), "target": 3})
+    assert len(data.x) == 12
+    assert data.x.shape[1] == (1 if first.startswith(",") else 2)
+    assert ("left out: column 1, which has no name" in data.notes) == first.startswith(",")
+
+
+def test_few_categories_get_a_column_each(tmp_path: Path) -> None:
+    data = load(table(tmp_path, cells("{colour}")))
+    assert [column.name for column in data.columns] == ["a", "odd = blue", "odd = green", "odd = red"]
+    assert np.array_equal(data.x[:3, 1:], [[0, 0, 1], [0, 1, 0], [1, 0, 0]])
+    assert data.notes == ("'odd': 3 categories, one column each",)
+    assert data.target == "y"
+
+
+def test_two_categories_are_0_and_1(tmp_path: Path) -> None:
+    data = load(table(tmp_path, ["no", "yes"] * 12))
+    assert data.x[:, 1].tolist() == [0.0, 1.0] * 12
+    assert data.columns[1].categories == ("yes",)
+
+
+def test_many_categories_are_numbered(tmp_path: Path) -> None:
+    many = MOST_ONE_HOT + 1
+    data = load(table(tmp_path, [f"kind {i % many:02d}" for i in range(60)]))
+    assert data.x[:, 1].tolist() == [i % many for i in range(60)]
+    assert data.notes == (f"'odd': {many} categories, numbered by alphabet",)
+
+
+def test_a_text_for_each_row_is_left_out_and_said_so(tmp_path: Path) -> None:
+    data = load(table(tmp_path, cells("name {i}")))
+    assert data.x.shape == (24, 1)
+    assert data.notes == ("'odd': left out: 24 different texts in 24 rows",)
+
+
+@pytest.mark.parametrize("missing", ["", " ", "NA", "?", "nan", "NULL"])
+def test_missing_numbers_are_the_training_median_and_marked(tmp_path: Path, missing: str) -> None:
+    path = table(tmp_path, [missing if i % 5 == 2 else str(i * i) for i in range(40)])
+    data = load({"name": path, "scaling": "none"})
+    assert data.notes == ("'odd': 8 of 40 missing: the training part's median, and marked",)
+    parts = split({"name": path, "scaling": "none"}, 3, "float64")
+    gaps = np.isnan(data.x[:, 1])
+    train = data.x[parts.rows_train, 1]
+    for part in ("train", "validation", "test"):
+        rows, x = getattr(parts, f"rows_{part}"), getattr(parts, f"x_{part}")
+        assert np.array_equal(x[:, 2], gaps[rows].astype(float))
+        assert set(x[gaps[rows], 1].tolist()) <= {float(np.median(train[~np.isnan(train)]))}
+        assert np.array_equal(x[~gaps[rows], 1], data.x[rows[~gaps[rows]], 1])
+
+
+def test_missing_text_is_a_category_of_its_own(tmp_path: Path) -> None:
+    data = load(table(tmp_path, ["", "red", "blue"] * 8))
+    assert [column.name for column in data.columns[1:]] == ["odd = blue", "odd = red", "odd = (missing)"]
+    assert data.x[:, 3].tolist() == [1.0, 0.0, 0.0] * 8
+
+
+def test_rows_with_gaps_may_be_left_out_or_refused(tmp_path: Path) -> None:
+    path = table(tmp_path, ["" if i == 4 else str(i) for i in range(24)])
+    data = load({"name": path, "missing": "drop"})
+    assert (len(data.x), data.notes) == (23, ("left out: 1 of 24 rows, with missing cells",))
+    with pytest.raises(DatasetError, match=r"an empty cell at line 6, column 2 \('odd'\); need a value"):
+        load({"name": path, "missing": "refuse"})
+
+
+def test_a_column_without_any_number_in_training_is_0(tmp_path: Path) -> None:
+    data = load({"name": table(tmp_path, [""] * 24), "scaling": "none"})
+    parts = split({"name": written(tmp_path, "a,odd,y", *(f"{i},,{i % 2}" for i in range(24))), "scaling": "none"}, 0)
+    assert np.isnan(data.x[:, 1]).all()
+    assert not parts.x_train[:, 1].any()
+
+
+def test_numbers_may_be_categories(tmp_path: Path) -> None:
+    path = table(tmp_path, [str(i % 3 + 10) for i in range(24)])
+    data = load({"name": path, "categorical": "odd"})
+    assert [column.name for column in data.columns[1:]] == ["odd = 10", "odd = 11", "odd = 12"]
+
+
+@pytest.mark.parametrize("date", ["2019-03-{i:02d}", "2019-03-{i:02d} 10:00", "{i:02d}.03.2019", "03/{i:02d}/19"])
+def test_dates_are_refused_with_a_remedy(tmp_path: Path, date: str) -> None:
+    path = table(tmp_path, cells(date))
+    with pytest.raises(DatasetError, match=r"column 'odd' holds dates, as '.*drop = \['odd'\]"):
+        load(path)
+    assert load({"name": path, "drop": ["odd"]}).notes == ("left out: 'odd'",)
+
+
+@pytest.mark.parametrize(("header", "warned"), [("a,order_id,y", True), ("a,odd,y", False)])
+def test_an_identifier_is_warned_about(tmp_path: Path, header: str, warned: bool) -> None:
+    data = load(table(tmp_path, [str((i * 7) % 24) for i in range(24)], header))
+    assert any("numbers the rows" in note for note in data.notes) is warned
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"drop": "od"}, "no column 'od': did you mean 'odd'?"),
+        ({"drop": ["a", "odd"]}, "no input is left"),
+        ({"drop": "y"}, "the target, 'y', cannot be left out"),
+        ({"drop": 1.5}, "drop = 1.5, allowed are columns by name or by number from 1"),
+        ({"missing": "guess"}, "missing = 'guess', allowed is 'fill', 'drop' or 'refuse'"),
+    ],
+)
+def test_wrong_choices_are_one_line(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(DatasetError) as caught:
+        load({"name": table(tmp_path, cells("{i}")), **options})
+    assert message in str(caught.value)
+    assert len(caught.value.problems) == 1
+
+
+def test_what_was_chosen_is_kept_with_the_run(tmp_path: Path) -> None:
+    spec = {"name": table(tmp_path, cells("{colour}")), "drop": ["a"], "categorical": ["odd"], "target": "y"}
+    kept = canonical(spec)
+    assert kept == canonical(kept)
+    assert load(kept).data_hash == load(spec).data_hash == describe(spec).data_hash
+
+
+def test_other_numbers_are_other_data(tmp_path: Path) -> None:
+    hashes = {load(table(tmp_path, column)).data_hash for column in (cells("{colour}"), cells("{i}"), ["red", ""] * 12)}
+    assert len(hashes) == 3
+
+
+def test_a_parquet_file_is_the_same_table(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    lines = [f"{i / 8},{'' if i % 7 == 3 else i},{COLOURS[i % 3]},{i % 2}" for i in range(30)]
+    path = written(tmp_path, "a,count,colour,y", *lines)
+    pandas.read_csv(path).to_parquet(tmp_path / "mine.parquet")
+    one, other = load(path), load(str(tmp_path / "mine.parquet"))
+    assert (one.columns, one.notes, one.data_hash) == (other.columns, other.notes, other.data_hash)
