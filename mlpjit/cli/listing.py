@@ -66,7 +66,7 @@ def _unknown_kind(what: str) -> Exception:
 def _list_names(as_json: bool) -> None:
     from mlpjit.cli.tables import dump, wrapped
 
-    names = {kind: [record["name"] for record in records(kind)] for kind in KINDS}
+    names = {kind: list(dict.fromkeys(r.get("space", r["name"]) for r in records(kind))) for kind in KINDS}
     if as_json:
         print(dump(names))
         return

@@ -20,7 +20,7 @@ def on_data(table: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]
     name = str(spec["name"])
     called = Path(name).stem if is_file(name) else name
     sweep = table.get("sweep")
-    kept = {key: value for key, value in table.items() if key not in ("dataset", "loss", "sweep", "title")}
+    kept = {key: value for key, value in table.items() if key not in ("dataset", "loss", "suite", "sweep", "title")}
     if isinstance(sweep, Mapping):
         kept["sweep"] = _without_data(sweep)
     elif isinstance(sweep, list):
