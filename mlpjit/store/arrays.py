@@ -27,20 +27,19 @@ def encode(history: Mapping[str, npt.ArrayLike]) -> tuple[int, bytes, bytes]:
     for name in history.keys() - {*CURVES, *LAYER_CURVES}:
         raise ValueError(f"unknown record {name!r}{suggestion(name, (*CURVES, *LAYER_CURVES))}")
     evaluations = len(np.atleast_1d(np.asarray(history.get("epoch", ()))))
-    curve = np.full((evaluations, len(CURVES)), np.nan, dtype="<f8")
-    for column, name in enumerate(CURVES):
-        if name in history:
-            curve[:, column] = history[name]
     present = {name: np.asarray(history[name]) for name in LAYER_CURVES if name in history}
     if flat := [name for name, array in present.items() if array.ndim != 2]:
         raise ValueError(f"record {flat[0]!r} is of layers: need an array (evaluations, layers)")
     layers = max((array.shape[1] for array in present.values()), default=0)
-    deep = np.full((evaluations, layers, len(LAYER_CURVES)), np.nan, dtype="<f4")
-    with np.errstate(over="ignore"):  # beyond float32 is infinite for a figure
-        for column, name in enumerate(LAYER_CURVES):
-            if name in present:
-                deep[:, :, column] = present[name]
-    return layers, curve.tobytes(), deep.tobytes()
+    records = np.full((1, evaluations, len(CURVES) + layers * len(LAYER_CURVES)), np.nan)
+    for column, name in enumerate(CURVES):
+        if name in history:
+            records[0, :, column] = history[name]
+    for column, name in enumerate(LAYER_CURVES, len(CURVES)):
+        if name in present:
+            records[0, :, column :: len(LAYER_CURVES)] = present[name]
+    ((curve, deep),) = encode_all(records, [evaluations], layers)
+    return layers, curve, deep
 
 
 def encode_all(records: npt.NDArray[np.float64], written: Sequence[int], layers: int) -> Iterator[tuple[bytes, bytes]]:
@@ -52,7 +51,8 @@ def encode_all(records: npt.NDArray[np.float64], written: Sequence[int], layers:
         curves, deep = records[:, :, : len(CURVES)].astype("<f8").tobytes(), records[:, :, len(CURVES) :].astype("<f4")
     row, deep_row = 8 * len(CURVES), 4 * layers * len(LAYER_CURVES)
     blob = deep.tobytes()
-    for start, rows in zip(range(0, len(records) * records.shape[1], records.shape[1]), written, strict=True):
+    for place, rows in enumerate(written):
+        start = place * records.shape[1]
         end = start + rows
         yield curves[start * row : end * row], blob[start * deep_row : end * deep_row]
 
