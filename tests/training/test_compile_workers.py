@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mlpjit.config.run_config import RunConfig
+from mlpjit.host import available_threads
 from mlpjit.kernels.compiler import claims
 from mlpjit.training import compile_workers, warm
 
@@ -123,9 +126,7 @@ def test_where_nothing_can_be_locked_everybody_compiles(tmp_path):
 
 def interrupt_once_something_is_written(cache: Path) -> None:
     with compile_workers.publishing(warm.everything("float32")):
-        until = time.monotonic() + 60
-        while not left(cache) and time.monotonic() < until:
-            time.sleep(0.01)
+        wait_for(lambda: bool(left(cache)))
         raise KeyboardInterrupt
 
 
@@ -150,3 +151,36 @@ def test_they_are_told_to_end_where_nothing_is_to_be_compiled(tmp_path, monkeypa
     with compile_workers.publishing([]):
         assert process.wait(10) != 0
     assert compile_workers._waiting == []
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="process groups are POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_command_that_ends_while_it_compiles_leaves_no_process(tmp_path, number):
+    """The signal goes to the command alone, not to its group as a terminal's would."""
+    cache = tmp_path / "cache"
+    command = subprocess.Popen(
+        [sys.executable, "-m", "mlpjit.cli", "run", "quick", "--out", str(tmp_path / "out")],
+        env={**os.environ, "MLPJIT_CACHE_DIR": str(cache)}, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_for(lambda: len(list(cache.glob("*/.writing-*"))) >= min(2, available_threads()))
+    command.send_signal(number)
+    ended = command.wait(60)
+    assert ended == (130 if number != signal.SIGKILL else -signal.SIGKILL)
+    assert wait_for(lambda: not alive(command.pid))
+
+
+def wait_for(happens: Callable[[], bool], seconds: float = 60.0) -> bool:
+    until = time.monotonic() + seconds
+    while not (happened := happens()) and time.monotonic() < until:
+        time.sleep(0.01)
+    return happened
+
+
+def alive(group: int) -> bool:
+    """Say whether any process of a group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
