@@ -13,7 +13,7 @@ import pandas as pd
 
 from mlpjit.errors import StoreError
 from mlpjit.report import certainty, verdict
-from mlpjit.report.drawing import Drawing, save_all
+from mlpjit.report.drawing import Drawing, saving
 from mlpjit.report.figures import figures, style
 from mlpjit.report.figures.results import Results, Source
 from mlpjit.report.machines import facts, rerun, toml
@@ -37,12 +37,11 @@ def write(source: Source, directory: Path, pdf: bool = False) -> tuple[list[str]
     for drawing in drawings:
         _save_table(drawing.table, directory, drawing.path.name, files)
         files += [f"figures/{file.name}" for file in drawing.files(pdf)]
-    widths = iter(save_all(drawings, pdf))
-    pairs = certainty.compared(results)
+    with saving(drawings, pdf) as widths:
+        pairs = certainty.compared(results)
+    width = iter(widths)
     sections = [
-        Section(
-            part, verdict.rows(part), [_shown(one, next(widths)) for one in some], certainty.on_problem(pairs, part)
-        )
+        Section(part, verdict.rows(part), [_shown(one, next(width)) for one in some], certainty.on_problem(pairs, part))
         for part, some in parts
     ]
     rows = [row for section in sections for row in section.rows]

@@ -51,13 +51,13 @@ def _load(function: FunctionType, signature: Any, folder: Path) -> Any:
 
 
 def _publish(function: FunctionType, signature: Any, folder: Path) -> Any:
-    _declare()
+    declare()
     with disk.writing(folder) as written, sparing():
         return _compile(function, signature, written)
 
 
 @cache
-def _declare() -> None:
+def declare() -> None:
     """Load Numba's declarations, but not SciPy, which it would import to see whether there is one: 0.1 s of the start.
 
     What of Numba needs SciPy asks again when it is used.
@@ -76,7 +76,7 @@ def _declare() -> None:
 def _compile(function: FunctionType, signature: Any, folder: Path) -> Any:
     """Compile into, or load from, a folder through Numba's locator hook."""
     function.cache_folder = str(folder)  # type: ignore[attr-defined]
-    _declare()
+    declare()
     settings: Any = numba.config
     before = settings.CACHE_LOCATOR_CLASSES
     settings.CACHE_LOCATOR_CLASSES = disk.LOCATOR
