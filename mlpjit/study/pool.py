@@ -27,7 +27,7 @@ MOST_THREADS = 1024
 class Runner:
     """What makes runs. `execute(config, control)` blocks; `prepare(configs, tell)` compiles and returns seconds.
 
-    `tell(done, total, what)` hears of each thing that is compiled or loaded.
+    `tell(done, total, what)` hears of what is compiled.
     """
 
     execute: Callable[[RunConfig, Control], Any]

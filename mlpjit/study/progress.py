@@ -60,7 +60,7 @@ class Tracker:
             self.best_loss, self.best_label = loss, label
 
     def prepare(self, done: int, total: int, what: str) -> None:
-        """Report what is being compiled or loaded, after `done` of `total`."""
+        """Report what is being compiled, after `done` of `total`."""
         self.preparing = f"{done + 1} of {total}: {what}" if done < total else ""
         self.tick()
 

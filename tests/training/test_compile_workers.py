@@ -24,12 +24,14 @@ from mlpjit.config.run_config import RunConfig
 from mlpjit.kernels.compiler import jit
 from mlpjit.training import compile_workers, publishing, warm
 config = RunConfig(hidden=[8], activation="gelu", optimizer="adam", epochs=1)
+told = []
 compile_workers.available_threads = lambda: 2  # whatever this machine has
 {before}
+warm.prepare([config], lambda *heard: told.append(heard))
 from mlpjit.training.run import execute
 result = execute(config)
 print(json.dumps({{"loss": result.metrics["test_loss"], "made": [k.name for k in jit.loaded() if not k.from_cache],
-                  "all": len(list(jit.loaded()))}}))
+                  "all": len(list(jit.loaded())), "told": told}}))
 """
 ALONE = "compile_workers.available_threads = lambda: 1"
 HOLD = """
@@ -66,8 +68,17 @@ def test_from_an_empty_cache_another_process_takes_its_share(cold):
     cache, first = cold
     second = train(cache)
     assert 0 < len(first["made"]) < first["all"]
-    assert second == {"loss": first["loss"], "made": [], "all": first["all"]}
+    assert second == {"loss": first["loss"], "made": [], "all": first["all"], "told": [[7, 7, ""]]}
     assert left(cache) == []
+
+
+def test_what_is_compiled_is_told_of_as_it_is(cold):
+    _, first = cold
+    assert first["told"][0] == [0, 7, "training loop, float32"]
+    assert first["told"][-1] == [7, 7, ""]
+    done = [each[0] for each in first["told"]]
+    assert done == sorted(done)
+    assert len(done) <= len(first["made"]) + 1
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import FunctionType
@@ -16,6 +18,19 @@ from mlpjit.kernels.compiler.claims import claimed
 from mlpjit.kernels.compiler.pipeline import sparing
 
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False, "fastmath": False, "nogil": True}
+
+
+_listeners: list[Callable[[], None]] = []
+
+
+@contextmanager
+def telling(tell: Callable[[], None]) -> Iterator[None]:
+    """Call `tell` before each function that this process compiles, not before what it loads."""
+    _listeners.append(tell)
+    try:
+        yield
+    finally:
+        _listeners.remove(tell)
 
 
 def load_or_compile(function: FunctionType, signature: Any, folder: Path) -> Any:
@@ -51,6 +66,8 @@ def _load(function: FunctionType, signature: Any, folder: Path) -> Any:
 
 
 def _publish(function: FunctionType, signature: Any, folder: Path) -> Any:
+    for tell in _listeners:
+        tell()
     declare()
     with disk.writing(folder) as written, sparing():
         return _compile(function, signature, written)
