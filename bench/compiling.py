@@ -24,6 +24,8 @@ made = {
 print(json.dumps({name: [each.seconds, each.from_cache] for name, each in made.items()}))
 """
 
+COMMAND = [sys.executable, "-m", "mlpjit.cli"]
+
 
 class Compiling:
     """`train` holds what it calls: the products, the passes, evaluation."""
@@ -58,3 +60,30 @@ class Compiling:
 
     def track_cached_call(self, found: dict[str, list[dict[str, float]]], kernel: str) -> float:
         return min(run[kernel] for run in found["cached"])
+
+
+class Study:
+    """All that the runs of a study call, by `mlpjit warm` in fresh processes: compiled on all cores, then loaded."""
+
+    timeout = 600
+    unit = "seconds"
+
+    def setup_cache(self) -> dict[str, float]:
+        """Prepare the kernels of `quick` once from an empty cache, then three times from what that left."""
+        with tempfile.TemporaryDirectory(prefix="mlpjit-bench-") as folder:
+            first, *cached = [self._process(folder) for _ in range(4)]
+        if not first["compiled"] or any(each["compiled"] for each in cached):
+            raise RuntimeError("the compile cache does not do what it should")
+        return {"first": first["seconds"], "cached": min(each["seconds"] for each in cached)}
+
+    def _process(self, folder: str) -> dict[str, float]:
+        environment, command = {**os.environ, "MLPJIT_CACHE_DIR": folder}, [*COMMAND, "warm", "quick", "--json"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        found: dict[str, float] = json.loads(done.stdout)
+        return found
+
+    def track_compiling(self, found: dict[str, float]) -> float:
+        return found["first"]
+
+    def track_loading(self, found: dict[str, float]) -> float:
+        return found["cached"]

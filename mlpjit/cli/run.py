@@ -35,7 +35,7 @@ def run(
     from mlpjit.training import compile_workers
 
     compile_workers.expect()
-    from mlpjit.cli.progress import display
+    from mlpjit.cli.progress import display, importing_ahead
     from mlpjit.study.signals import Interrupted
     from mlpjit.study.study import Study
     from mlpjit.study.sweep import sweep
@@ -45,7 +45,8 @@ def run(
     tell = functools.partial(_tell_what_is_there, loaded, directory)
     try:
         with display() as show:
-            summary = sweep(loaded, directory, threads, show, announce=tell)
+            shown = show if no_report else importing_ahead(show)
+            summary = sweep(loaded, directory, threads, shown, announce=tell)
     except Interrupted as interrupted:
         raise Interrupted(f"{interrupted}\nresume with: {loaded.command(directory)}") from None
     finish(summary, directory, no_report, as_json)

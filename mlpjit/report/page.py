@@ -15,7 +15,7 @@ from mlpjit.comparison.compare import Comparison
 from mlpjit.errors import StoreError
 from mlpjit.report import certainty, style, verdict
 from mlpjit.report.charts import colours
-from mlpjit.report.drawing import Drawing, save_all
+from mlpjit.report.drawing import Drawing, saving
 from mlpjit.report.figures import figures
 from mlpjit.report.figures.results import Results, Source
 from mlpjit.report.machines import facts, rerun, toml
@@ -41,13 +41,13 @@ def write(source: Source, directory: Path, pdf: bool = False) -> tuple[list[str]
     for drawing in drawings:
         _save_table(drawing.table, directory, drawing.path.name, files)
         files += [f"figures/{file.name}" for file in drawing.files(pdf)]
-    save_all(drawings, pdf)
-    found = certainty.compared(results)
-    sections = [_section(part, some, found) for part, some in parts]
+    with saving(drawings, pdf):
+        found = certainty.compared(results)
+        sections = [_section(part, some, found) for part, some in parts]
+        first = screen(results, sections, found)
+        text = _page(results, sections, first, tabled(source))
     rows = [row for section in sections for row in section.rows]
     _save_table(pd.DataFrame(rows), directory, "answer", files)
-    first = screen(results, sections, found)
-    text = _page(results, sections, first, tabled(source))
     temporary = directory / ".report.html"
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(directory / "report.html")

@@ -64,7 +64,7 @@ class Tracker:
         return state == "done" and loss is not None and (self.best_loss is None or loss < self.best_loss)
 
     def prepare(self, done: int, total: int, what: str) -> None:
-        """Report what is being compiled or loaded, after `done` of `total`."""
+        """Report what is being compiled, after `done` of `total`."""
         self.preparing = f"{done + 1} of {total}: {what}" if done < total else ""
         self.tick()
 

@@ -10,6 +10,7 @@ import threading
 from contextlib import suppress
 
 from mlpjit.kernels.compiler import jit
+from mlpjit.kernels.compiler.building import declare
 from mlpjit.kernels.run.training import train as train_kernel
 from mlpjit.training.warm import Need, satisfy
 
@@ -17,6 +18,7 @@ from mlpjit.training.warm import Need, satisfy
 def serve() -> None:
     """Publish the needs that a line of standard input names as JSON. Whatever fails here, its asker does itself."""
     try:
+        declare()  # while the asker is still planning
         asked = json.loads(sys.stdin.readline() or "[]")
         threading.Thread(target=_end_with_input, daemon=True).start()
         publish([(kind, name, dtype) for kind, name, dtype in asked])

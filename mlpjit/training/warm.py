@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ from mlpjit.catalogue.registries import clippings, optimizers, wrappers
 from mlpjit.catalogue.specs import asks_curvature, samples_labels
 from mlpjit.errors import ConfigError
 from mlpjit.kernels.compiler import jit
+from mlpjit.kernels.compiler.building import telling
 from mlpjit.kernels.run.chunk import make_runs
 from mlpjit.kernels.run.training import train as train_kernel
 from mlpjit.kernels.stages.declare import is_own
@@ -140,7 +142,7 @@ def prepare_once(values: RunValues, config: RunConfig) -> float:
 
 
 def have(wanted: Iterable[Need], tell: Tell = silent, before: Callable[[], None] = lambda: None) -> None:
-    """Compile or load what is wanted and missing; `tell(done, total, what)` hears of each.
+    """Compile or load what is wanted and missing; `tell(done, total, what)` hears of what is compiled.
 
     `before` is done first, while other processes begin.
     """
@@ -151,8 +153,8 @@ def have(wanted: Iterable[Need], tell: Tell = silent, before: Callable[[], None]
     with compile_workers.publishing(_shared(missing)):
         before()
         for done, need in enumerate(order):
-            tell(done, len(missing), label(need))
-            satisfy(need)
+            with telling(partial(tell, done, len(missing), label(need))):
+                satisfy(need)
     tell(len(missing), len(missing), "")
 
 

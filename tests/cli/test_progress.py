@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from typing import Any
 
 import pytest
 
+from mlpjit.cli import progress
 from mlpjit.cli.progress import Lines, facts
 from mlpjit.study.progress import Snapshot, Tracker
 
@@ -31,6 +34,28 @@ def test_a_line_says_so_where_there_is_no_terminal(capsys: pytest.CaptureFixture
     tracker = Tracker("tune", 10, 0, 10.0, Lines(), interval=0.0)
     tracker.prepare(6, 19, "training loop, float32")
     assert capsys.readouterr().err == "tuning: 0 of 10, compiling 7 of 19: training loop, float32\n"
+
+
+@pytest.mark.parametrize(
+    ("stage", "done", "eta", "imports"),
+    [("tune", 1, 9.0, 1), ("tune", 0, 9.0, 0), ("tune", 1, 1.0, 0), ("tune", 1, None, 0), ("timing", 1, 9.0, 0)],
+)
+def test_a_report_is_imported_once_while_much_is_left_to_tune(
+    stage: str, done: int, eta: float | None, imports: int, monkeypatch: pytest.MonkeyPatch
+):
+    imported, shown = threading.Semaphore(0), []
+    monkeypatch.setattr(progress, "_import", imported.release)
+    show = progress.importing_ahead(shown.append)
+    snapshot = Snapshot(stage, 10, 0, done, 0, 0, 1.0, 1.0, eta)
+    show(snapshot)
+    show(snapshot)
+    assert shown == [snapshot, snapshot]
+    assert [imported.acquire(timeout=5 if wanted else 0.05) for wanted in (imports, 0)] == [bool(imports), False]
+
+
+def test_what_is_imported_ahead_is_there():
+    progress._import()
+    assert {"matplotlib", "jinja2", "scipy.special"} <= set(sys.modules)
 
 
 @pytest.mark.parametrize(("need", "label"), [

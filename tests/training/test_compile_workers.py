@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mlpjit.config.run_config import RunConfig
+from mlpjit.host import available_threads
 from mlpjit.kernels.compiler import claims
 from mlpjit.training import compile_workers, warm
 
@@ -21,12 +24,14 @@ from mlpjit.config.run_config import RunConfig
 from mlpjit.kernels.compiler import jit
 from mlpjit.training import compile_workers, publishing, warm
 config = RunConfig(hidden=[8], activation="gelu", optimizer="adam", epochs=1)
+told = []
 compile_workers.available_threads = lambda: 2  # whatever this machine has
 {before}
+warm.prepare([config], lambda *heard: told.append(heard))
 from mlpjit.training.run import execute
 result = execute(config)
 print(json.dumps({{"loss": result.metrics["test_loss"], "made": [k.name for k in jit.loaded() if not k.from_cache],
-                  "all": len(list(jit.loaded()))}}))
+                  "all": len(list(jit.loaded())), "told": told}}))
 """
 ALONE = "compile_workers.available_threads = lambda: 1"
 HOLD = """
@@ -63,8 +68,17 @@ def test_from_an_empty_cache_another_process_takes_its_share(cold):
     cache, first = cold
     second = train(cache)
     assert 0 < len(first["made"]) < first["all"]
-    assert second == {"loss": first["loss"], "made": [], "all": first["all"]}
+    assert second == {"loss": first["loss"], "made": [], "all": first["all"], "told": [[7, 7, ""]]}
     assert left(cache) == []
+
+
+def test_what_is_compiled_is_told_of_as_it_is(cold):
+    _, first = cold
+    assert first["told"][0] == [0, 7, "training loop, float32"]
+    assert first["told"][-1] == [7, 7, ""]
+    done = [each[0] for each in first["told"]]
+    assert done == sorted(done)
+    assert len(done) <= len(first["made"]) + 1
 
 
 @pytest.mark.parametrize(
@@ -123,9 +137,7 @@ def test_where_nothing_can_be_locked_everybody_compiles(tmp_path):
 
 def interrupt_once_something_is_written(cache: Path) -> None:
     with compile_workers.publishing(warm.everything("float32")):
-        until = time.monotonic() + 60
-        while not left(cache) and time.monotonic() < until:
-            time.sleep(0.01)
+        wait_for(lambda: bool(left(cache)))
         raise KeyboardInterrupt
 
 
@@ -150,3 +162,36 @@ def test_they_are_told_to_end_where_nothing_is_to_be_compiled(tmp_path, monkeypa
     with compile_workers.publishing([]):
         assert process.wait(10) != 0
     assert compile_workers._waiting == []
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="process groups are POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_command_that_ends_while_it_compiles_leaves_no_process(tmp_path, number):
+    """The signal goes to the command alone, not to its group as a terminal's would."""
+    cache = tmp_path / "cache"
+    command = subprocess.Popen(
+        [sys.executable, "-m", "mlpjit.cli", "run", "quick", "--out", str(tmp_path / "out")],
+        env={**os.environ, "MLPJIT_CACHE_DIR": str(cache)}, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_for(lambda: len(list(cache.glob("*/.writing-*"))) >= min(2, available_threads()))
+    command.send_signal(number)
+    ended = command.wait(60)
+    assert ended == (130 if number != signal.SIGKILL else -signal.SIGKILL)
+    assert wait_for(lambda: not alive(command.pid))
+
+
+def wait_for(happens: Callable[[], bool], seconds: float = 60.0) -> bool:
+    until = time.monotonic() + seconds
+    while not (happened := happens()) and time.monotonic() < until:
+        time.sleep(0.01)
+    return happened
+
+
+def alive(group: int) -> bool:
+    """Say whether any process of a group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import FunctionType
@@ -16,6 +18,19 @@ from mlpjit.kernels.compiler.claims import claimed
 from mlpjit.kernels.compiler.pipeline import sparing
 
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False, "fastmath": False, "nogil": True}
+
+
+_listeners: list[Callable[[], None]] = []
+
+
+@contextmanager
+def telling(tell: Callable[[], None]) -> Iterator[None]:
+    """Call `tell` before each function that this process compiles, not before what it loads."""
+    _listeners.append(tell)
+    try:
+        yield
+    finally:
+        _listeners.remove(tell)
 
 
 def load_or_compile(function: FunctionType, signature: Any, folder: Path) -> Any:
@@ -51,13 +66,15 @@ def _load(function: FunctionType, signature: Any, folder: Path) -> Any:
 
 
 def _publish(function: FunctionType, signature: Any, folder: Path) -> Any:
-    _declare()
+    for tell in _listeners:
+        tell()
+    declare()
     with disk.writing(folder) as written, sparing():
         return _compile(function, signature, written)
 
 
 @cache
-def _declare() -> None:
+def declare() -> None:
     """Load Numba's declarations, but not SciPy, which it would import to see whether there is one: 0.1 s of the start.
 
     What of Numba needs SciPy asks again when it is used.
@@ -76,7 +93,7 @@ def _declare() -> None:
 def _compile(function: FunctionType, signature: Any, folder: Path) -> Any:
     """Compile into, or load from, a folder through Numba's locator hook."""
     function.cache_folder = str(folder)  # type: ignore[attr-defined]
-    _declare()
+    declare()
     settings: Any = numba.config
     before = settings.CACHE_LOCATOR_CLASSES
     settings.CACHE_LOCATOR_CLASSES = disk.LOCATOR

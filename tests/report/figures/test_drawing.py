@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from conftest import STUDIES, SyntheticStore
 
-from mlpjit.report.drawing import Drawing, save_all
+from mlpjit.report.drawing import Drawing, saving
 from mlpjit.report.figures import figures
 from mlpjit.report.figures.results import Results
 
@@ -28,6 +28,12 @@ def drawings(directory: Path, name: str = "two_optimizers") -> list[Drawing]:
 
 def written(directory: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+def save_all(drawings: list[Drawing], pdf: bool, processes: int) -> list[float]:
+    with saving(drawings, pdf, processes) as widths:
+        assert widths == []
+    return widths
 
 
 @pytest.mark.parametrize("pdf", [False, True])
