@@ -61,6 +61,7 @@ RANDOM = {"fill_normals"}  # drawn in double and rounded once, so that both dtyp
 SUMS = {
     *(f"loss_{name}" for name in losses),
     "cross_entropy",
+    "few_classes",
     "observe_units",
     "record_gradients",
     "record_updates",
