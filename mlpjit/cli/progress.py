@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlpjit.study.progress import Snapshot
 
 LINE_SECONDS = 5.0
-NAMES = {"tune": "tuning", "final": "final runs", "timing": "step times"}
+NAMES = {"tune": "tuning", "final": "final runs", "default": "untuned runs", "timing": "step times"}
 
 
 def facts(shown: Snapshot) -> str:
