@@ -267,6 +267,10 @@ def test_repetitions_are_the_sample(tmp_path: Path) -> None:
         name: [np.mean([r[3] for r in rows if r[1] == name and r[2] // 2 == half]) for half in range(50, 54)]
         for name in ("adam", "sgd")
     }
+    (scores,) = found.reported.scores.values()
+    assert {name: list(some.values()) for name, some in scores.items()} == {
+        n: pytest.approx(m) for n, m in means.items()
+    }
     expected = paired.differences(means["adam"], means["sgd"], higher_is_better=False)
     assert pair.verdict.estimate == pytest.approx(expected.mean())
     assert pair.verdict.p == pytest.approx(signflip.SignFlip(expected).p())
