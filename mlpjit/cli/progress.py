@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 LINE_SECONDS = 5.0
 AHEAD_SECONDS = 3.0
 REPORT = ("mlpjit.report.page", "scipy.special")
-NAMES = {"tune": "tuning", "final": "final runs", "pairs": "pairs on fresh seeds", "timing": "step times"}
+NAMES = {
+    "tune": "tuning", "final": "final runs", "default": "untuned runs", "pairs": "pairs on fresh seeds",
+    "timing": "step times",
+}  # fmt: skip
 
 
 def facts(shown: Snapshot) -> str:

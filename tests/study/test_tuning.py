@@ -132,6 +132,7 @@ WRONG = [
     ({"optimizer": {"name": "adam", "space": "wdie"}}, "[sweep], optimizer: unknown space 'wdie' of 'adam': did you"),
     ({"optimizer": [BETAS, {"name": "adam", "b1": 0.95}]}, "optimizer: {'name': 'adam', 'b1': 0.95"),
     ([{"optimizer": BETAS}, {"optimizer": {"name": "adam", "b1": 0.95}}], "optimizer: 'adam(b1=0.95)' is a setting of"),
+    ({"optimizer": {"name": "adam", "b1": [0.9] * 400, "b2": [0.9] * 400}}, "[sweep], optimizer: b1, b2: 160,000 sett"),
     ({"seed": {"log": [1, 2]}}, "[sweep], seed: got {'log': [1, 2]}, need a whole number"),
 ]  # fmt: skip
 
@@ -266,6 +267,10 @@ def test_repetitions_are_the_sample(tmp_path: Path) -> None:
     means = {
         name: [np.mean([r[3] for r in rows if r[1] == name and r[2] // 2 == half]) for half in range(50, 54)]
         for name in ("adam", "sgd")
+    }
+    (scores,) = found.reported.scores.values()
+    assert {name: list(some.values()) for name, some in scores.items()} == {
+        n: pytest.approx(m) for n, m in means.items()
     }
     expected = paired.differences(means["adam"], means["sgd"], higher_is_better=False)
     assert pair.verdict.estimate == pytest.approx(expected.mean())
