@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import zlib
@@ -55,11 +56,12 @@ class Scores(Fake):
     luck: float = 0.02
     lost: tuple[int, ...] = ()  # seeds on which soft_sign diverges
     interrupt_after: int = 10**9
+    turn: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def execute(self, config: RunConfig, control: Control) -> FakeResult:
         name = str(config.optimizer["name"])
         self.made.append(config)
-        if len(self.made) == self.interrupt_after:
+        if next(self.turn) == self.interrupt_after:
             return self.interrupt(config, control)
         result = fake_result(config)
         if name == "soft_sign" and config.seed in self.lost:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -105,10 +107,11 @@ class Losses(Fake):
     """Losses that are lowest at rate 0.1, with luck of the seed for all and of the run."""
 
     interrupt_after: int = 10**9
+    turn: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def execute(self, config: RunConfig, control: Control) -> FakeResult:
         self.made.append(config)
-        if len(self.made) == self.interrupt_after:
+        if next(self.turn) == self.interrupt_after:
             return self.interrupt(config, control)
         result = fake_result(config)
         luck = np.random.default_rng([config.seed, 1]).standard_normal()
