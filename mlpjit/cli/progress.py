@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from mlpjit.study.progress import Snapshot
 
 LINE_SECONDS = 5.0
-NAMES = {"tune": "tuning", "final": "final runs", "pairs": "pairs on fresh seeds", "timing": "step times"}
+NAMES = {
+    "tune": "tuning", "final": "final runs", "default": "untuned runs", "pairs": "pairs on fresh seeds",
+    "timing": "step times",
+}  # fmt: skip
 
 
 def facts(shown: Snapshot) -> str:

@@ -131,7 +131,10 @@ def answer_table(rows: list[dict[str, Any]]) -> str:
     from mlpjit.cli.tables import seconds, table
 
     shape = ("hidden",) if any("hidden" in row for row in rows) else ("depth", "width")
-    shown = (*shape, "activation", "init", "normalization", "residual", "dropout", "clip", "learning_rate")
+    shown = (
+        *shape, "activation", "init", "normalization", "residual", "dropout", "optimizer", "wrapper", "schedule",
+        "clip", "learning_rate",
+    )  # fmt: skip
     names = [name for name in shown if any(name in row for row in rows) and name != rows[0]["compared"]]
     data = "test" if rows[0]["stage"] == "final" else "validation"
     score = f"{data} {rows[0]['score_name']}"

@@ -15,7 +15,7 @@ from typing import Any
 STAMP = Path("figures") / ".stamp"
 PAGE = "report.html"
 PACKAGE = Path(__file__).parents[1]
-SOURCES = ("report/**/*.py", "report/templates/*", "comparison/*.py", "statistics/*.py")
+SOURCES = ("report/**/*.py", "report/templates/*", "comparison/*.py", "statistics/*.py", "tuning/*.py")
 
 
 def write(

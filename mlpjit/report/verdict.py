@@ -61,8 +61,11 @@ def _row(results: Results, label: Any, setting: Setting) -> Answer:
 
 
 def _setting(results: Results, setting: Setting) -> Answer:
-    """The factors that vary, the label's own left out and `hidden` too where depth and width say it."""
-    told = {results.label, *results.compared}
+    """The factors that vary, the label's own left out and `hidden` too where depth and width say it.
+
+    A spec that is tuned stays: the label does not say what was chosen in it.
+    """
+    told = {results.label, *results.compared} - results.study.get("settings", {}).keys()
     if results.tuning["width"].notna().all():
         told.add("hidden")
     return {name: value for name, value in setting.factors.items() if name not in told}

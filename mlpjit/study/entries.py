@@ -7,6 +7,7 @@ range there, or in the place of a number, is drawn from. {name = "adam", space =
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from mlpjit.tuning.ranges import Range, is_range, parse_range
 from mlpjit.tuning.spaces import find_space
 
 RATE, SPACE = "learning_rate", "space"
+MOST_SETTINGS = 100_000  # that the lists of one spec may cross to
 # Fields whose parameters may be tuned. A data set and its loss make a problem: what differs there is another problem.
 TUNABLE = {
     "optimizer": "optimizers", "wrapper": "wrappers", "clip": "clippings", "init": "initializers",
@@ -85,6 +87,8 @@ def _of_spec(name: str, spec: Mapping[str, Any], rate: Any) -> list[Template]:
     ranges = {key: parsed(key, value) for key, value in spec.items() if isinstance(value, Mapping)}
     if empty := [key for key, value in lists.items() if not value]:
         raise ConfigError([f"{key}: got an empty list, need at least one value" for key in empty])
+    if (count := math.prod(map(len, lists.values()))) > MOST_SETTINGS:
+        raise ConfigError(f"{', '.join(lists)}: {count:,} settings in all, need at most {MOST_SETTINGS:,}")
     raw = {key: value for key, value in spec.items() if key not in ranges}
     return [
         Template(name, {**raw, **chosen}, _given(spec, chosen, ranges), ranges, (*lists, *ranges), rate)

@@ -97,7 +97,10 @@ class ExportedRuns:
             self.rows = list(csv.DictReader(file))
         if not self.rows or list(self.rows[0]) != list(READ):
             raise StoreError(f"{directory / TABLE}: these are not the columns that `mlpjit export` writes")
-        self.run_ids = [row["run_id"] for row in self.rows]
+        self._places: dict[str, int] = {}
+        for place, row in enumerate(self.rows):
+            self._places.setdefault(row["run_id"], place)  # a default that is also the best has two rows
+        self.run_ids = list(self._places)
 
     @cached_property
     def configs(self) -> list[RunConfig]:
@@ -122,7 +125,7 @@ class ExportedRuns:
 
     def kept(self, run_id: str) -> Kept:
         """Return one run, if its row describes the run at its place in the plan."""
-        place = self.run_ids.index(run_id)
+        place = self._places[run_id]
         row, config = self.rows[place], self.configs[place]
         factors = config.factors()
         other = [name for name in FACTORS if as_text(name, factors[name]) != row[name]]

@@ -132,6 +132,7 @@ WRONG = [
     ({"optimizer": {"name": "adam", "space": "wdie"}}, "[sweep], optimizer: unknown space 'wdie' of 'adam': did you"),
     ({"optimizer": [BETAS, {"name": "adam", "b1": 0.95}]}, "optimizer: {'name': 'adam', 'b1': 0.95"),
     ([{"optimizer": BETAS}, {"optimizer": {"name": "adam", "b1": 0.95}}], "optimizer: 'adam(b1=0.95)' is a setting of"),
+    ({"optimizer": {"name": "adam", "b1": [0.9] * 400, "b2": [0.9] * 400}}, "[sweep], optimizer: b1, b2: 160,000 sett"),
     ({"seed": {"log": [1, 2]}}, "[sweep], seed: got {'log': [1, 2]}, need a whole number"),
 ]  # fmt: skip
 
