@@ -14,11 +14,12 @@ import numpy as np
 
 from mlpjit.host import check_rounding, host, package_versions
 from mlpjit.store import FILE_NAME, RowError, Session, Store
+from mlpjit.store.notes import RACES
 from mlpjit.study.memory import check_memory
 from mlpjit.study.plan import COMPILE_FIELDS, Planned, StepTiming, Work, missing, work
 from mlpjit.study.pool import Ended, Runner, Task, ThreadPool, compiled_runner, now, thread_count
 from mlpjit.study.progress import Snapshot, Tracker
-from mlpjit.study.racing import RACES, records
+from mlpjit.study.racing import records
 from mlpjit.study.runs import Runs
 from mlpjit.study.signals import Interrupted, StopSignals
 from mlpjit.study.stored_row import failed, stored_run
