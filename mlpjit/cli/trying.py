@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,9 @@ def try_optimizer(
     file: Annotated[Path | None, typer.Argument(help="A Python file with your optimizer (docs/try.md).")] = None,
     study: Annotated[str, typer.Argument(help="A built-in study or a TOML file.")] = "quick",
     rates: Annotated[str, typer.Option("--rates", help="Its learning rates, as 0.001,0.01 [all of the study].")] = "",
+    tune: Annotated[
+        list[str] | None, typer.Option("--tune", help="Values of a parameter to tune over, as b1=0.8,0.9,0.95.")
+    ] = None,
     margin: Annotated[float | None, typer.Option("--margin", help="Smaller differences do not matter.")] = None,
     cap: Annotated[int, typer.Option("--cap", help="Look at no more seeds.")] = 100,
     forget: Annotated[str, typer.Option("--forget", help="Only forget all tries of an optimizer.")] = "",
@@ -39,7 +43,7 @@ def try_optimizer(
     from mlpjit.study.trial import trial
 
     base = Study.load(study)
-    tried = trial(base, load(file), numbers(rates), cap, margin)
+    tried = trial(base, load(file), numbers(rates), axes(tune or ()), cap, margin)
     directory = base.directory(out)
     announce = functools.partial(_announce, tried, directory)
     try:
@@ -63,14 +67,27 @@ def _forget(name: str, study: str, out: Path | None) -> None:
     print(f"{count} {'try' if count == 1 else 'tries'} of {name} forgotten; the runs stay stored", file=sys.stderr)
 
 
-def numbers(text: str) -> list[float]:
+def numbers(text: str, option: str = "--rates") -> list[float]:
     """Return the numbers of a list with commas; ConfigError for anything else."""
     from mlpjit.errors import ConfigError
 
     try:
         return [float(part) for part in text.split(",")] if text else []
     except ValueError:
-        raise ConfigError(f"--rates: got {text!r}, need numbers with commas between, as 0.001,0.01") from None
+        raise ConfigError(f"{option}: got {text!r}, need numbers with commas between, as 0.001,0.01") from None
+
+
+def axes(given: Sequence[str]) -> dict[str, list[float]]:
+    """Return the values of each parameter of texts like b1=0.8,0.9; ConfigError for anything else."""
+    from mlpjit.errors import ConfigError
+
+    found = {}
+    for text in given:
+        name, equals, values = text.partition("=")
+        if not (name and equals and values):
+            raise ConfigError(f"--tune: got {text!r}, need a parameter with its values, as b1=0.8,0.9")
+        found[name] = numbers(values, f"--tune {name}")
+    return found
 
 
 def _announce(tried: Trial, directory: Path, missing: int) -> None:

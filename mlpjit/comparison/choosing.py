@@ -45,7 +45,8 @@ class Plan:
         if self.repeats == 1:
             return [list(rows)]
         final = self.study["final"]["seeds"]
-        seeds = {"tune": self.study["tuning"]["seeds"], "final": final, "default": final}
+        tuning = self.study["tuning"]["seeds"]
+        seeds = {"tune": tuning, "dropped": tuning, "final": final, "default": final}
         of = {
             (stage, seed): at * self.repeats // len(some)
             for stage, some in seeds.items() for at, seed in enumerate(some)

@@ -12,8 +12,7 @@ from typing import Any
 from mlpjit.errors import ConfigError
 from mlpjit.registry import suggestion
 from mlpjit.store import Store
-
-NOTE = "tries"
+from mlpjit.store.notes import TRIES
 
 
 @dataclass(frozen=True)
@@ -52,14 +51,14 @@ class Try:
 
 def tries(store: Store) -> list[Try]:
     """Return every try that a store keeps, the oldest first."""
-    return [Try(**record) for record in store.note(NOTE) or []]
+    return [Try(**record) for record in store.note(TRIES) or []]
 
 
 def keep(store: Store, made: Sequence[Try]) -> None:
     """Add tries, each in the place of what was kept of it before; the store must be open for writing."""
     known = {(one.name, one.version): one for one in tries(store)}
     known |= {(one.name, one.version): one for one in made}
-    store.put_note(NOTE, [asdict(one) for one in known.values()])
+    store.put_note(TRIES, [asdict(one) for one in known.values()])
 
 
 def forget(store: Store, name: str) -> int:
@@ -69,5 +68,5 @@ def forget(store: Store, name: str) -> int:
     if len(left) == len(known):
         names = list(dict.fromkeys(one.optimizer for one in known))
         raise ConfigError(f"no try of {name!r} is kept in {store.path.parent}{suggestion(name, names)}")
-    store.put_note(NOTE, [asdict(one) for one in left])
+    store.put_note(TRIES, [asdict(one) for one in left])
     return len(known) - len(left)

@@ -98,7 +98,7 @@ class _Sampled:
 def _tuning(
     plan: Plan, of: tuple[str, str], choices: Sequence[Choice], groups: Sequence[Group], measured: Measure
 ) -> _Sampled:
-    tried = [group["tune"] for group in groups]
+    tried = [[*group["tune"], *group.get("dropped", [])] for group in groups]
     varying = [name for name in SETTING if len({row.get(name) for rows in tried for row in rows}) > 1]
     settings = [selection.settings(rows, varying) for rows in tried]
     tuned = sample([choice.members for choice in choices], measured)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlpjit.comparison.tries import NOTE, Try
+from mlpjit.comparison.tries import Try
 from mlpjit.report import style
 from mlpjit.report.figures.results import Source
-from mlpjit.study.racing import RACES
+from mlpjit.store.notes import RACES, TRIES
 
 COUNTS = ("settings", "dropped", "audited", "seeds")
 RACED = (
@@ -39,7 +39,7 @@ def tabled(source: Source) -> list[Tabled]:
 
 def tried(source: Source) -> Tabled | None:
     """Return what was tried, the newest first; None where nothing was."""
-    kept = [Try(**record) for record in reversed(source.note(NOTE) or [])]
+    kept = [Try(**record) for record in reversed(source.note(TRIES) or [])]
     if not kept:
         return None
     return Tabled(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+TUNING = ("tune", "dropped")  # stages: settings that may be chosen, and those that a race dropped
 TOLERANCE = 0.10  # the good range: medians within 10 % of the best's
 
 Row = Mapping[str, Any]
@@ -62,13 +63,14 @@ def validation_loss(row: Row) -> float:
 
 
 def settings(rows: Iterable[Row], factors: Sequence[str]) -> list[Setting]:
-    """Group tuning rows (stage "tune" or none given) into settings, best first; ties break by `_rank`.
+    """Group tuning rows (a stage of `TUNING` or none given) into settings, best first; ties break by `_rank`.
 
-    A factor that a row has not is no part of its setting.
+    Who chooses leaves out the rows of dropped settings, which have fewer seeds. A factor that a row has not is no part
+    of its setting.
     """
     groups: dict[tuple[Any, ...], tuple[dict[str, Any], list[float], list[int]]] = {}
     for position, row in enumerate(rows):
-        if row.get("stage", "tune") != "tune":
+        if row.get("stage", "tune") not in TUNING:
             continue
         names = [name for name in factors if name in row]
         key = tuple(_hashable(row[name]) for name in names)

@@ -130,10 +130,11 @@ class Work:
     @property
     def stages(self) -> list[tuple[str, Sequence[str]]]:
         """The plan as the store keeps it; a run may have several parts in it."""
-        out = dropped(self.raced)
-        tuning = [run_id for index, run_id in enumerate(self.tuning.run_ids) if index not in out]
+        out, ids = dropped(self.raced), self.tuning.run_ids
+        tuning = [run_id for index, run_id in enumerate(ids) if index not in out]
+        made = [ids[index] for one in self.raced for index in one.made_in_vain]
         found = [("final", self.final), ("default", self.defaults)]
-        return [("tune", tuning), *((stage, runs.run_ids if runs else []) for stage, runs in found)]
+        return [("tune", tuning), ("dropped", made), *((stage, runs.run_ids if runs else []) for stage, runs in found)]
 
     @property
     def timing_keys(self) -> list[str]:

@@ -24,7 +24,6 @@ from mlpjit.store import Store
 from mlpjit.study.choice import Known
 from mlpjit.study.competitors import Called
 
-RACES = "races"  # under which a store keeps what they did
 Label = tuple[Any, ...]
 
 
@@ -38,6 +37,7 @@ class Raced:
     label: Label
     runs: npt.NDArray[np.intp]
     losses: npt.NDArray[np.float64]
+    stored: npt.NDArray[np.bool_]
     state: Race
 
     @property
@@ -49,6 +49,11 @@ class Raced:
     def out(self) -> list[int]:
         """The runs of the settings that were dropped and are not audited: they take no part in the choice."""
         return [int(index) for index in self.runs[~self.state.to_the_end].ravel()]
+
+    @property
+    def made_in_vain(self) -> list[int]:
+        """Those of them that were made."""
+        return [int(index) for index in self.runs[~self.state.to_the_end[:, None] & self.stored]]
 
     @property
     def regret(self) -> float | None:
@@ -76,7 +81,7 @@ class Grid:
         found = [[known.get(run_ids[index]) for index in row] for row in self.runs]
         stored = np.array([[one is not None for one in row] for row in found])
         losses = np.array([[_loss(one) for one in row] for row in found])
-        return Raced(self.label, self.runs, losses, race(losses, stored, self.draws))
+        return Raced(self.label, self.runs, losses, stored, race(losses, stored, self.draws))
 
 
 class Columns(Protocol):

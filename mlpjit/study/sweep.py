@@ -16,12 +16,13 @@ from mlpjit.config.run_config import RunConfig
 from mlpjit.host import check_rounding, host, package_versions
 from mlpjit.kernels.sources import check_unchanged
 from mlpjit.store import FILE_NAME, RowError, Session, Store
+from mlpjit.store.notes import RACES
 from mlpjit.study.chunks import Task
 from mlpjit.study.memory import check_memory
 from mlpjit.study.plan import COMPILE_FIELDS, Planned, StepTiming, Work, missing, work
 from mlpjit.study.pool import Ended, Runner, ThreadPool, compiled_runner, now, thread_count
 from mlpjit.study.progress import Snapshot, Tracker
-from mlpjit.study.racing import RACES, records
+from mlpjit.study.racing import records
 from mlpjit.study.runs import Runs
 from mlpjit.study.signals import Interrupted, StopSignals
 from mlpjit.study.stored_row import stored_rows, without_result

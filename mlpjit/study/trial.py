@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ from mlpjit.config.run_config import check_value
 from mlpjit.errors import ConfigError
 from mlpjit.extending.files import OptimizerFile
 from mlpjit.store import FILE_NAME, Store
-from mlpjit.study.blocks import Axis, Block
 from mlpjit.study.choice import Known
 from mlpjit.study.estimate import competing
 from mlpjit.study.pairs import CAP, Judged, Pairing, best_settings, pairs_of
@@ -25,6 +24,7 @@ from mlpjit.study.pool import now
 from mlpjit.study.racing import dropped, taking_part
 from mlpjit.study.study import Study
 from mlpjit.study.sweep import Summary, sweep
+from mlpjit.study.tried import rates_of, tried_block
 from mlpjit.study.workers import working
 
 if TYPE_CHECKING:
@@ -37,14 +37,15 @@ if TYPE_CHECKING:
 class Trial(Study):
     """A study with the optimizers of a file, and pairs of runs with its own ones until it is certain who is better.
 
-    `rates` is their grid, `given` whether the user chose it. At most `cap` seeds are looked at; differences up to
-    `margin`, in the score's unit, do not matter.
+    `rates` is their grid, `given` whether the user chose it; `tune` what else is tuned, as the user gave it. At most
+    `cap` seeds are looked at; differences up to `margin`, in the score's unit, do not matter.
     """
 
     base: Study
     file: OptimizerFile
     rates: tuple[float, ...]
     given: bool = False
+    tune: Mapping[str, Any] = field(default_factory=dict)
     cap: int = CAP
     margin: float | None = None
 
@@ -55,6 +56,8 @@ class Trial(Study):
     def command(self, directory: Path) -> str:
         """Return the shell command that runs the trial into `directory`."""
         options = ["--rates", ",".join(f"{rate:g}" for rate in self.rates)] if self.given else []
+        for name, values in self.tune.items():
+            options += ["--tune", f"{name}={','.join(f'{value:g}' for value in values)}"]
         options += ["--cap", str(self.cap)] if self.cap != CAP else []
         options += ["--margin", f"{self.margin:g}"] if self.margin is not None else []
         out = [] if directory == self.directory() else ["--out", str(directory)]
@@ -158,12 +161,18 @@ class Trial(Study):
 
 
 def trial(
-    base: Study, file: OptimizerFile, rates: Sequence[float] = (), cap: int = CAP, margin: float | None = None
+    base: Study,
+    file: OptimizerFile,
+    rates: Sequence[float] = (),
+    tune: Mapping[str, Sequence[float]] | None = None,
+    cap: int = CAP,
+    margin: float | None = None,
 ) -> Trial:
     """Return a study with the optimizers of a file on its grid; `rates` are theirs, all those of the study without.
 
-    At most `cap` seeds are looked at; differences up to `margin`, in the score's unit, do not matter. Raises
-    ConfigError for rates that are none, and for a cap or a margin that is not above 0.
+    `tune` has values for their other parameters, in place of the space that the file may have for them. At most `cap`
+    seeds are looked at; differences up to `margin`, in the score's unit, do not matter. Raises ConfigError for values
+    that cannot be, and for a cap or a margin that is not above 0.
     """
     problems, checked = [], []
     if cap < 1:
@@ -177,40 +186,17 @@ def trial(
             problems += [f"rates: {line}" for line in error.problems]
     if problems:
         raise ConfigError(problems)
-    grid = tuple(sorted(set(checked))) or rates_of(base)
-    own = [_tried(block, name, grid) for name in file.names for block in base.blocks]
+    grid = tuple(sorted(set(checked)))
+    spaces = {name: dict(tune) if tune else dict(file.spaces.get(name, {})) for name in file.names}
+    own = [tried_block(block, name, space, grid, base) for name, space in spaces.items() for block in base.blocks]
     final = base.final and {
         **base.final,
         **({} if "optimizer" in columns_of(base.final["per"]) else {"per": "optimizer"}),
     }
     values = {each.name: getattr(base, each.name) for each in fields(Study)}
     values |= {"blocks": (*base.blocks, *own), "final": final}
-    return Trial(**values, base=base, file=file, rates=grid, given=bool(checked), cap=cap, margin=margin)
-
-
-def rates_of(study: Study) -> tuple[float, ...]:
-    """Return every learning rate of a study, ascending."""
-    found = {rate for block in study.blocks for values in block.combinations(("learning_rate",))
-             for rate in [values["learning_rate"]]}  # fmt: skip
-    return tuple(sorted(found))
-
-
-def _tried(block: Block, name: str, rates: tuple[float, ...]) -> Block:
-    """Return a block with one optimizer on these rates, and all else as it is."""
-    axes = [axis for axis in map(_without_optimizer, block.axes) if axis]
-    fixed = {**block.fixed, "optimizer": check_value("optimizer", name)}
-    fixed.pop("learning_rate", None)
-    return Block(fixed, (Axis.of("learning_rate", rates), *axes), f"{name} tried", block.tuned)
-
-
-def _without_optimizer(axis: Axis) -> Axis | None:
-    """Return an axis without optimizer and learning rate: of joint draws what else is drawn."""
-    names = [name for name in axis.fields if name not in ("optimizer", "learning_rate")]
-    if not names:
-        return None
-    at = [axis.fields.index(name) for name in names]
-    values = tuple(dict.fromkeys(tuple(entry[place] for place in at) for entry in axis.values))
-    return Axis(tuple(names), values, {name: axis.given[name] for name in names})
+    return Trial(**values, base=base, file=file, rates=grid or rates_of(base), given=bool(checked),
+                 tune=tune or {}, cap=cap, margin=margin)  # fmt: skip
 
 
 def missing_runs(study: Study, directory: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import zlib
@@ -55,11 +56,12 @@ class Scores(Fake):
     luck: float = 0.02
     lost: tuple[int, ...] = ()  # seeds on which soft_sign diverges
     interrupt_after: int = 10**9
+    turn: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def execute(self, config: RunConfig, control: Control) -> FakeResult:
         name = str(config.optimizer["name"])
         self.made.append(config)
-        if len(self.made) == self.interrupt_after:
+        if next(self.turn) == self.interrupt_after:
             return self.interrupt(config, control)
         result = fake_result(config)
         if name == "soft_sign" and config.seed in self.lost:
@@ -277,3 +279,65 @@ def test_records_are_plain_data(example, tmp_path):
     records = made(tried(example), tmp_path)
     assert json.loads(json.dumps(records)) == records
     assert list(tried(example).frame(tmp_path)["control"]) == ["adam", "momentum", "sgd"]
+
+
+def test_parameters_can_be_tuned(example, tmp_path):
+    study = tried(example, rates=[0.1, 1.0], tune={"momentum": [0.8, 0.9, 0.95]}, cap=9)
+    own = {(c.optimizer["momentum"], c.learning_rate) for c in study.configs() if c.optimizer["name"] == "soft_sign"}
+    assert own == {(momentum, rate) for momentum in (0.8, 0.9, 0.95) for rate in (0.1, 1.0)}
+    records = made(study, tmp_path)
+    assert {record["competitor"] for record in records} == {"soft_sign"}
+    (kept,) = study.keep(tmp_path)
+    assert (kept.settings["soft_sign"], kept.settings["sgd"]) == (6, 2)
+    assert kept.best["digits"]["optimizer"].startswith("soft_sign")
+    assert "--tune momentum=0.8,0.9,0.95" in study.command(tmp_path)
+
+
+def test_a_file_may_have_a_space(tmp_path):
+    text = EXAMPLE.read_text().replace("soft_sign", "spaced")
+    space = "{'momentum': {'one_minus_log': [0.5, 0.99]}, 'learning_rate': {'log': [0.01, 1.0]}, 'draws': 6}"
+    (tmp_path / "spaced.py").write_text(f"{text}\n\nSPACES = {{'spaced': {space}}}\n")
+    loaded = files.load(tmp_path / "spaced.py")
+    try:
+        own = [c for c in tried(loaded).configs() if c.optimizer["name"] == "spaced"]
+        assert len({(c.optimizer["momentum"], c.learning_rate) for c in own}) == 6
+        assert {c.seed for c in own} == {0, 1}
+        assert {c.learning_rate for c in tried(loaded, rates=[0.5]).configs()} == {0.1, 1.0, 0.5}
+    finally:
+        registries.optimizers.remove("spaced")
+
+
+@pytest.mark.parametrize(("space", "problem"), [
+    ("3", "SPACES is 3, need a table for each optimizer"),
+    ("{'other': {}}", "SPACES has 'other', which is no optimizer of this file"),
+])  # fmt: skip
+def test_a_space_that_cannot_be_is_told(tmp_path, space, problem):
+    text = EXAMPLE.read_text().replace("soft_sign", "wrongly_spaced")
+    (tmp_path / "mine.py").write_text(f"{text}\n\nSPACES = {space}\n")
+    with pytest.raises(ConfigError, match=problem):
+        files.load(tmp_path / "mine.py")
+    registries.optimizers.remove("wrongly_spaced")
+
+
+@pytest.mark.parametrize(("tune", "problem"), [
+    ({"momentun": [0.8]}, "soft_sign: .*momentun"), ({"momentum": []}, "soft_sign: .*momentum: got an empty list"),
+])  # fmt: skip
+def test_what_cannot_be_tuned_is_told(example, tune, problem):
+    with pytest.raises(ConfigError, match=problem):
+        tried(example, tune=tune)
+
+
+@pytest.mark.parametrize("text", ["b1", "=0.9", "b1="])
+def test_a_tuned_parameter_needs_values(tmp_path, text):
+    result = CliRunner().invoke(app, ["try", str(EXAMPLE), "quick", "--tune", text, "--out", str(tmp_path)])
+    assert result.exit_code == 2
+    assert (
+        result.stderr.splitlines()[-1]
+        == f"error: --tune: got {text!r}, need a parameter with its values, as b1=0.8,0.9"
+    )
+
+
+def test_repeated_tuning_takes_turns(example, tmp_path):
+    table = swept(seed=[0, 1, 2, 3]) | {"tuning": {"repeats": 2}}
+    records = made(tried(example, table, cap=8), tmp_path)
+    assert records[0]["seeds"] == list(range(100, 108))

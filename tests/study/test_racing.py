@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ import pytest
 from fakes import Fake, FakeResult, fake_result
 
 from mlpjit.cli.run import race_lines
+from mlpjit.comparison.stored import compare_stored
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
+from mlpjit.report.figures.results import Results
 from mlpjit.store import Store
 from mlpjit.study import racing
 from mlpjit.study.estimate import estimate
@@ -105,10 +109,11 @@ class Losses(Fake):
     """Losses that are lowest at rate 0.1, with luck of the seed for all and of the run."""
 
     interrupt_after: int = 10**9
+    turn: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def execute(self, config: RunConfig, control: Control) -> FakeResult:
         self.made.append(config)
-        if len(self.made) == self.interrupt_after:
+        if next(self.turn) == self.interrupt_after:
             return self.interrupt(config, control)
         result = fake_result(config)
         luck = np.random.default_rng([config.seed, 1]).standard_normal()
@@ -135,12 +140,25 @@ def test_a_study_races_to_the_same_choice_with_fewer_runs(tmp_path):
     assert len(finals[0]) == 4
 
 
-def test_what_was_dropped_has_no_part_in_the_answer(tmp_path):
+def test_what_was_dropped_has_a_stage_of_its_own(tmp_path):
     sweep(Study.from_table(TABLE), tmp_path, 2, runner=Losses().runner())
-    seeds: dict[Any, int] = Counter(row[1:3] for row in rows(tmp_path) if row[0] == "tune")
-    assert set(seeds.values()) == {10}
+    counts = {stage: Counter(row[1:3] for row in rows(tmp_path) if row[0] == stage) for stage in ("tune", "dropped")}
+    assert set(counts["tune"].values()) == {10}
+    assert set(counts["dropped"].values()) <= set(range(3, 10))
+    assert len(counts["tune"]) + len(counts["dropped"]) == 21
     with Store.open(tmp_path, readonly=True) as store:
-        assert len(store.known()) > sum(seeds.values()) + 4  # they stay stored
+        assert len(store.known()) == sum(counts["tune"].values()) + sum(counts["dropped"].values()) + 4
+
+
+def test_the_answer_is_of_what_was_not_dropped_and_its_grid_of_all(tmp_path):
+    sweep(Study.from_table(TABLE), tmp_path, 2, runner=Losses().runner())
+    with Store.open(tmp_path, readonly=True) as store:
+        results = Results.read(store)
+        found = results.ranges["sgd"]
+        assert (found.best, found.edge, len(found.rates)) == (0.1, None, 7)
+    compared = compare_stored(tmp_path)
+    assert {(one.competitor, one.settings) for one in compared.tunings} == {("sgd", 7), ("adam", 14)}
+    assert not any("learning_rate" in edge for one in compared.tunings for edge in one.edges)
 
 
 @pytest.mark.parametrize("threads", [1, 5])
@@ -151,7 +169,7 @@ def test_threads_decide_nothing(tmp_path, threads):
 
 
 def test_an_interrupted_race_ends_as_any_other(tmp_path):
-    for after in (10, 40, 20):
+    for after in (10, 10):
         with pytest.raises(Interrupted):
             sweep(Study.from_table(TABLE), tmp_path / "parts", 2, runner=Losses(interrupt_after=after).runner())
     sweep(Study.from_table(TABLE), tmp_path / "parts", 2, runner=Losses().runner())

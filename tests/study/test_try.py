@@ -23,7 +23,8 @@ from mlpjit.extending import files, fma
 from mlpjit.interactive import checks as dry_run
 from mlpjit.store import Store
 from mlpjit.study.study import Study
-from mlpjit.study.trial import rates_of, trial
+from mlpjit.study.trial import trial
+from mlpjit.study.tried import rates_of
 from mlpjit.study.workers import WorkerCrashed, working
 from mlpjit.training.result import Control
 

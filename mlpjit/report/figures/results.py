@@ -89,8 +89,8 @@ class Results:
 
     @cached_property
     def tuning(self) -> pd.DataFrame:
-        """The runs that select; all of them when the study has one stage."""
-        return self.runs[self.runs["stage"] == "tune"]
+        """The runs that select, and those of settings that a race dropped; all of them when there is one stage."""
+        return self.runs[self.runs["stage"].isin(selection.TUNING)]
 
     @cached_property
     def final(self) -> pd.DataFrame:
@@ -159,8 +159,10 @@ class Results:
     def best(self) -> dict[Any, Setting]:
         """The best setting of each label."""
         best: dict[Any, Setting] = {}
+        is_dropped = (self.tuning["stage"] == "dropped").tolist()
         for setting in self.settings:
-            best.setdefault(setting.factors[self.label], setting)
+            if not is_dropped[setting.members[0]]:
+                best.setdefault(setting.factors[self.label], setting)
         return {label: best[label] for label in self.labels}
 
     @cached_property

@@ -1,0 +1,6 @@
+"""The keys under which a store keeps plain data beside its runs."""
+
+from __future__ import annotations
+
+TRIES = "tries"  # what was tried on the study, with its verdicts: `comparison.tries.Try`
+RACES = "races"  # what racing did for each competitor and problem: `study.racing.records`
