@@ -26,6 +26,7 @@ is written by `PYTHONPATH=tests:. python -m goldens.proofs`.
 """
 COLUMNS = ("entry", "oracle", "version", "settings", "cases", "largest difference")
 GENERATED = "(`tests/datasets/test_generated.py`)"
+PACKAGES = "(`tests/catalogue/datasets/test_embedded_packages.py`)"
 # Entries that no outside code has: the derivation and the two independent checks, by kind and name.
 DERIVED: dict[str, dict[str, str]] = {
     "optimizers": {
@@ -49,6 +50,17 @@ DERIVED: dict[str, dict[str, str]] = {
         "linear_regression": f"eigenvalues by numpy.linalg.eigvalsh; the noise left by numpy.linalg.lstsq {GENERATED}",
         "deep_linear": f"singular values by numpy.linalg.svd; whiteness X^T X / n = 1 {GENERATED}",
         "modular_addition": f"the sum of the decoded one-hot rows; every pair once {GENERATED}",
+        **dict.fromkeys(
+            ("image_segmentation", "letters", "spambase", "vehicle", "vowel"),
+            f"the source's counts of classes; sklearn.linear_model.LogisticRegression on the same split {PACKAGES}",
+        ),
+        **dict.fromkeys(
+            ("pendigits", "satellite"),
+            f"the source's counts of classes; sklearn.neighbors.KNeighborsClassifier as good as published {PACKAGES}",
+        ),
+        "mnist_5000": f"500 of each class; sklearn.linear_model.LogisticRegression on the same split {PACKAGES}",
+        "concrete": f"sklearn.linear_model.LinearRegression on the same split {PACKAGES}",
+        "tecator": f"the source's sizes; R^2 above 0.9, as published for small networks {PACKAGES}",
     },
 }
 

@@ -50,13 +50,18 @@ def _classes(bunch: Any) -> dict[str, Any]:
     }
 
 
-def write(folder: Path = DATA) -> list[Path]:
-    """Write one .npz file for each embedded dataset and return their paths."""
+def save(extracted: dict[str, dict[str, Any]], folder: Path) -> list[Path]:
+    """Write one .npz file for each dataset and return their paths."""
     paths = []
-    for name, arrays in extract().items():
+    for name, arrays in extracted.items():
         np.savez_compressed(folder / f"{name}.npz", **arrays)
         paths.append(folder / f"{name}.npz")
     return paths
+
+
+def write(folder: Path = DATA) -> list[Path]:
+    """Write the data that scikit-learn ships and return the paths."""
+    return save(extract(), folder)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ def test_the_catalogue() -> None:
     assert set(ALL) == {
         "digits", "breast_cancer", "wine", "iris", "diabetes", "digits_autoencoder", "two_moons", "circles", "xor",
         "spirals", "parity", "clusters", "teacher_student", "linear_regression", "deep_linear", "modular_addition",
+        "image_segmentation", "letters", "pendigits", "satellite", "spambase", "vehicle", "vowel", "concrete",
+        "tecator", "mnist_5000",
     }  # fmt: skip
     assert set(GENERATED) - set(SAMPLED) == {"modular_addition"}
 
