@@ -50,6 +50,8 @@ DERIVED: dict[str, dict[str, str]] = {
         "linear_regression": f"eigenvalues by numpy.linalg.eigvalsh; the noise left by numpy.linalg.lstsq {GENERATED}",
         "deep_linear": f"singular values by numpy.linalg.svd; whiteness X^T X / n = 1 {GENERATED}",
         "modular_addition": f"the sum of the decoded one-hot rows; every pair once {GENERATED}",
+        "mnist_1d": "each curve again by scipy.ndimage.gaussian_filter and numpy.interp; as hard for a line and for "
+        f"a network as published {GENERATED}",
         **dict.fromkeys(
             ("image_segmentation", "letters", "spambase", "vehicle", "vowel"),
             f"the source's counts of classes; sklearn.linear_model.LogisticRegression on the same split {PACKAGES}",

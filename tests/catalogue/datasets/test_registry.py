@@ -23,7 +23,7 @@ def test_the_catalogue() -> None:
         "digits", "breast_cancer", "wine", "iris", "diabetes", "digits_autoencoder", "two_moons", "circles", "xor",
         "spirals", "parity", "clusters", "teacher_student", "linear_regression", "deep_linear", "modular_addition",
         "image_segmentation", "letters", "pendigits", "satellite", "spambase", "vehicle", "vowel", "concrete",
-        "tecator", "mnist_5000",
+        "tecator", "mnist_5000", "mnist_1d",
     }  # fmt: skip
     assert set(GENERATED) - set(SAMPLED) == {"modular_addition"}
 
