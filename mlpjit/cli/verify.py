@@ -15,7 +15,7 @@ SHOWN = 10
 
 
 def verify(
-    directory: Annotated[Path, typer.Argument(help="A folder with a store, or with an exported runs.csv.")],
+    directory: Annotated[Path, typer.Argument(help="A folder with a store, or with an exported table.")],
     sample: Annotated[int | None, typer.Option("--sample", help="How many runs to make again [20].")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Make every run again.")] = False,
     adopt: Annotated[

@@ -1,5 +1,6 @@
 """Tables for other programs: `runs.csv`, `curves.csv` and, if wanted, `layers.csv` beside the store, or Parquet.
 
+`runs.csv.xz`, the compact form, is `runs.csv` for keeping: 70 bytes a run, all numbers that are a run's own whole.
 Rows stand in the order of the plan and floats are written by repr, so that two exports of one study are equal
 byte for byte in every column that is not wall-clock time (`_seconds`), a date (`_at`) or the machine (`host_`).
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import lzma
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,9 +17,12 @@ from typing import Any
 
 from mlpjit.errors import MlpjitError, StoreError, writing
 from mlpjit.store import Store
-from mlpjit.store.schema import FLAGS, READ
+from mlpjit.store.schema import DATES, FLAGS, READ, TIMINGS
 
 RUNS_AT_ONCE = 1000
+TABLE = "runs.csv"
+COMPACT = TABLE + ".xz"
+MINUTES = 16  # characters of a date
 
 
 def export(directory: Path, parquet: bool = False, layers: bool = False) -> list[Path]:
@@ -29,10 +34,36 @@ def export(directory: Path, parquet: bool = False, layers: bool = False) -> list
         if parquet:
             return _write_parquet(store, directory, layers)
         return [
-            write_csv(directory / "runs.csv", READ, (_runs_row(row) for row in store.rows())),
+            write_csv(directory / TABLE, READ, (_runs_row(row) for row in store.rows())),
             write_csv(directory / "curves.csv", ("run_id", *store.curve_names()), _curve_rows(store)),
             *([write_csv(directory / "layers.csv", _layer_columns(store), _layer_rows(store))] if layers else []),
         ]
+
+
+def export_compact(directory: Path) -> Path:
+    """Write `runs.csv.xz` and return its path: `runs.csv` with seconds to two digits and dates to the minute."""
+    with Store.open(directory, readonly=True) as store:
+        return write_csv(directory / COMPACT, READ, (_compact_row(row) for row in store.rows()))
+
+
+def _compact_row(row: Sequence[Any]) -> list[Any]:
+    """Wall-clock times are most of what does not compress, and are measured on a busy machine."""
+    values = dict(zip(READ, row, strict=True))
+    values |= {name: float(f"{values[name]:.2g}") for name in TIMINGS if values[name] is not None}
+    values |= {name: values[name][:MINUTES] for name in DATES if values[name] is not None}
+    return [as_text(name, value) for name, value in values.items()]
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a table that was written here, by column name."""
+    with _opened(path, path, "rt") as file:
+        return list(csv.DictReader(file))
+
+
+def _opened(file: Path, path: Path, mode: str) -> Any:
+    """Open a file for text; what `path` ends in says whether it is compressed."""
+    opener = lzma.open if path.suffix == ".xz" else open
+    return opener(file, mode, newline="", encoding="utf-8")
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
@@ -40,7 +71,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]])
     partial = path.with_suffix(".partial")
     try:
         with writing(path):
-            with partial.open("w", newline="", encoding="utf-8") as file:
+            with _opened(partial, path, "wt") as file:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerow(columns)
                 writer.writerows(rows)

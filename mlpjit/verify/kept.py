@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from mlpjit.config.fields import FACTORS
 from mlpjit.config.identity import source_hash
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError, DatasetError, StoreError, writing
-from mlpjit.report.export import as_text, write_csv
+from mlpjit.report.export import COMPACT, TABLE, as_text, read_table, write_csv
 from mlpjit.store import Store, adoption
 from mlpjit.store.database import FILE_NAME
 from mlpjit.store.schema import COUNTS, METRICS, READ
@@ -22,7 +21,6 @@ from mlpjit.study.plan import final_runs
 from mlpjit.study.study import Study
 
 NUMBERS = (*METRICS, *COUNTS)
-TABLE = "runs.csv"
 NOTE = "adopted.json"
 FINISHED = ("done", "diverged")
 Note = Callable[[int], Mapping[str, Any]]  # from how many runs took other ids, what is noted of it
@@ -86,17 +84,16 @@ class StoredRuns:
 
 
 class ExportedRuns:
-    """The runs of an exported table, which stand in the order of their study's plan; it keeps no curves.
+    """The runs of an exported table, compact or not, in the order of their study's plan; it keeps no curves.
 
     The folder's name is the study's. Raises StoreError where the table is not of this plan.
     """
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        with (directory / TABLE).open(newline="", encoding="utf-8") as file:
-            self.rows = list(csv.DictReader(file))
+        self.directory, self.table = directory, _table(directory) or directory / TABLE
+        self.rows = read_table(self.table)
         if not self.rows or list(self.rows[0]) != list(READ):
-            raise StoreError(f"{directory / TABLE}: these are not the columns that `mlpjit export` writes")
+            raise StoreError(f"{self.table}: these are not the columns that `mlpjit export` writes")
         self._places: dict[str, int] = {}
         for place, row in enumerate(self.rows):
             self._places.setdefault(row["run_id"], place)  # a default that is also the best has two rows
@@ -108,7 +105,7 @@ class ExportedRuns:
         study = Study.load(self.directory.resolve().name)
         tuning = [row for row in self.rows if row["stage"] == "tune"]
         if len(tuning) != len(study.runs):
-            raise StoreError(f"{self.directory / TABLE}: {len(tuning)} tuning runs, the plan has {len(study.runs)}")
+            raise StoreError(f"{self.table}: {len(tuning)} tuning runs, the plan has {len(study.runs)}")
         known = {
             run_id: (row["state"], None, float(row["final_validation_loss"] or "inf"))
             for run_id, row in zip(study.runs.run_ids, tuning, strict=True)
@@ -120,7 +117,7 @@ class ExportedRuns:
             for runs in filter(None, (final, study.defaults)):
                 found += [runs.config(index) for index in range(len(runs))]
         if len(found) != len(self.rows):
-            raise StoreError(f"{self.directory / TABLE}: {len(self.rows)} runs, the plan has {len(found)}")
+            raise StoreError(f"{self.table}: {len(self.rows)} runs, the plan has {len(found)}")
         return found
 
     def kept(self, run_id: str) -> Kept:
@@ -138,7 +135,7 @@ class ExportedRuns:
         for row in self.rows:
             if config := configs.get(row["run_id"]):
                 row.update(hashes_of(config), run_id=config.run_id)
-        write_csv(self.directory / TABLE, READ, ([row[name] for name in READ] for row in self.rows))
+        write_csv(self.table, READ, ([row[name] for name in READ] for row in self.rows))
         path = self.directory / NOTE
         with writing(path):
             before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
@@ -146,8 +143,13 @@ class ExportedRuns:
         return len(configs)
 
 
+def _table(directory: Path) -> Path | None:
+    """Return the exported table of a folder that holds one."""
+    return next((path for name in (TABLE, COMPACT) if (path := directory / name).exists()), None)
+
+
 def place_of(directory: Path) -> Place:
     """Return the runs that are kept in a folder; StoreError where there are none."""
-    if directory.is_dir() and not (directory / FILE_NAME).exists() and (directory / TABLE).exists():
+    if directory.is_dir() and not (directory / FILE_NAME).exists() and _table(directory):
         return ExportedRuns(directory)
     return StoredRuns(directory)

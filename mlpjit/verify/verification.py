@@ -59,7 +59,7 @@ def verify(
 ) -> Verification:  # fmt: skip
     """Make stored runs again, a sample spread evenly or all (None), and compare them with what is stored.
 
-    `directory` holds a store, or `runs.csv` as `mlpjit export` writes it in a folder named like its study. With `adopt`
+    `directory` holds a store, or an exported table of runs in a folder named like its study. With `adopt`
     runs take the ids of the present code: of a sample all, but only where all of the sample agree; else those that
     agree. The store then notes when, and on what evidence.
 

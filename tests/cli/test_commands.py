@@ -266,6 +266,13 @@ def test_export_prints_its_files(study: Path, tmp_path: Path) -> None:
     assert [Path(path).name for path in paths] == ["runs.csv", "curves.csv"]
 
 
+def test_the_compact_export_is_one_file(study: Path, tmp_path: Path) -> None:
+    Study.load(study).run(tmp_path / "out", threads=1, runner=Fake().runner())
+    assert mlpjit("export", str(tmp_path / "out"), "--compact").stdout == f"{tmp_path / 'out' / 'runs.csv.xz'}\n"
+    refused = mlpjit("export", str(tmp_path / "out"), "--compact", "--layers")
+    assert (refused.exit_code, "alone" in refused.stderr) == (2, True)
+
+
 def test_unexpected_errors_are_not_hidden(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> None:
         raise ZeroDivisionError("a bug")

@@ -7,14 +7,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from fakes import TABLE, Fake, fake_result
 
 from mlpjit.config.fields import FACTORS
 from mlpjit.errors import MlpjitError, StoreError
-from mlpjit.report.export import export
+from mlpjit.report.export import export, export_compact, read_table
 from mlpjit.store.arrays import LAYER_CURVES
-from mlpjit.store.schema import COUNTS, HASHES, HOST, METRICS, READ
+from mlpjit.store.schema import COUNTS, DATES, HASHES, HOST, METRICS, READ, TIMINGS
 from mlpjit.study.study import Study
 
 
@@ -53,6 +54,18 @@ def test_curves_have_one_row_an_evaluation(directory: Path) -> None:
     config = Study.from_table(TABLE).runs.config(0)
     mine = [float(row["validation_loss"]) for row in rows if row["run_id"] == config.run_id]
     assert mine == fake_result(config).history["validation_loss"].tolist()
+
+
+def test_the_compact_table_has_all_that_a_run_repeats(directory: Path) -> None:
+    whole, compact = (read_table(path) for path in (export(directory)[0], export_compact(directory)))
+    rounded = {*TIMINGS, *DATES}
+    told = [{name: value for name, value in row.items() if name not in rounded} for row in whole]
+    assert [{name: value for name, value in row.items() if name not in rounded} for row in compact] == told
+    assert [row["started_at"] for row in compact] == [row["started_at"][:16] for row in whole]
+    for name in TIMINGS:
+        for short, full in zip(compact, whole, strict=True):
+            assert float(short[name] or "nan") == pytest.approx(float(full[name] or "nan"), rel=0.05, nan_ok=True)
+    assert pd.read_csv(directory / "runs.csv.xz").shape == (len(whole), len(READ))
 
 
 def test_layers_have_one_row_an_evaluation_and_layer(directory: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import lzma
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -220,6 +221,19 @@ def test_an_exported_table_takes_ids_and_keeps_its_numbers(tmp_path):
     ]
     assert [row["run_id"] for row in after] == Study.load("pathologies").runs.run_ids
     assert json.loads((folder / "adopted.json").read_text())[0]["rerun"] == 4
+
+
+def test_a_compact_table_is_verified_and_takes_ids_like_a_plain_one(tmp_path):
+    folder = exported(tmp_path, lambda rows: [row.update(run_id=f"old-{n}") for n, row in enumerate(rows)])
+    plain = folder / "runs.csv"
+    with lzma.open(folder / "runs.csv.xz", "wt", encoding="utf-8", newline="") as file:
+        file.write(plain.read_text(encoding="utf-8"))
+    plain.unlink()
+    assert verify(folder, sample=4).wrong == []
+    assert verify(folder, sample=4, adopt=True).adopted == 480
+    assert [file.name for file in sorted(folder.iterdir())] == ["adopted.json", "runs.csv.xz"]
+    with lzma.open(folder / "runs.csv.xz", "rt", encoding="utf-8", newline="") as file:
+        assert [row["run_id"] for row in csv.DictReader(file)] == Study.load("pathologies").runs.run_ids
 
 
 def test_a_table_of_another_plan_is_refused(tmp_path):
