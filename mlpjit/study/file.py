@@ -10,8 +10,9 @@ from mlpjit.config.fields import SEED_FIELDS, SETTING
 from mlpjit.registry import suggestion
 from mlpjit.study.blocks import Block
 from mlpjit.study.mistakes import Mistakes, checked, is_whole, read_table, refuse_repeated
+from mlpjit.study.suite import SUITE
 
-HEAD_KEYS = ("name", "title", "question")
+HEAD_KEYS = ("name", "title", "question", SUITE)
 TABLES = ("sweep", "tuning", "final", "timing")
 FINAL_KEYS = ("per", "seeds")
 TIMING_KEYS = ("repeats", "width")
@@ -22,7 +23,7 @@ MOST_REPEATS = 10_000
 def read_head(table: Mapping[str, Any], default_name: str, mistakes: Mistakes) -> dict[str, str]:
     """Return name, title and question."""
     head = {"name": default_name, "title": "", "question": ""}
-    for key in HEAD_KEYS:
+    for key in head:
         if not isinstance(table.get(key, ""), str):
             mistakes.add(key, f"got {table[key]!r}, need a text")
         elif key in table:

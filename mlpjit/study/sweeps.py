@@ -15,6 +15,7 @@ from mlpjit.study.blocks import Axis, Block, Tuned
 from mlpjit.study.entries import RATE, Template, templates
 from mlpjit.study.mistakes import Mistakes, is_whole, places, refuse_repeated, unknown_keys
 from mlpjit.study.repetitions import split
+from mlpjit.study.suite import on_problem, read_suite
 from mlpjit.tuning.points import PRIMES, points
 
 MOST_RUNS, MOST_DRAWS = 10_000_000, 100_000
@@ -42,14 +43,24 @@ def read_blocks(table: Mapping[str, Any], others: Sequence[str], repeats: int, m
     top = {key: value for key, value in table.items() if key not in others}
     unknown_keys(top, (*others, *FIELDS, DRAWS), "", mistakes)
     top, draws = {key: value for key, value in top.items() if key in FIELDS}, table.get(DRAWS)
-    sweep = table.get("sweep", {})
+    placed = _placed(table.get("sweep", {}), mistakes)
+    problems = read_suite(table, placed, mistakes)
+    each = (
+        _blocks(on_problem(block, problem, top), top, draws, place, repeats, mistakes)
+        for place, block in placed
+        for problem in problems
+    )
+    return tuple(itertools.chain(*each))
+
+
+def _placed(sweep: Any, mistakes: Mistakes) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the tables of the sweeps, each with its place in the file."""
     if isinstance(sweep, Mapping):
-        return tuple(_blocks(sweep, top, draws, "[sweep]" if sweep else "", repeats, mistakes))
+        return [("[sweep]" if sweep else "", sweep)]
     if not isinstance(sweep, list) or not sweep or not all(isinstance(block, Mapping) for block in sweep):
         mistakes.add("sweep", f"got {sweep!r}, need a [sweep] table or several [[sweep]] blocks")
-        sweep = []
-    numbered = [(f"[[sweep]] block {number}", block) for number, block in enumerate(sweep, 1)]
-    return tuple(itertools.chain(*(_blocks(block, top, draws, place, repeats, mistakes) for place, block in numbered)))
+        return []
+    return [(f"[[sweep]] block {number}", block) for number, block in enumerate(sweep, 1)]
 
 
 def _blocks(

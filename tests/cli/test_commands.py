@@ -194,7 +194,10 @@ def test_a_study_over_several_datasets_reports_each_and_names_it(tmp_path: Path,
 
 
 ERRORS = {
-    ("run", "nothing"): (2, "unknown study 'nothing' (known: pathologies, quick); one of your own is a file: noth"),
+    ("run", "nothing"): (
+        2,
+        "unknown study 'nothing' (known: activations, initialization, optimizers, pathologies, quick, schedules); one of",
+    ),
     ("plan", "quik"): (2, "unknown study 'quik': did you mean 'quick'?\n"),
     ("run", "mine.tml"): (2, "mine.tml: there is no such study file (looked in "),
     ("plan", "some/where"): (2, "some/where: there is no such study file (looked in "),
