@@ -196,7 +196,7 @@ def test_a_study_over_several_datasets_reports_each_and_names_it(tmp_path: Path,
 ERRORS = {
     ("run", "nothing"): (
         2,
-        "unknown study 'nothing' (known: activations, initialization, optimizers, pathologies, quick, schedules); one of",
+        "unknown study 'nothing' (known: activations, initialization, optimizers, pathologies, quick, sche",
     ),
     ("plan", "quik"): (2, "unknown study 'quik': did you mean 'quick'?\n"),
     ("run", "mine.tml"): (2, "mine.tml: there is no such study file (looked in "),
