@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from fakes import Fake
 
 from mlpjit.catalogue.datasets import datasets, describe
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
 from mlpjit.registry import suggestion
-from mlpjit.study.study import Study
+from mlpjit.report.export import export_compact, read_table
+from mlpjit.study.study import Study, built_in
 from mlpjit.study.suite import problems_of, suites
 from mlpjit.training.shape import total_steps
 
@@ -106,6 +109,28 @@ def test_mistakes_are_told_once(given: dict, told: str) -> None:
         Study.from_table(table(**given))
     assert [line for line in caught.value.problems if told in line] == caught.value.problems
     assert len(caught.value.problems) == 1
+
+
+def small(name: str) -> Study:
+    """A built-in study on ninety points of one data set: an epoch, one rate, one seed of each kind."""
+    given = tomllib.loads(built_in()[name].read_text(encoding="utf-8"))
+    given |= {"dataset": {"name": "two_moons", "samples": 90}, "epochs": 1, "batch_size": 32, "width": 4}
+    sweep = given["sweep"] if isinstance(given["sweep"], list) else [given["sweep"]]
+    for block in sweep:
+        block |= {"learning_rate": block["learning_rate"][:1], "seed": [0]}
+    given["final"]["seeds"] = [100]
+    return Study.from_table({key: value for key, value in given.items() if key != "suite"})
+
+
+@pytest.mark.parametrize(
+    ("name", "competitors"), [("initialization", 24), ("activations", 24), ("schedules", 34), ("optimizers", 47)]
+)
+def test_a_small_form_of_a_built_in_study_runs_and_is_exported(name: str, competitors: int, tmp_path: Path) -> None:
+    """Optimizers without their kernels, whose compilation takes minutes."""
+    study = small(name)
+    summary = study.run(tmp_path, threads=2, runner=Fake().runner() if name == "optimizers" else None).summary
+    assert (summary.failed, summary.total) == (0, len(study.runs) + competitors)
+    assert len(read_table(export_compact(tmp_path))) == summary.total
 
 
 @pytest.mark.parametrize("name", ON_SUITES)
