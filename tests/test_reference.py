@@ -6,11 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from mlpjit.study.study import built_in
 from mlpjit.verify import verify
 from mlpjit.verify.kept import ExportedRuns
 
 REFERENCE = Path(__file__).parents[1] / "results" / "reference"
-STUDIES = ["quick", "pathologies"]
+STUDIES = [name for name in built_in() if (REFERENCE / name).is_dir()]
+
+
+def test_no_folder_is_forgotten():
+    assert {path.name for path in REFERENCE.iterdir() if path.is_dir()} == set(STUDIES) >= {"quick", "pathologies"}
 
 
 @pytest.mark.parametrize("name", STUDIES)
