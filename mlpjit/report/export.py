@@ -62,8 +62,10 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 def _opened(file: Path, path: Path, mode: str) -> Any:
     """Open a file for text; what `path` ends in says whether it is compressed."""
-    opener = lzma.open if path.suffix == ".xz" else open
-    return opener(file, mode, newline="", encoding="utf-8")
+    if path.suffix != ".xz":
+        return file.open(mode, newline="", encoding="utf-8")
+    preset = lzma.PRESET_EXTREME | 9 if mode == "wt" else None
+    return lzma.open(file, mode, newline="", encoding="utf-8", preset=preset)
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:

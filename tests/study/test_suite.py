@@ -18,6 +18,7 @@ from mlpjit.report.export import export_compact, read_table
 from mlpjit.study.study import Study, built_in
 from mlpjit.study.suite import problems_of, suites
 from mlpjit.training.shape import total_steps
+from mlpjit.verify.kept import ExportedRuns
 
 DOCS = Path(__file__).parents[2] / "docs" / "studies.md"
 ON_SUITES = ("activations", "initialization", "optimizers", "schedules")
@@ -123,14 +124,26 @@ def small(name: str) -> Study:
 
 
 @pytest.mark.parametrize(
-    ("name", "competitors"), [("initialization", 24), ("activations", 24), ("schedules", 34), ("optimizers", 47)]
+    ("name", "reporting"), [("initialization", 24), ("activations", 24), ("schedules", 34), ("optimizers", 47 + 47)]
 )
-def test_a_small_form_of_a_built_in_study_runs_and_is_exported(name: str, competitors: int, tmp_path: Path) -> None:
+def test_a_small_form_of_a_built_in_study_runs_and_is_exported(name: str, reporting: int, tmp_path: Path) -> None:
     """Optimizers without their kernels, whose compilation takes minutes."""
     study = small(name)
     summary = study.run(tmp_path, threads=2, runner=Fake().runner() if name == "optimizers" else None).summary
-    assert (summary.failed, summary.total) == (0, len(study.runs) + competitors)
+    assert (summary.failed, summary.total) == (0, len(study.runs) + reporting)
     assert len(read_table(export_compact(tmp_path))) == summary.total
+
+
+def test_a_compact_table_of_a_study_on_a_suite_is_of_its_plan(tmp_path: Path) -> None:
+    folder = tmp_path / "initialization"
+    Study.load("initialization").run(folder, threads=2, runner=Fake().runner())
+    table = export_compact(folder)
+    assert table.stat().st_size < 1e6
+    for path in folder.glob("store.sqlite*"):
+        path.unlink()
+    kept = ExportedRuns(folder)
+    assert kept.run_ids == [config.run_id for config in kept.configs]
+    assert kept.kept(kept.run_ids[-1]).problem == ""
 
 
 @pytest.mark.parametrize("name", ON_SUITES)
