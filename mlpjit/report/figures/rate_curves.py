@@ -21,7 +21,6 @@ from mlpjit.statistics import quantiles
 from mlpjit.statistics.selection import combination
 
 GOOD = "#cfe6da"
-MOST_PANELS = 12  # on the page; the files have all
 SMALL = 7  # points
 MARGIN = 0.015  # of the axis: so far a band reaches beyond its rates, at most a quarter of the way to the next
 REACH = 50  # the loss axis ends at this many times the best: what blew up must not flatten the curves
@@ -68,7 +67,7 @@ def chart(name: str, table: pd.DataFrame, results: Results) -> Chart:
     loss = scales.logarithmic(low, high * (high / low) ** 0.12, "final validation loss")
     rates = scales.fixed(table["learning_rate"].tolist(), "learning rate", logs=True, most=6)
     keys = colours.keys(results.looks, "k")
-    shown = shown_labels(table, results)
+    shown = results.shown(table["label"])
     panels = [
         lines.draw(f"{name}-{at}", _chart_panel(table[table["label"] == label], label, results, keys, (rates, loss)),
                    _told(table[table["label"] == label], label))
@@ -76,14 +75,6 @@ def chart(name: str, table: pd.DataFrame, results: Results) -> Chart:
     ]  # fmt: skip
     legend = [Entry("best rate", "soft", style.Look("", "*", "-")), Entry("best of all settings at that rate", "soft")]
     return Chart(finding(table, results, len(shown)), panels, legend)
-
-
-def shown_labels(table: pd.DataFrame, results: Results) -> list[Any]:
-    """Return the labels that the page has room for: all, or of many the best."""
-    labels = list(dict.fromkeys(table["label"]))
-    if len(labels) <= MOST_PANELS:
-        return labels
-    return sorted(labels, key=lambda label: results.best[label].median)[:MOST_PANELS]
 
 
 def finding(table: pd.DataFrame, results: Results, shown: int) -> str:
@@ -158,9 +149,10 @@ def _told(part: pd.DataFrame, label: Any) -> str:
 )
 def draw(table: pd.DataFrame, results: Results) -> Figure:
     """One panel a label; all share the loss axis and the rate axis."""
-    labels = list(dict.fromkeys(table["label"]))
-    looks = results.looks
+    labels, count = results.shown(table["label"]), table["label"].nunique()
+    table, looks = table[table["label"].isin(labels)], results.looks
     subtitle = "Final validation loss at each one's best other settings, median over tuning seeds"
+    subtitle += f"; the {len(labels)} best of {count}" if len(labels) < count else ""
     columns = layout.grid_columns(len(labels))
     height = 2.5 if len(labels) <= 4 else 1.6
     finite = table[["median", "low", "high", "envelope"]].to_numpy()
