@@ -14,7 +14,7 @@ from typing import Any
 
 import typer
 
-from mlpjit.cli import bench, compare, data, doctor, export, listing, plan, report, run, trying, verify, warm
+from mlpjit.cli import bench, compare, data, doctor, export, figure, listing, plan, report, run, trying, verify, warm
 from mlpjit.errors import MlpjitError
 
 app = typer.Typer(
@@ -64,6 +64,7 @@ app.command("run")(guarded(run.run))
 app.command("plan")(guarded(plan.plan))
 app.command("list")(guarded(listing.list_records))
 app.command("report")(guarded(report.report))
+app.command("figure")(guarded(figure.figure))
 app.command("compare")(guarded(compare.compare))
 app.command("export")(guarded(export.export))
 app.command("verify")(guarded(verify.verify))

@@ -12,10 +12,11 @@ KINDS = (
     "clippings",
     "datasets", "studies",
 )  # fmt: skip
+FIGURES = "figures"  # named alone: importing them takes a second
 
 
 def list_records(
-    kind: Annotated[str | None, typer.Argument(help=", ".join(KINDS) + "; all names without it.")] = None,
+    kind: Annotated[str | None, typer.Argument(help=", ".join((*KINDS, FIGURES)) + "; all names without it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the page of the documentation.")] = False,
 ) -> None:
@@ -24,8 +25,8 @@ def list_records(
     from mlpjit.errors import ConfigError
     from mlpjit.registry import suggestion
 
-    if kind is not None and kind not in KINDS:
-        raise ConfigError(f"unknown kind {kind!r}{suggestion(kind, KINDS)}")
+    if kind is not None and kind not in (known := (*KINDS, FIGURES)):
+        raise ConfigError(f"unknown kind {kind!r}{suggestion(kind, known)}")
     if markdown:
         print(_page(kind))
     elif kind is None:
@@ -47,7 +48,7 @@ def _table(kind: str) -> str:
     from mlpjit.cli.tables import parameters, table
 
     found = records(kind)
-    if kind == "studies":
+    if kind in ("studies", FIGURES):
         return table(("name", "question"), [(r["name"], r["summary"]) for r in found])
     rows = [[r["name"], parameters(r["defaults"]), r["formula"] or r["summary"], r["citation"]] for r in found]
     header = ["name", "defaults", "formula", "reference"]
@@ -62,6 +63,8 @@ def records(kind: str) -> list[dict[str, Any]]:
     """Return the records of a kind as plain data; of an optimizer also its loop, its state and what it asks for."""
     if kind == "studies":
         return _studies()
+    if kind == FIGURES:
+        return _figures()
     from mlpjit.catalogue.specs import registry
 
     return [_plain(record, kind) for record in registry(kind).records()]
@@ -89,3 +92,10 @@ def _studies() -> list[dict[str, Any]]:
         {"name": name, "title": found.get("title", ""), "summary": found.get("question", "")}
         for name, found in tables.items()
     ]
+
+
+def _figures() -> list[dict[str, Any]]:
+    """The figures of the page, in its order; which of them a study has data for it says itself."""
+    from mlpjit.report.figures import figures
+
+    return [{"name": record.name, "summary": record.title, "description": record.caption} for record in figures()]

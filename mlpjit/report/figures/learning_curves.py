@@ -143,13 +143,13 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     if len(labels) > layout.FULL:
         return _many(table, labels, looks, draw_title(), subtitle)
     legend = [layout.handle(label, **looks[label].line()) for label in labels]
-    sheet = layout.sheet(draw_title(), subtitle, 3, 3, 2.9, legend=legend, room=layout.Room(across=0.62))
+    sheet = layout.sheet(draw_title(), subtitle, 3, 3, 2.9, legend=legend, room=layout.Room(across=0.62, down=0.8))
     names = ("validation loss", f"validation {results.score_axis}", f"train loss ({_meaning(results)})")
     for panel, quantity, name in zip(sheet.panels, QUANTITIES, names, strict=True):
         part = table[table["quantity"] == quantity]
         scaled = quantity == "validation_score"
         _panel(panel, part, looks, results.score_unit if scaled else 1.0)
-        panel.set_title(name, loc="left")
+        sheet.title(panel, name)
         panel.set_xlabel("epoch")
         panel.locator_params(axis="x", integer=True)
         _scale(panel, part, logarithmic=not scaled, unit=results.score_unit)

@@ -69,7 +69,7 @@ def chart(name: str, table: pd.DataFrame, results: Results) -> Chart:
     keys = colours.keys(results.looks, "k")
     shown = results.shown(table["label"])
     panels = [
-        lines.draw(f"{name}-{at}", _chart_panel(table[table["label"] == label], label, results, keys, (rates, loss)),
+        lines.draw(f"{name}-{at}", _chart_panel(table, label, results, keys, (rates, loss)),
                    _told(table[table["label"] == label], label))
         for at, label in enumerate(shown)
     ]  # fmt: skip
@@ -104,9 +104,12 @@ def _span(found: tuple[float, int]) -> str:
 
 
 def _chart_panel(
-    part: pd.DataFrame, label: Any, results: Results, keys: dict[Any, str], axes: tuple[scales.Scale, scales.Scale]
+    table: pd.DataFrame, label: Any, results: Results, keys: dict[Any, str], axes: tuple[scales.Scale, scales.Scale]
 ) -> Panel:
+    part = table[table["label"] == label]
     rows = list(part.itertuples(index=False))
+    tried = label in results.study.get("tried", ())
+    behind = [_rival(one) for other, one in table.groupby("label", sort=False) if tried and other != label]
     envelope = Line("faint", [Point(row.learning_rate, row.envelope) for row in rows], marked=False)
     curve = Line(
         keys[label], [Point(row.learning_rate, row.median, row.low, row.high, _row_told(row)) for row in rows],
@@ -118,8 +121,12 @@ def _chart_panel(
     span = axes[0].high / axes[0].low
     bands = good_bands(part["learning_rate"].tolist(), part["good"].tolist(), span)
     shares = [(row.learning_rate, f"{row.diverged_share:.0%}") for row in rows if row.diverged_share > 0]
-    title = f"{label} (tried)" if label in results.study.get("tried", ()) else str(label)
-    return Panel(title, *axes, [envelope, curve], best, bands, shares)
+    return Panel(f"{label} (tried)" if tried else str(label), *axes, [*behind, envelope, curve], best, bands, shares)
+
+
+def _rival(part: pd.DataFrame) -> Line:
+    """The curve of another, thin and pale."""
+    return Line("faint", [Point(row.learning_rate, row.median) for row in part.itertuples(index=False)], marked=False)
 
 
 def _row_told(row: Any) -> str:
@@ -141,8 +148,8 @@ def _told(part: pd.DataFrame, label: Any) -> str:
     "rates (medians within 10 % of the best's) are shaded, as one band where they are neighbours. Crosses at the "
     "upper edge: the median run was lost; hollow triangles: it ended above the scale. Percentages on top, where "
     "they fit: how many of all tuning runs at that rate, over every setting, diverged. The thin grey line is the "
-    "best that any settings reach at that rate. An optimizer that is tried has a frame; thin behind its curve those of "
-    "the others.",
+    "best that any settings reach at that rate. Thin behind the curve of an optimizer that "
+    "is tried: those of the others.",
     data=data,
     chart=chart,
     order=10,
@@ -163,6 +170,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     top = high * (high / low) ** (0.3 if marked else 0.03)  # room for crosses and two rows of numbers
     rates = ticks.log_limits(table["learning_rate"])
     decade = sheet.panel_inches()[0] / math.log10(rates[1] / rates[0])
+    wide = max(2, int(sheet.panel_inches()[0] / 0.45))  # ticks that it has room for
     tried = results.study.get("tried", ())
     for panel, label in zip(sheet.panels, labels, strict=True):
         part = table[table["label"] == label]
@@ -173,7 +181,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         _panel(panel, part, looks[label], high, high * (high / low) ** 0.08)
         _shares(panel, part[part["diverged_share"] > 0], decade)
         layout.log_axis(panel, "y", low, top, ticks.log_ticks(low, high))  # above `high` there is no scale
-        layout.log_axis(panel, "x", *rates, _decades(*rates, 12 // columns + 1))
+        layout.log_axis(panel, "x", *rates, _decades(*rates, min(12 // columns + 1, wide)))
         sheet.title(panel, f"{label} (tried)" if label in tried else str(label), fontweight="bold")
         if sheet.is_low(panel):
             panel.set_xlabel("learning rate")

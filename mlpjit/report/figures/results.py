@@ -78,6 +78,11 @@ class Results:
             part = runs.reset_index(drop=True)
             yield replace(self, runs=part, section=found[problem], first=position == 0, everyone=everyone)
 
+    def only(self, labels: Sequence[Any]) -> Results:
+        """Return the same without all other competitors; colours stay."""
+        kept = self.runs[self.runs[self.label].isin(labels)].reset_index(drop=True)
+        return replace(self, runs=kept, everyone=self.everyone or tuple(self.labels))
+
     @cached_property
     def study(self) -> dict[str, Any]:
         """The canonical study."""
