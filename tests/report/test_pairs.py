@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import STUDIES, make_run, store_of
 
-from mlpjit.report import certainty, pairs, signals
+from mlpjit.report import certainty, page, pairs, signals
 from mlpjit.report.charts import scales, svg
 from mlpjit.report.figures import gradient_by_depth
 from mlpjit.report.figures.results import Results
@@ -73,6 +74,27 @@ def test_a_study_about_signals_is_answered_by_its_gradients() -> None:
     assert cells["relu"]["he_normal"] == ("1", "kept")
     assert cells["relu"]["xavier_normal"] == ("▼\N{NO-BREAK SPACE}0.042", "faded")
     assert cells["relu"]["xavier_normal + batch norm"] == ("0.73", "kept")
+
+
+def test_what_is_known_over_problems_is_the_first_screen(tmp_path: Path) -> None:
+    names = ["digits", "wine", "iris", "breast_cancer", "two_moons", "circles", "spirals"]
+    rng = np.random.default_rng(5)
+    runs = [
+        make_run(stage, dataset=problem, optimizer=optimizer, learning_rate=0.1, seed=seed)
+        | {"state": "done", "test_score": 0.8 + 0.1 * (optimizer == "adam") + 0.01 * rng.normal()}
+        for problem in names
+        for optimizer in ("sgd", "adam")
+        for stage, seeds in (("tune", (0, 1)), ("final", range(100, 105)))
+        for seed in seeds
+    ]
+    page.write(store_of("many", runs, final={"per": "optimizer", "seeds": list(range(100, 105))}), tmp_path)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    first = text[: text.index("<nav")]
+    assert '<p class="answer">Over 7 problems, in seed SDs of the pair:' in first
+    assert "adam is better than sgd" in first
+    assert first.count('<p class="answer') == 1
+    assert first.count("<svg viewBox") == 1
+    assert all(f"Which optimizer is best on {name}" in text for name in names)
 
 
 @pytest.mark.parametrize("name", ["quick", "crowd", "regression", "lone", "hopeless"])
