@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mlpjit.cli import bench, compare, data, doctor, export, listing, plan, report, run, trying, verify, warm
+from mlpjit.cli import bench, compare, data, doctor, export, figure, listing, plan, report, run, trying, verify, warm
 from mlpjit.errors import MlpjitError
 
 app = typer.Typer(
@@ -84,6 +84,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "plan": (plan.plan, "Show what a study would run, take and be able to claim."),
     "list": (listing.list_records, "List what there is, or tell all about one name."),
     "report": (report.report, "Draw a study's figures and write its page."),
+    "figure": (figure.figure, "Draw one figure at a paper's width."),
     "compare": (compare.compare, "Compare competitors on paired seeds."),
     "export": (export.export, "Write a study's runs and curves as CSV."),
     "verify": (verify.verify, "Make stored runs again and compare every bit."),

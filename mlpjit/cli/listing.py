@@ -13,6 +13,7 @@ KINDS = (
     "clippings",
     "datasets", "spaces", "studies",
 )  # fmt: skip
+FIGURES = "figures"  # named alone: importing them takes a second
 SINGULAR = {"losses": "loss", "studies": "study"}
 
 
@@ -38,9 +39,9 @@ def list_records(
 
 def plural(what: str | None) -> str | None:
     """Return the kind that a word means, singular or plural; None where it means none."""
-    if what in KINDS:
+    if what in (*KINDS, FIGURES):
         return what
-    return next((kind for kind in KINDS if what == singular(kind)), None)
+    return next((kind for kind in (*KINDS, FIGURES) if what == singular(kind)), None)
 
 
 def singular(kind: str) -> str:
@@ -60,7 +61,7 @@ def _unknown_kind(what: str) -> Exception:
     from mlpjit.errors import ConfigError
     from mlpjit.registry import suggestion
 
-    return ConfigError(f"unknown kind {what!r}{suggestion(what, KINDS)}")
+    return ConfigError(f"unknown kind {what!r}{suggestion(what, (*KINDS, FIGURES))}")
 
 
 def _list_names(as_json: bool) -> None:
@@ -84,7 +85,7 @@ def _list_kind(kind: str, as_json: bool) -> None:
     if kind == "spaces":
         print(fitted(("optimizer", "space", "tunes", "source"), [(r["optimizer"], *_space(r)) for r in found]))
         return
-    header = ["name", "question" if kind == "studies" else "formula"]
+    header = ["name", "question" if kind in ("studies", FIGURES) else "formula"]
     rows = [[record["name"], record["formula"] or record["summary"]] for record in found]
     if kind == "optimizers":
         header[1:1] = ["kind", "state"]
@@ -137,7 +138,9 @@ def _about(kind: str, record: dict[str, Any]) -> str:
         "state": (", ".join(state) or "none") if "state" in record else None,
         "asks for": _extra(record.get("extra_gradients", 0)),
         "reference": None if record["citation"] == "-" else record["citation"],
-        "proof": None if kind in ("datasets", "studies") else f"docs/proofs.md, {kind}: {record['name']}",
+        "proof": None
+        if kind in ("datasets", "studies", "spaces", FIGURES)
+        else f"docs/proofs.md, {kind}: {record['name']}",
     }
     lines = [wrapped(side, text) for side, text in sides.items() if text]
     return "\n".join([f"{record['name']}, {_article(singular(kind))}", "", record["description"], "", *lines])
@@ -162,6 +165,8 @@ def records(kind: str) -> list[dict[str, Any]]:
     """Return the records of a kind as plain data; of an optimizer also its loop, its state and what it asks for."""
     if kind in ("studies", "spaces"):
         return _studies() if kind == "studies" else _spaces()
+    if kind == FIGURES:
+        return _figures()
     from mlpjit.catalogue.specs import registry
 
     return [_plain(record, kind) for record in registry(kind).records()]
@@ -178,6 +183,14 @@ def _plain(record: Any, kind: str) -> dict[str, Any]:
         found |= {"learning_rate": default_rate(record.name), "spaces": list(spaces_of(record.name))}
         found["state"] = list(record.state)
     return found
+
+
+def _figures() -> list[dict[str, Any]]:
+    """The figures of the page, in its order; which of them a study has data for it says itself."""
+    from mlpjit.report.figures import figures
+
+    told = {"formula": "", "citation": "-", "defaults": {}}
+    return [{"name": r.name, "summary": r.title, "description": r.caption, **told} for r in figures()]
 
 
 def _spaces() -> list[dict[str, Any]]:

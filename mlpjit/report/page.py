@@ -66,9 +66,8 @@ def _section(part: Results, drawings: list[Drawing], found: Comparison | None) -
 def _drawings(results: Results, directory: Path) -> list[Drawing]:
     """Return the figures that one section has data for."""
     tables = [(record, record.data(results)) for record in figures()]
-    before = f"{_file_name(results.section)}-" if results.section else ""
     return [
-        Drawing(record, table, results, directory / "figures" / f"{before}{record.name}")
+        Drawing(record, table, results, directory / "figures" / file_name(results, record.name))
         for record, table in tables
         if not table.empty
     ]
@@ -85,8 +84,10 @@ def _save_table(table: pd.DataFrame, directory: Path, name: str, files: list[str
     files.append(f"tables/{name}.csv")
 
 
-def _file_name(section: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", section)
+def file_name(results: Results, name: str) -> str:
+    """Return what a figure's files are called, less their suffixes: its name, after its problem's if it has one."""
+    problem = re.sub(r"[^\w.-]+", "_", results.section)
+    return f"{problem}-{name}" if problem else name
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -39,11 +39,11 @@ def screen(results: Results, sections: Sequence[Section], found: Comparison | No
         return Screen([("", about.sentences)], [], about)
     overall = certainty.overall(found)
     told = [("", [overall])] if overall else []
-    told += [(section.results.section, section.sentences) for section in sections]
-    if found is not None and found.over_problems:
+    if found is not None and found.over_problems:  # what is known on each stands in its section
         looks, keys = spoken(results)
         over = pairs.picture("over-problems", found.over_problems, by_claims(found.over_problems), looks, keys)
         return Screen(told, [("over problems", over)] if over else [])
+    told += [(section.results.section, section.sentences) for section in sections]
     return Screen(told, [(section.results.section, section.picture) for section in sections if section.picture])
 
 

@@ -89,7 +89,7 @@ def draw(name: str, grid: Grid, scale: Ramp, description: str) -> str:
     left = svg.width(grid.rows) + (20 if grid.up else 8)
     wide = min((WIDTH - left - 4) / len(grid.columns), 70.0)
     high = TOP + CELL * len(grid.rows)
-    parts = [svg.text(2.0, 13.0, grid.title, class_="name")]
+    parts = [svg.heading(grid.title, WIDTH)]
     for at, row in enumerate(grid.rows):
         y = high - CELL * (at + 1)
         parts.append(svg.text(left - 5, y + CELL / 2 + 4, row, anchor="end"))

@@ -87,7 +87,7 @@ def draw(name: str, panel: Panel, description: str, size: tuple[float, float] = 
     crowded = svg.width([panel.title], 13) + svg.width([panel.y.title]) > size[0] - RIGHT - 10
     top = TOP + 13 if crowded else TOP
     frame = Frame(svg.width(panel.y.names) + 8, size[0] - RIGHT, top, size[1] - BOTTOM, panel.x, panel.y)
-    parts = [_bands(panel, frame), axes(frame), svg.text(2.0, 13.0, panel.title, class_="name")]
+    parts = [_bands(panel, frame), axes(frame), svg.heading(panel.title, size[0])]
     parts += [_line(line, frame) for line in panel.lines]
     parts += [_alone(mark, frame) for mark in panel.marks]
     parts += [

@@ -41,6 +41,12 @@ def text(x: float, y: float, words: Any, **attributes: Any) -> str:
     return element("text", escape(str(words), quote=False), x=x, y=y, **attributes)
 
 
+def heading(words: str, room: float) -> str:
+    """Return a panel's name at its upper left, smaller where it would not fit."""
+    size = min(12.0, 12.0 * (room - 4) / max(width([words], 13), 1.0))
+    return text(2.0, 13.0, words, class_="name", style=None if size == 12 else f"font-size:{number(size)}px")
+
+
 def mark(x: float, y: float, marker: str, words: str = "", class_: str = "") -> str:
     """Return a marker; `words` are told where it is pointed at."""
     title = element("title", escape(words, quote=False)) if words else ""

@@ -63,7 +63,8 @@ def chart(name: str, table: pd.DataFrame, results: Results) -> Chart:
     share = scales.Scale(0.0, 100.0, [0, 25, 50, 75, 100], ["0", "25", "50", "75", "100"], "% of units")
     drawn: list[str] = []
     for quantity, words in QUANTITIES.items():
-        for (init, moment), part in table.groupby(["init", "moment"], sort=True):
+        places = table.groupby(["init", "moment"], sort=True)
+        for (init, moment), part in sorted(places, key=lambda pair: (pair[0][0], pair[0][1] != "start")):
             if part[quantity].max() <= VISIBLE:
                 continue
             found = [

@@ -12,7 +12,6 @@ from mlpjit.report import style
 from mlpjit.report.charts import heat as cells
 from mlpjit.report.charts.panels import Chart
 from mlpjit.report.figures import figure, heat, layout
-from mlpjit.report.figures.rate_curves import MOST_PANELS
 from mlpjit.report.figures.results import Results
 
 MOST_NAMED = 4  # labels in a sentence
@@ -47,7 +46,7 @@ def _others(factors: dict[str, object]) -> dict[str, object]:
 def chart(name: str, table: pd.DataFrame, results: Results) -> Chart:
     """One grid a label: rates across, depths up."""
     ramp = cells.ramp(table["median"].tolist())
-    ordered = sorted(dict.fromkeys(table["label"]), key=lambda label: results.best[label].median)[:MOST_PANELS]
+    ordered = sorted(results.shown(table["label"]), key=lambda label: results.best[label].median)
     panels = []
     for at, label in enumerate(ordered):
         part = table[table["label"] == label]
@@ -98,7 +97,8 @@ def _moved(part: pd.DataFrame, label: Any) -> str:
 )
 def draw(table: pd.DataFrame, results: Results) -> Figure:
     """One panel a label, each with its own rates."""
-    labels = list(dict.fromkeys(table["label"]))
+    labels = results.shown(table["label"])
+    table = table[table["label"].isin(labels)]
     depths = sorted(table["depth"].unique().tolist())
     norm = heat.scale(table["median"])
     columns = layout.grid_columns(len(labels))

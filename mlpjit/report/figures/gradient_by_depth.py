@@ -133,6 +133,8 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         sheet.title(panel, title, fontweight="bold")
         if sheet.is_low(panel):
             panel.set_xlabel("hidden layers")
+        if not sheet.is_left(panel):
+            panel.tick_params(labelleft=False)
     return sheet.figure
 
 

@@ -68,7 +68,7 @@ def finding(table: pd.DataFrame) -> str:
     if share.dropna().empty:
         return f"At {depth} hidden layers no gradient reaches any layer."
     least, most = share.idxmin(), share.idxmax()
-    parts = [f"{value:.2g} of the last one's with {key[1]} and {key[0]}" for value, key in (
+    parts = [f"{style.short(value)} of the last one's with {key[1]} and {key[0]}" for value, key in (
         (share.min(), least), (share.max(), most)
     )]  # fmt: skip
     return f"At {depth} hidden layers the first layer's gradient is {parts[0]}, {parts[1]}."

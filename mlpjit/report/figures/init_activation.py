@@ -12,8 +12,7 @@ from mlpjit.report import style
 from mlpjit.report.charts import heat as cells
 from mlpjit.report.charts.panels import Chart
 from mlpjit.report.figures import figure, heat, layout
-from mlpjit.report.figures.rate_curves import MOST_PANELS
-from mlpjit.report.figures.results import Results
+from mlpjit.report.figures.results import MOST_PANELS, Results
 
 TITLE = "Which initialization suits which activation?"
 SHOWN = ("depth", "init", "activation")
@@ -104,7 +103,8 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     """Columns are labels, rows the least and the greatest depth; one label has its depths side by side."""
     if results.label in ("init", "activation"):
         table = table.assign(label="")
-    labels, depths = list(dict.fromkeys(table["label"])), sorted(table["depth"].unique().tolist())
+    labels = results.shown(table["label"]) if len(set(table["label"])) > 1 else list(dict.fromkeys(table["label"]))
+    table, depths = table[table["label"].isin(labels)], sorted(table["depth"].unique().tolist())
     inits, activations = sorted(table["init"].unique()), sorted(table["activation"].unique(), reverse=True)
     norm = heat.scale(table["median"])
     if len(labels) == 1:  # depths side by side

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,9 +21,29 @@ from mlpjit.report import style
 from mlpjit.report.ticks import log_ticks, tick_name
 
 WIDTH = 10.4  # inches; the page shows it 1:1 at 1200 px and at 70 % on A4
+SIZE = 9.0  # points
+NARROWEST = 1.3  # inches that a panel takes at least, with its labels
 FULL = 8  # more lines than this share no panel
 _LINE = 0.2  # inches of one line of text
 _CHARACTER = 0.078  # inches of one character of 9 point text, on the wide side
+
+
+@dataclass(frozen=True)
+class Paper:
+    """What figures are drawn on: inches across, the size of text in points, whether the question stands above."""
+
+    width: float = WIDTH
+    font_size: float = SIZE
+    titled: bool = True
+
+    @property
+    def scale(self) -> float:
+        """How much larger text is than on the page."""
+        return self.font_size / SIZE
+
+
+PAGE = Paper()
+paper: ContextVar[Paper] = ContextVar("paper", default=PAGE)
 
 
 @dataclass
@@ -47,7 +68,8 @@ class Sheet:
     def title(self, panel: Axes, text: str, size: float = 9.5, **font: Any) -> None:
         """Write a panel's title at its left, so small that it ends before the next panel's."""
         room = self.panel_inches()[0] + 0.08
-        longest = max(text_width([line]) for line in text.split("\n")) / 9
+        longest = max(text_width([line]) for line in text.split("\n")) / paper.get().font_size
+        size *= paper.get().scale
         panel.set_title(text, loc="left", fontsize=min(size, room / longest) if longest else size, **font)
 
     def is_left(self, panel: Axes) -> bool:
@@ -72,7 +94,7 @@ class Room:
 
 def text_width(texts: Iterable[Any]) -> float:
     """Return the inches that the longest of these texts needs."""
-    return max((len(str(text)) for text in texts), default=0) * _CHARACTER
+    return max((len(str(text)) for text in texts), default=0) * _CHARACTER * paper.get().scale
 
 
 def sheet(
@@ -92,28 +114,32 @@ def sheet(
     Panels share the full width, but none gets wider than `most_across` inches. `title_lines` is the height of
     the titles above the first row.
     """
-    width = WIDTH
-    columns = max(1, min(columns, count))
+    on = paper.get()
+    width, line = on.width, _LINE * on.scale
+    fitting = max(1, int((width - room.right) // (NARROWEST * on.scale)))
+    columns = max(1, min(columns, count, fitting if on is not PAGE else columns))
+    across = min((width - room.left - room.right - (columns - 1) * room.across) / columns, most_across)
+    height = height if on is PAGE else min(height, max(0.8 * across, 0.9))
     rows = math.ceil(count / columns)
     legend_columns = _legend_columns(legend, width)
     legend_lines = math.ceil(len(legend) / legend_columns)
-    head = 0.42 + _LINE * (subtitle.count("\n") + 1) + 0.21 * legend_lines + 0.3 + 0.16 * (title_lines - 1)
+    words = 0.42 + line * (subtitle.count("\n") + 1) if on.titled else 0.04
+    head = words + 0.21 * on.scale * legend_lines + 0.3 + 0.16 * (title_lines - 1)
     total = head + rows * height + (rows - 1) * room.down + room.bottom
     figure = Figure(figsize=(width, total))
-    _head(figure, title, subtitle, total)
+    if on.titled:
+        _head(figure, title, subtitle, total)
     if legend:
-        top = 1 - (0.42 + _LINE * (subtitle.count("\n") + 1)) / total
         figure.legend(
             handles=list(legend),
             loc="upper left",
-            bbox_to_anchor=(0.1 / width, top),
+            bbox_to_anchor=(0.1 / width, 1 - words / total),
             borderpad=0,
             borderaxespad=0,
             ncols=legend_columns,
             columnspacing=1.6,
             handlelength=2.6,
         )
-    across = min((width - room.left - room.right - (columns - 1) * room.across) / columns, most_across)
     panels = []
     for index in range(count):
         row, column = divmod(index, columns)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from mlpjit.report import style, ticks
@@ -13,7 +14,7 @@ from mlpjit.report.charts import colours, lines, scales
 from mlpjit.report.charts.lines import Line, Panel, Point
 from mlpjit.report.charts.panels import Chart, Entry
 from mlpjit.report.figures import figure, layout
-from mlpjit.report.figures.results import Results
+from mlpjit.report.figures.results import MOST_PANELS, Results
 from mlpjit.statistics import quantiles
 
 # What a run that ended early counts as from then on: it diverged, and is never dropped.
@@ -142,13 +143,13 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     if len(labels) > layout.FULL:
         return _many(table, labels, looks, draw_title(), subtitle)
     legend = [layout.handle(label, **looks[label].line()) for label in labels]
-    sheet = layout.sheet(draw_title(), subtitle, 3, 3, 2.9, legend=legend, room=layout.Room(across=0.62))
+    sheet = layout.sheet(draw_title(), subtitle, 3, 3, 2.9, legend=legend, room=layout.Room(across=0.62, down=0.8))
     names = ("validation loss", f"validation {results.score_axis}", f"train loss ({_meaning(results)})")
     for panel, quantity, name in zip(sheet.panels, QUANTITIES, names, strict=True):
         part = table[table["quantity"] == quantity]
         scaled = quantity == "validation_score"
         _panel(panel, part, looks, results.score_unit if scaled else 1.0)
-        panel.set_title(name, loc="left")
+        sheet.title(panel, name)
         panel.set_xlabel("epoch")
         panel.locator_params(axis="x", integer=True)
         _scale(panel, part, logarithmic=not scaled, unit=results.score_unit)
@@ -188,17 +189,20 @@ def _scale(panel: Any, part: pd.DataFrame, logarithmic: bool, unit: float) -> No
 
 def _many(table: pd.DataFrame, labels: list[Any], looks: dict[Any, style.Look], title: str, subtitle: str) -> Figure:
     part = table[table["quantity"] == "validation_loss"]
+    ends = _ends(table)
+    shown = sorted(labels, key=lambda label: ends[label])[:MOST_PANELS]
+    which = f"the {len(shown)} lowest of {len(labels)}, " if len(shown) < len(labels) else ""
     sheet = layout.sheet(
         title,
-        f"{subtitle}\nValidation loss; all others in grey",
-        len(labels),
-        layout.grid_columns(len(labels), 5),
+        f"{subtitle}\nValidation loss; {which}all others in grey",
+        len(shown),
+        layout.grid_columns(len(shown), 5),
         1.25,
     )
-    lines = {label: line[np.isfinite(line["median"])] for label, line in part.groupby("label", sort=False)}
-    for panel, label in zip(sheet.panels, labels, strict=True):
-        for other in lines.values():
-            panel.plot(other["epoch"], other["median"], color=style.PALE, linewidth=0.8)
+    finite = (line[np.isfinite(line["median"])] for _, line in part.groupby("label", sort=False))
+    lines = [line[["epoch", "median"]].to_numpy() for line in finite]
+    for panel, label in zip(sheet.panels, shown, strict=True):
+        panel.add_collection(LineCollection(lines, colors=style.PALE, linewidths=0.8))
         _panel(panel, part[part["label"] == label], looks, 1.0)
         sheet.title(panel, str(label))
         panel.locator_params(axis="x", integer=True, nbins=5)

@@ -21,7 +21,6 @@ from mlpjit.statistics import quantiles
 from mlpjit.statistics.selection import combination
 
 GOOD = "#cfe6da"
-MOST_PANELS = 12  # on the page; the files have all
 SMALL = 7  # points
 MARGIN = 0.015  # of the axis: so far a band reaches beyond its rates, at most a quarter of the way to the next
 REACH = 50  # the loss axis ends at this many times the best: what blew up must not flatten the curves
@@ -68,22 +67,14 @@ def chart(name: str, table: pd.DataFrame, results: Results) -> Chart:
     loss = scales.logarithmic(low, high * (high / low) ** 0.12, "final validation loss")
     rates = scales.fixed(table["learning_rate"].tolist(), "learning rate", logs=True, most=6)
     keys = colours.keys(results.looks, "k")
-    shown = shown_labels(table, results)
+    shown = results.shown(table["label"])
     panels = [
-        lines.draw(f"{name}-{at}", _chart_panel(table[table["label"] == label], label, results, keys, (rates, loss)),
+        lines.draw(f"{name}-{at}", _chart_panel(table, label, results, keys, (rates, loss)),
                    _told(table[table["label"] == label], label))
         for at, label in enumerate(shown)
     ]  # fmt: skip
     legend = [Entry("best rate", "soft", style.Look("", "*", "-")), Entry("best of all settings at that rate", "soft")]
     return Chart(finding(table, results, len(shown)), panels, legend)
-
-
-def shown_labels(table: pd.DataFrame, results: Results) -> list[Any]:
-    """Return the labels that the page has room for: all, or of many the best."""
-    labels = list(dict.fromkeys(table["label"]))
-    if len(labels) <= MOST_PANELS:
-        return labels
-    return sorted(labels, key=lambda label: results.best[label].median)[:MOST_PANELS]
 
 
 def finding(table: pd.DataFrame, results: Results, shown: int) -> str:
@@ -113,9 +104,12 @@ def _span(found: tuple[float, int]) -> str:
 
 
 def _chart_panel(
-    part: pd.DataFrame, label: Any, results: Results, keys: dict[Any, str], axes: tuple[scales.Scale, scales.Scale]
+    table: pd.DataFrame, label: Any, results: Results, keys: dict[Any, str], axes: tuple[scales.Scale, scales.Scale]
 ) -> Panel:
+    part = table[table["label"] == label]
     rows = list(part.itertuples(index=False))
+    tried = label in results.study.get("tried", ())
+    behind = [_rival(one) for other, one in table.groupby("label", sort=False) if tried and other != label]
     envelope = Line("faint", [Point(row.learning_rate, row.envelope) for row in rows], marked=False)
     curve = Line(
         keys[label], [Point(row.learning_rate, row.median, row.low, row.high, _row_told(row)) for row in rows],
@@ -127,8 +121,12 @@ def _chart_panel(
     span = axes[0].high / axes[0].low
     bands = good_bands(part["learning_rate"].tolist(), part["good"].tolist(), span)
     shares = [(row.learning_rate, f"{row.diverged_share:.0%}") for row in rows if row.diverged_share > 0]
-    title = f"{label} (tried)" if label in results.study.get("tried", ()) else str(label)
-    return Panel(title, *axes, [envelope, curve], best, bands, shares)
+    return Panel(f"{label} (tried)" if tried else str(label), *axes, [*behind, envelope, curve], best, bands, shares)
+
+
+def _rival(part: pd.DataFrame) -> Line:
+    """The curve of another, thin and pale."""
+    return Line("faint", [Point(row.learning_rate, row.median) for row in part.itertuples(index=False)], marked=False)
 
 
 def _row_told(row: Any) -> str:
@@ -150,17 +148,18 @@ def _told(part: pd.DataFrame, label: Any) -> str:
     "rates (medians within 10 % of the best's) are shaded, as one band where they are neighbours. Crosses at the "
     "upper edge: the median run was lost; hollow triangles: it ended above the scale. Percentages on top, where "
     "they fit: how many of all tuning runs at that rate, over every setting, diverged. The thin grey line is the "
-    "best that any settings reach at that rate. An optimizer that is tried has a frame; thin behind its curve those of "
-    "the others.",
+    "best that any settings reach at that rate. Thin behind the curve of an optimizer that "
+    "is tried: those of the others.",
     data=data,
     chart=chart,
     order=10,
 )
 def draw(table: pd.DataFrame, results: Results) -> Figure:
     """One panel a label; all share the loss axis and the rate axis."""
-    labels = list(dict.fromkeys(table["label"]))
-    looks = results.looks
+    labels, count = results.shown(table["label"]), table["label"].nunique()
+    table, looks = table[table["label"].isin(labels)], results.looks
     subtitle = "Final validation loss at each one's best other settings, median over tuning seeds"
+    subtitle += f"; the {len(labels)} best of {count}" if len(labels) < count else ""
     columns = layout.grid_columns(len(labels))
     height = 2.5 if len(labels) <= 4 else 1.6
     finite = table[["median", "low", "high", "envelope"]].to_numpy()
@@ -171,6 +170,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     top = high * (high / low) ** (0.3 if marked else 0.03)  # room for crosses and two rows of numbers
     rates = ticks.log_limits(table["learning_rate"])
     decade = sheet.panel_inches()[0] / math.log10(rates[1] / rates[0])
+    wide = max(2, int(sheet.panel_inches()[0] / 0.45))  # ticks that it has room for
     tried = results.study.get("tried", ())
     for panel, label in zip(sheet.panels, labels, strict=True):
         part = table[table["label"] == label]
@@ -181,7 +181,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         _panel(panel, part, looks[label], high, high * (high / low) ** 0.08)
         _shares(panel, part[part["diverged_share"] > 0], decade)
         layout.log_axis(panel, "y", low, top, ticks.log_ticks(low, high))  # above `high` there is no scale
-        layout.log_axis(panel, "x", *rates, _decades(*rates, 12 // columns + 1))
+        layout.log_axis(panel, "x", *rates, _decades(*rates, min(12 // columns + 1, wide)))
         sheet.title(panel, f"{label} (tried)" if label in tried else str(label), fontweight="bold")
         if sheet.is_low(panel):
             panel.set_xlabel("learning rate")

@@ -16,12 +16,6 @@ from mlpjit.report.figures import figure, layout
 from mlpjit.report.figures.results import Results
 
 TITLE = "What rescues deep networks?"
-LOOKS = {
-    ("none", "none"): style.Look(style.BLACK, "o", style.DASHES[0]),
-    ("batch", "none"): style.Look(style.BLUE, "s", style.DASHES[1]),
-    ("none", "clip"): style.Look(style.ORANGE, "^", style.DASHES[3]),
-    ("batch", "clip"): style.Look(style.GREEN, "D", style.DASHES[2]),
-}
 NAMES = ["init", "activation", "normalization", "clip", "depth"]
 
 
@@ -92,8 +86,8 @@ def _told(row: Any, kind: str) -> str:
 def draw(table: pd.DataFrame, results: Results) -> Figure:
     """Rows are initializations, columns activations, lines what was added to the network."""
     kinds = sorted(set(zip(table["normalization"], table["clip"], strict=True)), key=_plain_first)
-    looks = _looks(kinds)
-    legend = [layout.handle(_name(*kind), **looks[kind].line()) for kind in kinds]
+    looks = style.muted([_name(*kind) for kind in kinds])
+    legend = [layout.handle(_name(*kind), **looks[_name(*kind)].line()) for kind in kinds]
     if np.isinf(table["median"]).any():
         legend.append(layout.handle("diverged", color=style.GREY, marker="x", linestyle="None", mew=2))
     inits, activations = sorted(set(table["init"])), sorted(set(table["activation"]))
@@ -116,7 +110,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         part = table[(table["init"] == init) & (table["activation"] == activation)]
         for position, kind in enumerate(kinds):
             line = part[(part["normalization"] == kind[0]) & (part["clip"] == kind[1])]
-            _line(panel, line, looks[kind], top / (high / low) ** (0.02 + 0.03 * position), position)
+            _line(panel, line, looks[_name(*kind)], top / (high / low) ** (0.02 + 0.03 * position), position)
         layout.log_axis(panel, "y", low, top)
         _depth_axis(panel, sorted(table["depth"].unique().tolist()))
         sheet.title(panel, f"{activation}, {init}", 8.5, fontweight="bold")
@@ -127,15 +121,6 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         else:
             panel.tick_params(labelleft=False)
     return sheet.figure
-
-
-def _looks(kinds: list[tuple[str, str]]) -> dict[tuple[str, str], style.Look]:
-    clips = sorted({clip for _, clip in kinds if clip != "none"})
-    simple = {kind: (kind[0], "none" if kind[1] == "none" else "clip") for kind in kinds}
-    if len(clips) <= 1 and set(simple.values()) <= set(LOOKS):
-        return {kind: LOOKS[name] for kind, name in simple.items()}
-    free = style.looks(_name(*kind) for kind in kinds)
-    return {kind: free[_name(*kind)] for kind in kinds}
 
 
 def _name(normalization: str, clip: str) -> str:

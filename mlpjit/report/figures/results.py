@@ -19,6 +19,8 @@ from mlpjit.report.charts import colours
 from mlpjit.statistics import selection
 from mlpjit.statistics.selection import RateRange, Setting, order_key
 
+MOST_PANELS = 12  # of a figure, a label each
+
 
 class Source(Protocol):
     """The part of the store that figures read."""
@@ -81,6 +83,11 @@ class Results:
         for position, (problem, runs) in enumerate(self.runs.groupby(list(PROBLEM), dropna=False, sort=True)):
             part = runs.reset_index(drop=True)
             yield replace(self, runs=part, section=found[problem], first=position == 0, everyone=everyone)
+
+    def only(self, labels: Sequence[Any]) -> Results:
+        """Return the same without all other competitors; colours stay."""
+        kept = self.runs[self.runs[self.label].isin(labels)].reset_index(drop=True)
+        return replace(self, runs=kept, everyone=self.everyone or tuple(self.labels))
 
     @cached_property
     def study(self) -> dict[str, Any]:
@@ -175,6 +182,13 @@ class Results:
             if label is not None:
                 grids[label][setting.factors["learning_rate"]] = setting.median
         return {label: selection.rate_range(grid) for label, grid in grids.items()}
+
+    def shown(self, labels: Iterable[Any]) -> list[Any]:
+        """Return the labels that a figure has panels for: all, or of many the best; its table has all."""
+        every = list(dict.fromkeys(labels))
+        if len(every) <= MOST_PANELS:
+            return every
+        return sorted(every, key=lambda label: self.best[label].median)[:MOST_PANELS]
 
     def best_by(self, names: Sequence[str]) -> list[tuple[dict[str, Any], Setting]]:
         """Return the best setting of each combination of those factors, all else free; best first."""

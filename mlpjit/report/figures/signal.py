@@ -70,8 +70,8 @@ def ends(table: pd.DataFrame, quantity: str, forward: bool = False) -> str:
     less, more = int((change < 0.1).sum()), int((change > 10).sum())
     way = ("at the last layer", "at the first") if forward else ("at the first layer", "at the last")
     return (
-        f"At {depth} hidden layers the {quantity} {way[0]} is less than a tenth of that {way[1]} in {less} of "
-        f"{len(change)} kinds of networks, and more than ten times as large in {more}."
+        f"At {depth} hidden layers the {quantity} {way[0]} is less than a tenth of that {way[1]} in {less or 'none'} "
+        f"of {len(change)} kinds of networks, and more than ten times as large in {more or 'none'}."
     )
 
 

@@ -116,6 +116,8 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
         if many:
             sheet.title(panel, _entry(table, names[0]).replace(": ", "\n"), 8)
             panel.locator_params(axis="x", nbins=3)
+        elif layout.paper.get() is not layout.PAGE:
+            panel.locator_params(axis="x", nbins=max(2, int(sheet.panel_inches()[0] / 0.8)))
         if sheet.is_low(panel):
             panel.set_xlabel("parameters")
         if sheet.is_left(panel):
