@@ -14,6 +14,7 @@ KINDS = (
     "datasets", "spaces", "studies",
 )  # fmt: skip
 FIGURES = "figures"  # named alone: importing them takes a second
+UNPROVEN = ("datasets", "studies", "spaces", FIGURES)
 SINGULAR = {"losses": "loss", "studies": "study"}
 
 
