@@ -46,7 +46,7 @@ SCALARS = {
     "average_products",
     "repeat_step", "report", "set_momentum", "squares", "take_step", "train", "update_params", "watch_plateau",
     "cross_entropy_tangent",
-    "loss_tangent_cross_entropy",
+    "loss_tangent_cross_entropy", "make_runs",
     *(f"{kind}_{name}" for kind, registry in STAGES.items() for name in registry),
 }  # fmt: skip
 # These loop over tensors, and each has scalars of its own: held to their inner loops.
@@ -57,7 +57,7 @@ TENSORWISE = {
     *("normalize_rows", "normalize_rows_back", "rows_tangent", "rows_back_tangent"),
 }  # fmt: skip
 # Sums in double beside float32 data, on one loop: losses, and `dot`. Nothing of them may come back to the data.
-RANDOM = {"fill_normals"}  # drawn in double and rounded once, so that both dtypes see the same numbers
+RANDOM = {"begin", "fill_normals"}  # drawn in double and rounded once, so that both dtypes see the same numbers
 SUMS = {
     *(f"loss_{name}" for name in losses),
     "cross_entropy",
