@@ -15,6 +15,8 @@ LANES: Any = DtypeConstant("LANES", float32=16, float64=8)
 panel_bias = Primitive("panel_bias")
 panel_scale = Primitive("panel_scale")
 panel_plain = Primitive("panel_plain")
+panel_bias_pair, panel_scale_pair = Primitive("panel_bias_pair"), Primitive("panel_scale_pair")
+panel_plain_pair = Primitive("panel_plain_pair")
 copy_vector = Primitive("copy_vector")
 transpose_block = Primitive("transpose_block")
 
@@ -29,7 +31,13 @@ def forward_product(
     W lies in panels (panel_step = inner, w_stride = LANES) or packed as it is in the parameters (panel_step = 1,
     w_stride = columns); what pads z's rows is then whatever follows in memory, and nothing reads it.
     """
-    for j in range(0, columns, LANES):
+    pairs = (columns + LANES - 1) // (2 * LANES) * 2 * LANES
+    for j in range(0, pairs, 2 * LANES):
+        panel, beyond = offset(w, j * panel_step), LANES * panel_step
+        panel_bias_pair(
+            rows, inner, a, a_stride, 1, panel, w_stride, beyond, offset(z, j), z_stride, offset(bias, j), 0
+        )
+    for j in range(pairs, columns, LANES):
         panel = offset(w, j * panel_step)
         panel_bias(rows, inner, a, a_stride, 1, panel, w_stride, offset(z, j), z_stride, offset(bias, j), 0, LANES)
 
@@ -40,7 +48,13 @@ def input_gradient(
     out: Reals, out_stride: Int,
 ) -> None:  # fmt: skip
     """out = (delta W^T) * scale, elementwise. delta (rows, inner); w panels of W^T (inner, columns)."""
-    for j in range(0, columns, LANES):
+    pairs = (columns + LANES - 1) // (2 * LANES) * 2 * LANES
+    for j in range(0, pairs, 2 * LANES):
+        panel_scale_pair(
+            rows, inner, delta, delta_stride, 1, offset(w, j * inner), LANES, LANES * inner, offset(out, j), out_stride,
+            offset(scale, j), scale_stride,
+        )  # fmt: skip
+    for j in range(pairs, columns, LANES):
         panel = offset(w, j * inner)
         panel_scale(
             rows, inner, delta, delta_stride, 1, panel, LANES, offset(out, j), out_stride, offset(scale, j),
@@ -64,7 +78,11 @@ def weight_gradient(
     rows: Int, inner: Int, columns: Int, a: Reals, a_stride: Int, delta: Reals, delta_stride: Int, out: Reals
 ) -> None:
     """out = a^T delta. a (inner, rows) and delta (inner, columns) padded; out (rows, columns) packed."""
-    for j in range(0, columns, LANES):
+    pairs = columns // (2 * LANES) * 2 * LANES
+    for j in range(0, pairs, 2 * LANES):
+        panel = offset(delta, j)
+        panel_plain_pair(rows, inner, a, 1, a_stride, panel, delta_stride, LANES, offset(out, j), columns, out, 0)
+    for j in range(pairs, columns, LANES):
         panel_plain(
             rows, inner, a, 1, a_stride, offset(delta, j), delta_stride, offset(out, j), columns, out, 0, columns - j
         )  # fmt: skip

@@ -17,6 +17,7 @@ from mlpjit.kernels.compiler import llvm, simd
 
 INT64 = llvm.INT64
 WIDE_CPUS = ("avx512", "znver4", "znver5", "icelake", "sapphirerapids", "cascadelake", "cannonlake", "tigerlake")
+WIDE_ROWS = 8
 Epilogue = Callable[[Any, Any, Any, int], Any]
 
 
@@ -28,22 +29,25 @@ def tile_rows() -> tuple[int, ...]:
     """
     _, name, features = cpu_target.target_context.codegen().magic_tuple()
     wide = "+avx512f" in features or any(part in name for part in WIDE_CPUS)
-    return (8, 4, 2, 1) if wide else (6, 4, 2, 1)
+    return (WIDE_ROWS, 4, 2, 1) if wide else (6, 4, 2, 1)
 
 
-def _sums(builder: Any, rows: int, inner: Any, left: Any, strides: Any, right: Any, right_stride: Any) -> list[Any]:
-    """Return the tile's rows as vectors: the loop over k."""
+def _sums(
+    builder: Any, rows: int, inner: Any, left: Any, strides: Any, rights: list[Any], right_stride: Any
+) -> list[Any]:
+    """Return the tile's vectors, row by row: one for each of `rights` in a row."""
     element = left.type.pointee
     vector = ir.VectorType(element, 16 if element == ir.FloatType() else 8)
     i_stride, k_stride = strides
     starts = [builder.gep(left, [builder.mul(i_stride, INT64(row))]) for row in range(rows)]
-    loop = llvm.Loop(builder, inner, [ir.Constant(vector, [0.0] * vector.count)] * rows)
-    b = llvm.load_vector(builder, builder.gep(right, [builder.mul(loop.index, right_stride)]), vector)
+    loop = llvm.Loop(builder, inner, [ir.Constant(vector, [0.0] * vector.count)] * (rows * len(rights)))
+    down = builder.mul(loop.index, right_stride)
+    b = [llvm.load_vector(builder, builder.gep(right, [down]), vector) for right in rights]
     step = builder.mul(loop.index, k_stride)
-    following = []
-    for start, total in zip(starts, loop.values, strict=True):
+    following, totals = [], iter(loop.values)
+    for start in starts:
         a = llvm.splat(builder, builder.load(builder.gep(start, [step])), vector.count)
-        following.append(llvm.fused(builder, a, b, total))
+        following += [llvm.fused(builder, a, each, next(totals)) for each in b]
     return loop.end(following)
 
 
@@ -72,23 +76,40 @@ def _store_valid(builder: Any, vector: Any, pointer: Any, valid: Any) -> None:
 
 
 class _Panel:
-    """The arguments of a panel while its code is generated; `tile(rows, first)` emits one tile."""
+    """The arguments of a panel while its code is generated; `tile(rows, first)` emits one tile.
 
-    def __init__(self, builder: Any, arguments: Any, epilogue: Epilogue) -> None:
-        self.builder, self.epilogue = builder, epilogue
+    nexts: how far the vectors of a row are apart in b. Of several in a row all are whole.
+    """
+
+    def __init__(self, builder: Any, arguments: Any, epilogue: Epilogue, nexts: list[Any]) -> None:
+        self.builder, self.epilogue, self.nexts = builder, epilogue, nexts
         (self.rows, self.inner, self.a, self.i, self.k, self.b, self.b_stride,
          self.c, self.c_stride, self.extra, self.extra_stride, self.valid) = arguments  # fmt: skip
 
     def tile(self, rows: int, first: Any) -> None:
         """Emit the tile of `rows` rows that begins at row `first`."""
         builder = self.builder
-        left = builder.gep(self.a, [builder.mul(first, self.i)])
-        extra = builder.gep(self.extra, [builder.mul(first, self.extra_stride)]), self.extra_stride
-        totals = _sums(builder, rows, self.inner, left, (self.i, self.k), self.b, self.b_stride)
-        for row, total in enumerate(totals):
-            at = builder.mul(builder.add(first, INT64(row)), self.c_stride)
-            value = self.epilogue(builder, total, extra, row)
-            _store_valid(builder, value, builder.gep(self.c, [at]), self.valid)
+        left, rights = builder.gep(self.a, [builder.mul(first, self.i)]), [builder.gep(self.b, [n]) for n in self.nexts]
+        beside = builder.gep(self.extra, [builder.mul(first, self.extra_stride)])
+        totals = _sums(builder, rows, self.inner, left, (self.i, self.k), rights, self.b_stride)
+        for number, total in enumerate(totals):
+            row, column = divmod(number, len(rights))
+            shift = INT64(column * total.type.count)
+            value = self.epilogue(builder, total, (builder.gep(beside, [shift]), self.extra_stride), row)
+            at = builder.add(builder.mul(builder.add(first, INT64(row)), self.c_stride), shift)
+            if len(rights) == 1:
+                _store_valid(builder, value, builder.gep(self.c, [at]), self.valid)
+            else:
+                llvm.store_vector(builder, value, builder.gep(self.c, [at]))
+
+    def emit(self) -> None:
+        """Emit all rows."""
+        tallest, *rest = tile_rows()
+        whole = self.builder.mul(self.builder.sdiv(self.rows, INT64(tallest)), INT64(tallest))
+        loop = llvm.Loop(self.builder, whole, [], step=tallest)
+        self.tile(tallest, loop.index)
+        loop.end([])
+        _remainder(self.builder, self, whole, rest)
 
 
 def _panel(name: str, epilogue: Epilogue) -> None:
@@ -97,19 +118,45 @@ def _panel(name: str, epilogue: Epilogue) -> None:
         c: Any, c_stride: Any, extra: Any, extra_stride: Any, valid: Any,
     ) -> Any:  # fmt: skip
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            panel = _Panel(builder, arguments, epilogue)
-            tallest, *rest = tile_rows()
-            whole = builder.mul(builder.sdiv(panel.rows, INT64(tallest)), INT64(tallest))
-            loop = llvm.Loop(builder, whole, [], step=tallest)
-            panel.tile(tallest, loop.index)
-            loop.end([])
-            _remainder(builder, panel, whole, rest)
+            _Panel(builder, arguments, epilogue, [INT64(0)]).emit()
             return context.get_dummy_value()
 
         n = types.int64
         return types.void(n, n, a, n, n, b, n, c, n, extra, n, n), generate
 
     typed.__name__ = name
+    simd.primitive(typed)
+
+
+def _pair(name: str, epilogue: Epilogue) -> None:
+    """Two panels at once, whole vectors both: a number of a is loaded for two products.
+
+    A core loads two vectors while it multiplies two: with one panel loads are the limit. AVX2 has registers for one.
+    """
+
+    def typed(
+        typing: Any, rows: Any, inner: Any, a: Any, i_stride: Any, k_stride: Any, b: Any, b_stride: Any, b_next: Any,
+        c: Any, c_stride: Any, extra: Any, extra_stride: Any,
+    ) -> Any:  # fmt: skip
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            rows, inner, a, i, k, b, b_stride, b_next, c, c_stride, extra, extra_stride = arguments
+            lanes = 16 if a.type.pointee == ir.FloatType() else 8
+            if tile_rows()[0] == WIDE_ROWS:
+                given = (rows, inner, a, i, k, b, b_stride, c, c_stride, extra, extra_stride, INT64(2 * lanes))
+                _Panel(builder, given, epilogue, [INT64(0), b_next]).emit()
+                return context.get_dummy_value()
+            for column in range(2):
+                shift = INT64(column * lanes)
+                panel, out = builder.gep(b, [builder.mul(b_next, INT64(column))]), builder.gep(c, [shift])
+                beside = builder.gep(extra, [shift])
+                given = (rows, inner, a, i, k, panel, b_stride, out, c_stride, beside, extra_stride, INT64(lanes))
+                _Panel(builder, given, epilogue, [INT64(0)]).emit()
+            return context.get_dummy_value()
+
+        n = types.int64
+        return types.void(n, n, a, n, n, b, n, n, c, n, extra, n), generate
+
+    typed.__name__ = f"{name}_pair"
     simd.primitive(typed)
 
 
@@ -125,9 +172,9 @@ def _remainder(builder: Any, panel: _Panel, done: Any, heights: list[int]) -> No
             builder.store(builder.add(first, INT64(height)), at)
 
 
-_panel("panel_bias", _add_bias)
-_panel("panel_scale", _multiply)
-_panel("panel_plain", _keep)
+for _name, _epilogue in (("panel_bias", _add_bias), ("panel_scale", _multiply), ("panel_plain", _keep)):
+    _panel(_name, _epilogue)
+    _pair(_name, _epilogue)
 
 
 @simd.primitive
