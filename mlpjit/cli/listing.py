@@ -50,7 +50,7 @@ def _table(kind: str) -> str:
     if kind == "studies":
         return table(("name", "question"), [(r["name"], r["summary"]) for r in found])
     if kind == "spaces":
-        return table(("optimizer", "space", "tunes", "source"), [(r["optimizer"], *_space(r)) for r in found])
+        return table(("space", "tunes", "source"), [_space(r) for r in found])
     rows = [[r["name"], parameters(r["defaults"]), r["formula"] or r["summary"], r["citation"]] for r in found]
     header = ["name", "defaults", "formula", "reference"]
     if kind == "optimizers":
@@ -96,7 +96,7 @@ def _spaces() -> list[dict[str, Any]]:
 def _space(record: dict[str, Any]) -> tuple[str, str, str]:
     from mlpjit.cli.markdown import tuned
 
-    return record["space"], tuned(record["content"]), record["summary"]
+    return record["name"], tuned(record["content"]), record["summary"]
 
 
 def _studies() -> list[dict[str, Any]]:

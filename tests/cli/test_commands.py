@@ -248,7 +248,7 @@ def test_plan_says_what_can_be_claimed_at_all(tmp_path: Path) -> None:
 
 
 def test_every_registry_is_a_kind() -> None:
-    assert set(KINDS) == {*REGISTRIES, "datasets", "studies"}
+    assert set(KINDS) == {*REGISTRIES, "datasets", "spaces", "studies"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
