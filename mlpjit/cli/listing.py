@@ -84,7 +84,7 @@ def _list_kind(kind: str, as_json: bool) -> None:
         print(dump(found))
         return
     if kind == "spaces":
-        print(fitted(("optimizer", "space", "tunes", "source"), [(r["optimizer"], *_space(r)) for r in found]))
+        print(fitted(("space", "tunes", "source"), [(r["name"], r["formula"], r["summary"]) for r in found]))
         return
     header = ["name", "question" if kind in ("studies", FIGURES) else "formula"]
     rows = [[record["name"], record["formula"] or record["summary"]] for record in found]
@@ -205,10 +205,6 @@ def _spaces() -> list[dict[str, Any]]:
          "defaults": {}, "citation": space.source}
         for name in optimizers for space in spaces_of(name).values()
     ]  # fmt: skip
-
-
-def _space(record: dict[str, Any]) -> tuple[str, str, str]:
-    return record["space"], record["formula"], record["summary"]
 
 
 def _studies_folder() -> Path:

@@ -27,7 +27,7 @@ RATES: dict[str, Rate] = {
     "adagrad": Rate(0.01, TORCH),
     "adadelta": Rate(1.0, "Zeiler 2012, who has none: a factor of 1"),
     "rmsprop": Rate(0.001, "Keras"),
-    "centered_rmsprop": Rate(1e-4, "Graves 2013, equation 41"),
+    "centered_rmsprop": Rate(1e-4, "Graves 2013"),
     "madgrad": Rate(0.01, CODE),
     "adam": Rate(0.001, "Kingma & Ba 2015"),
     "adamw": Rate(0.001, "Loshchilov & Hutter 2019"),
@@ -69,5 +69,5 @@ RATES: dict[str, Rate] = {
     "lamb": Rate(0.001, OURS),
     "novograd": Rate(0.001, OURS),
     "sm3": Rate(0.1, OURS),
-    "adafactor": Rate(0.01, "Shazeer & Stern 2018, section 8"),
+    "adafactor": Rate(0.01, "Shazeer & Stern 2018"),
 }  # fmt: skip
