@@ -6,7 +6,7 @@ Of twenty tries with nothing in them one is "better" at 5 %: a reader must see a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from mlpjit.errors import ConfigError
@@ -51,7 +51,13 @@ class Try:
 
 def tries(store: Store) -> list[Try]:
     """Return every try that a store keeps, the oldest first."""
-    return [Try(**record) for record in store.note(TRIES) or []]
+    return read(store.note(TRIES))
+
+
+def read(note: Sequence[Mapping[str, Any]] | None) -> list[Try]:
+    """Return the tries of a note; what another version wrote otherwise is left out."""
+    names = {field.name for field in fields(Try)}
+    return [Try(**record) for record in note or () if set(record) == names]
 
 
 def keep(store: Store, made: Sequence[Try]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlpjit.comparison.tries import Try
+from mlpjit.comparison.tries import Try, read
 from mlpjit.report import style
 from mlpjit.report.figures.results import Source
 from mlpjit.store.notes import RACES, TRIES
@@ -39,7 +39,7 @@ def tabled(source: Source) -> list[Tabled]:
 
 def tried(source: Source) -> Tabled | None:
     """Return what was tried, the newest first; None where nothing was."""
-    kept = [Try(**record) for record in reversed(source.note(TRIES) or [])]
+    kept = read(source.note(TRIES))[::-1]
     if not kept:
         return None
     return Tabled(

@@ -99,3 +99,7 @@ def test_a_study_that_does_not_race_says_nothing_of_races():
     made = quick()
     made.notes = {"races": [RACE]}  # of another study in this folder
     assert raced(made) is None
+
+
+def test_what_another_version_wrote_is_left_out():
+    assert tried(source({"name": "mine"})) is None

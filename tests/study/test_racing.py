@@ -21,6 +21,7 @@ from mlpjit.report.figures.results import Results
 from mlpjit.store import Store
 from mlpjit.study import racing
 from mlpjit.study.estimate import estimate
+from mlpjit.study.plan import work
 from mlpjit.study.signals import Interrupted
 from mlpjit.study.study import Study
 from mlpjit.study.sweep import sweep
@@ -222,3 +223,17 @@ def test_a_plan_has_upper_bounds(tmp_path):
     after = estimate(study, tmp_path, 2)
     assert after.new == 0
     assert after.tuning_runs < 210
+
+
+def test_what_was_dropped_is_not_chosen_though_more_of_it_is_stored():
+    """As of a study that ran without a race before: decisions follow from the first seeds, whatever came later."""
+    study = Study.from_table(TABLE)
+    losses = {run_id: abs(np.log10(rate) + 1) + 0.001 * at for at, (run_id, rate) in
+              enumerate(zip(study.runs.run_ids, study.runs.column("learning_rate"), strict=True))}  # fmt: skip
+    known = {run_id: ("done", None, float(loss)) for run_id, loss in losses.items()}
+    (raced, *_) = study.races(known)
+    out = [index for index in raced.out if study.runs.column("seed")[index] >= 3]
+    lucky = known | {study.runs.run_ids[index]: ("done", None, -5.0) for index in out}
+    final = work(study, lucky, set()).final
+    assert final is not None
+    assert {final.config(index).learning_rate for index in range(len(final))} == {0.1}
