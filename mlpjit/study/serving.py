@@ -18,7 +18,7 @@ import numpy as np
 
 from mlpjit.catalogue.registries import optimizers
 from mlpjit.config.run_config import RunConfig
-from mlpjit.errors import ConfigError
+from mlpjit.errors import ConfigError, MlpjitError
 from mlpjit.extending import files as optimizer_files
 from mlpjit.extending.told import Told, tell
 from mlpjit.kernels.tables import CONTROL
@@ -29,6 +29,10 @@ PR_SET_PDEATHSIG = 1
 LOOK_SECONDS = 0.5
 # A user's file: its path, the SHA-256 of its text, and the source hashes by name of what was planned with.
 File = tuple[str, str, Mapping[str, str]]
+
+
+class WorkerError(MlpjitError):
+    """An error that a worker met which no check foresees."""
 
 
 def main() -> None:
@@ -137,7 +141,7 @@ def _plain(error: BaseException) -> Exception:
     """Return an error that a pickle can carry."""
     if isinstance(error, ConfigError):
         return type(error)(error.problems)
-    return RuntimeError(" ".join(f"{type(error).__name__}: {error}".split()))
+    return WorkerError(" ".join(f"{type(error).__name__}: {error}".split()))
 
 
 def _load_all(files: Sequence[File]) -> None:

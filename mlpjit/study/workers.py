@@ -24,6 +24,7 @@ from mlpjit.extending.told import Told, register
 from mlpjit.kernels.tables import CONTROL
 from mlpjit.study import worker as processes
 from mlpjit.study.pool import STOP_SECONDS, Overdue, Runner, Tell, TimeLimits, Unfinished
+from mlpjit.study.serving import WorkerError
 from mlpjit.study.worker import Worker, WorkerCrashed, WorkerOverdue, within
 from mlpjit.training import shape
 from mlpjit.training.cost import most_at_once
@@ -49,7 +50,7 @@ def read(path: Path | str) -> OptimizerFile:
         ) from None
     except WorkerCrashed as error:
         raise ConfigError(f"{path.name}: {error} while the file was read") from None
-    except RuntimeError as error:
+    except WorkerError as error:
         raise ConfigError(f"{path.name}: {error}") from None
     return register(path, found)
 
@@ -119,7 +120,7 @@ class Workers:
         try:
             with self.one() as worker:
                 found = worker.call("check", list(names), list(dtypes), watch=within(MOST_SECONDS))
-        except WorkerCrashed as error:
+        except (WorkerCrashed, WorkerError) as error:
             raise ConfigError(f"{', '.join(names)}: {error} on harmless numbers") from None
         if found:
             raise ConfigError(found)

@@ -243,6 +243,10 @@ MISTAKES = {
         "mine returns nothing, need 2: the update, mu"),
     "state of whole numbers": (("learning_rate * mu, mu", "learning_rate * mu, 1"),
         "line 6: `return learning_rate * mu, 1`: mine returns int64, need float32"),
+    "raise": (("    return learning", "    if g > 1e3:\n        raise ValueError\n    return learning"),
+        "line 7: `raise ValueError`: mine raises an error, which compiled code cannot: write NaN, which ends the run"),
+    "assert": (("    return learning", "    assert g < 1e3\n    return learning"),
+        "line 6: `assert g < 1e3`: mine raises an error"),
     "many states": (("(\"mu\",)", "tuple('abcdefghi')"), "mine keeps 9 states, at most 8 are possible"),
 }  # fmt: skip
 
