@@ -86,6 +86,7 @@ def interrupted(command: list[str], folder: Path, cache: Path, wait: float, sign
     faults = _faults(process.returncode, errors, seconds, signals[0], folder)
     left = ended(f"MLPJIT_EVIDENCE={folder}")
     faults += [f"{len(left)} processes left"] if left else []
+    faults += [f"it said:\n{errors}"] if faults else []
     return Ended(f"{sent - began:4.1f} s, {_stage(errors)}", process.returncode, seconds, faults)
 
 

@@ -61,7 +61,7 @@ class Tried:
         found = [] if self.code in (0, 1, 2) else [f"exit code {self.code}"]
         found += ["silence"] if self.code and "error: " not in self.errors else []
         found += ["traceback"] if "Traceback" in self.errors else []
-        fits = not self.output if self.code == 2 else _is_json(self.output)
+        fits = _is_json(self.output) if self.output else self.code != 0
         found += [] if fits else ["output"]
         found += [f"{self.left} processes left"] if self.left else []
         return found

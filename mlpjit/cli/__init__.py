@@ -31,7 +31,6 @@ from mlpjit.cli import (
     warm,
 )
 from mlpjit.errors import MlpjitError, StoreError
-from mlpjit.study.signals import abandoned
 
 app = typer.Typer(
     name="mlpjit",
@@ -97,7 +96,7 @@ def _exit_code(command: Callable[[], None]) -> int:
 
 def _interrupted(interrupted: KeyboardInterrupt) -> int:
     line = interrupts.told(interrupted)
-    if any(thread.is_alive() for thread in abandoned):  # in a compiled call, which nothing stops
+    if interrupts.ends_at_once():  # Python takes a second to end with all that is imported
         interrupts.leave(line)
     print(line, file=sys.stderr)
     return interrupts.code()

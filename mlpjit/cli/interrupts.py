@@ -17,10 +17,11 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-from mlpjit.study.signals import received
+from mlpjit.study.signals import abandoned, received
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 _inside: list[bool] = []  # True while a command runs
+_installed: list[bool] = []
 
 
 class _Lossy(io.FileIO):
@@ -44,6 +45,7 @@ def install() -> None:
         setattr(sys, name, os.fdopen(number, "w", closefd=False))
     raw = io.BufferedWriter(_Lossy(2, "w", closefd=False))
     sys.stderr = io.TextIOWrapper(raw, errors="backslashreplace", line_buffering=True)
+    _installed.append(True)
     for signal_number in CODES:
         signal.signal(signal_number, _handle)
 
@@ -83,6 +85,11 @@ def told(interrupted: KeyboardInterrupt) -> str:
         received.append(signal.SIGINT)
     found = str(interrupted) or "interrupted"
     return found if "resume with" in found else f"{found}\n{resume()}"
+
+
+def ends_at_once() -> bool:
+    """Whether an interrupted command ends its process: the command line's own, or one that still computes."""
+    return bool(_installed) or any(thread.is_alive() for thread in abandoned)
 
 
 def leave(line: str) -> None:

@@ -43,15 +43,13 @@ def main() -> None:
     with open(shared, "r+b") as file:
         words = np.frombuffer(mmap.mmap(file.fileno(), 0), np.int64)
     calls, process = _calls(words), os.getpid()
-    _answer(answers, lambda: None)
+    _answer(answers, process, lambda: None)
     while True:
         try:
             name, arguments = pickle.load(requests)
-        except EOFError:
+        except (EOFError, OSError):
             os._exit(0)  # whatever the user's code has left running
-        _answer(answers, calls[name], *arguments)
-        if os.getpid() != process:
-            os._exit(0)  # the user's code has forked
+        _answer(answers, process, calls[name], *arguments)
 
 
 def _pipes() -> tuple[IO[bytes], IO[bytes]]:
@@ -79,7 +77,7 @@ def _calls(words: np.ndarray) -> dict[str, Callable[..., Any]]:
     control, begun = Control(), words[len(CONTROL) :]
     control.array = words[: len(CONTROL)]
     return {
-        "read": lambda path: tell(optimizer_files.load(Path(path))),
+        "read": lambda path: _read(Path(path)),
         "load": _load_all,
         "execute": lambda configs: _execute(configs, control, begun),
         "prepare": _prepare,
@@ -115,26 +113,19 @@ def _check(names: Sequence[str], dtypes: Sequence[str]) -> list[str]:
     return checks.problems(names, dtypes)
 
 
-def _answer(answers: IO[bytes], call: Callable[..., Any], *arguments: Any) -> None:
+def _answer(answers: IO[bytes], process: int, call: Callable[..., Any], *arguments: Any) -> None:
     answer: tuple[Any, BaseException | None]
     try:
         answer = call(*arguments), None
     except BaseException as error:
         answer = None, _plain(error)
-    answers.write(_pickled(answer))
-    answers.flush()
-
-
-def _pickled(answer: tuple[Any, BaseException | None]) -> bytes:
-    """Return an answer as bytes that need nothing of the user's code to be read."""
+    if os.getpid() != process:
+        os._exit(0)  # the user's code has forked
     try:
-        made = pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
-    except Exception as error:
-        made = pickle.dumps((None, _plain(error)), pickle.HIGHEST_PROTOCOL)
-    if optimizer_files.MODULE.encode() in made and isinstance(answer[0], Told):
-        told = ConfigError("SPACES or an option of an optimizer holds an object of the file's own: need plain values")
-        return pickle.dumps((None, told), pickle.HIGHEST_PROTOCOL)
-    return made
+        answers.write(pickle.dumps(answer, pickle.HIGHEST_PROTOCOL))
+        answers.flush()
+    except OSError:  # nobody listens, or the user's code has closed what it did not open
+        os._exit(1)
 
 
 def _plain(error: BaseException) -> Exception:
@@ -142,6 +133,18 @@ def _plain(error: BaseException) -> Exception:
     if isinstance(error, ConfigError):
         return type(error)(error.problems)
     return WorkerError(" ".join(f"{type(error).__name__}: {error}".split()))
+
+
+def _read(path: Path) -> Told:
+    """Load a file and return what is to be told of it; ConfigError where only the file's own code understands that."""
+    told = tell(optimizer_files.load(path))
+    try:
+        plain = optimizer_files.MODULE.encode() not in pickle.dumps(told)
+    except Exception:
+        plain = False
+    if not plain:
+        raise ConfigError(f"{path.name}: SPACES or an option holds an object of the file's own: need plain values")
+    return told
 
 
 def _load_all(files: Sequence[File]) -> None:

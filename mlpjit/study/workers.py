@@ -62,6 +62,7 @@ class Workers:
         self.files = [(str(file.path.resolve()), file.digest, _hashes(file)) for file in files]
         self._free: list[Worker] = []
         self._lock = threading.Lock()
+        self._closed = False
         # Where the thread that started a process ends, the kernel takes its parent for dead (`serving._end_with`).
         self._starter = ThreadPoolExecutor(1, "worker starter")
 
@@ -77,6 +78,9 @@ class Workers:
         with self._lock:
             worker = self._free.pop() if self._free else None
         worker = worker or self._starter.submit(Worker, self.files).result()
+        if self._closed:
+            worker.end()
+            raise Unfinished
         try:
             yield worker
         finally:
@@ -126,7 +130,8 @@ class Workers:
             raise ConfigError(found)
 
     def close(self) -> None:
-        """End all processes."""
+        """End all processes; one that is being started ends as soon as it can be used."""
+        self._closed = True
         while self._free:
             self._free.pop().end()
         self._starter.shutdown(wait=False)
