@@ -82,16 +82,21 @@ def _exit_code(command: Callable[[], None]) -> int:
         return error.exit_code
     except KeyboardInterrupt as interrupted:
         return _interrupted(interrupted)
-    except BrokenPipeError:  # the reader has gone, as in `mlpjit list optimizers | head -1`
+    except OSError as error:
+        return _without_output(error)
+    return 0
+
+
+def _without_output(error: OSError) -> int:
+    """Tell that standard output cannot be written; raise an error that is about anything else."""
+    if isinstance(error, BrokenPipeError):  # the reader has gone, as in `mlpjit list optimizers | head -1`
         interrupts.drop_output()
         return 141
-    except OSError as error:
-        if not interrupts.is_about_output(error):
-            raise
-        interrupts.drop_output()
-        tell_mistakes([f"standard output: cannot be written: {error.strerror}"])
-        return StoreError.exit_code
-    return 0
+    if not interrupts.is_about_output(error):
+        raise error
+    interrupts.drop_output()
+    tell_mistakes([f"standard output: cannot be written: {error.strerror}"])
+    return StoreError.exit_code
 
 
 def _interrupted(interrupted: KeyboardInterrupt) -> int:
@@ -142,7 +147,13 @@ app.add_typer(datasets, name="data")
 def main() -> None:
     """Run the command line."""
     interrupts.install()
-    app(prog_name="mlpjit")
+    try:
+        try:
+            app(prog_name="mlpjit")
+        finally:
+            sys.stdout.flush()
+    except OSError as error:  # of `--help`
+        sys.exit(_without_output(error))
 
 
 __all__ = ["app", "main"]

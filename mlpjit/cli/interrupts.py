@@ -36,25 +36,32 @@ class _Lossy(io.FileIO):
 
 def install() -> None:
     """Take over the signals, and make standard streams that can always be written to."""
-    for number in (2, 1):
-        with suppress(OSError):
-            os.fstat(number)
-            continue
-        os.dup2(os.open(os.devnull, os.O_WRONLY), number)  # or a store could become standard output
-        name = "stdout" if number == 1 else "stderr"
-        setattr(sys, name, os.fdopen(number, "w", closefd=False))
+    closed = [number for number in (1, 2) if _is_closed(number)]
+    for number in closed:  # or a store could become standard output
+        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
     raw = io.BufferedWriter(_Lossy(2, "w", closefd=False))
     sys.stderr = io.TextIOWrapper(raw, errors="backslashreplace", line_buffering=True)
+    if 1 in closed:
+        print("standard output is closed: what would stand there is lost", file=sys.stderr)
     _installed.append(True)
     for signal_number in CODES:
         signal.signal(signal_number, _handle)
+
+
+def _is_closed(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return True
+    return False
 
 
 def _handle(number: int, frame: FrameType | None) -> None:
     again = bool(received)
     received.append(number)
     if again or not _inside:
-        leave("interrupted" if again else f"interrupted\n{resume()}")
+        leave(f"interrupted\n{resume()}")
     raise KeyboardInterrupt
 
 

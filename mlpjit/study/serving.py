@@ -44,12 +44,12 @@ def main() -> None:
         words = np.frombuffer(mmap.mmap(file.fileno(), 0), np.int64)
     calls, process = _calls(words), os.getpid()
     _answer(answers, process, lambda: None)
-    while True:
-        try:
+    try:
+        while True:
             name, arguments = pickle.load(requests)
-        except (EOFError, OSError):
-            os._exit(0)  # whatever the user's code has left running
-        _answer(answers, process, calls[name], *arguments)
+            _answer(answers, process, calls[name], *arguments)
+    except BaseException:  # the pipe's end, or what the user's code has broken; it may have left something running
+        os._exit(1)
 
 
 def _pipes() -> tuple[IO[bytes], IO[bytes]]:
@@ -121,11 +121,8 @@ def _answer(answers: IO[bytes], process: int, call: Callable[..., Any], *argumen
         answer = None, _plain(error)
     if os.getpid() != process:
         os._exit(0)  # the user's code has forked
-    try:
-        answers.write(pickle.dumps(answer, pickle.HIGHEST_PROTOCOL))
-        answers.flush()
-    except OSError:  # nobody listens, or the user's code has closed what it did not open
-        os._exit(1)
+    answers.write(pickle.dumps(answer, pickle.HIGHEST_PROTOCOL))
+    answers.flush()
 
 
 def _plain(error: BaseException) -> Exception:

@@ -150,6 +150,7 @@ class _Watch:
             if time.monotonic() - self.stopped > STOP_SECONDS / 2:
                 raise Unfinished
         if not self.worker.begun[0]:
+            self.limits.since = time.monotonic()
             self.compiled()
         elif self.limits.end_overdue(self.control) > GRACE_SECONDS:
             raise Overdue

@@ -96,7 +96,7 @@ def test_a_loop_without_end_is_ended_by_its_limit_and_by_a_stop(tmp_path: Path) 
         with pytest.raises(Unfinished):
             some.execute([hangs], control)
         assert time.monotonic() - began < 1.0
-        fine = RunConfig(optimizer="mine", hidden=[8], epochs=1, batch_size="full", timeout=0.1)
+        fine = RunConfig(optimizer="mine", hidden=[8], epochs=1, batch_size="full", timeout=0.5)
         assert some.execute([fine], Control()).states == ["done"]
 
 
