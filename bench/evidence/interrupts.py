@@ -29,17 +29,11 @@ from bench.evidence.own_rules import ended  # noqa: E402
 STUDY = """
 name = "tiny"
 epochs = 3
-[[sweep]]
 width = 16
+[sweep]
 optimizer = ["sgd", "adam"]
 learning_rate = [0.003, 0.03, 0.3]
 seed = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
-[[sweep]]
-width = 256
-depth = 4
-epochs = 20
-optimizer = "sgd"
-learning_rate = [0.003, 0.03]
 [final]
 per = "optimizer"
 seeds = [100, 101]
@@ -48,7 +42,11 @@ RULE = (ROOT / "docs/examples/soft_sign.py").read_text()
 CODE = "import sys; sys.argv[0] = 'mlpjit'; from mlpjit.cli import main; main()"
 KINDS = {"SIGINT": [signal.SIGINT], "SIGINT twice": [signal.SIGINT] * 2, "SIGTERM": [signal.SIGTERM]}
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
-COMMANDS = (["run", "tiny.toml"], ["try", "mine.py", "tiny.toml", "--cap", "3"])
+COMMANDS = (
+    ["run", "tiny.toml"],
+    ["try", "mine.py", "tiny.toml", "--cap", "3", "--no-report"],
+    ["run", "tiny.toml", "--no-report"],
+)
 SECONDS = 2.0
 
 
@@ -140,7 +138,7 @@ def main(count: int, seed: int) -> None:
         lasts = [_lasts(command, Path(warm)) for command in COMMANDS]
         for kind, signals in KINDS.items():
             for number in range(count):
-                which, cold = number % 2, number % 4 == 3
+                which, cold = number % len(COMMANDS), number % 4 == 3
                 with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as fresh:
                     wait, cache = draw.uniform(0.15, lasts[which]), Path(fresh if cold else warm)
                     one = interrupted(COMMANDS[which], _prepared(Path(folder)), cache, wait, signals)

@@ -6,19 +6,22 @@ one ends the process. A sweep has handlers of its own (`study/signals.py`).
 
 from __future__ import annotations
 
+import _thread
 import errno
 import io
 import os
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from mlpjit.study.signals import abandoned, received
 
+PATIENCE_SECONDS = 1.5
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 _inside: list[bool] = []  # True while a command runs
 _installed: list[bool] = []
@@ -45,8 +48,28 @@ def install() -> None:
     if 1 in closed:
         print("standard output is closed: what would stand there is lost", file=sys.stderr)
     _installed.append(True)
+    _watch_over_calls()
     for signal_number in CODES:
         signal.signal(signal_number, _handle)
+
+
+def _watch_over_calls() -> None:
+    """Have a thread end the process where a signal's handler cannot run: in a compiled call of the main thread.
+
+    It is none of `threading`'s, by whose number a report decides whether it may fork.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    _thread.start_new_thread(_watch, (reading,))
+
+
+def _watch(reading: int) -> None:
+    while number := os.read(reading, 1):
+        time.sleep(PATIENCE_SECONDS)
+        if not received:
+            received.append(number[0])
+            leave(f"interrupted\n{resume()}")
 
 
 def _is_closed(number: int) -> bool:
@@ -99,7 +122,7 @@ def ends_at_once() -> bool:
     return bool(_installed) or any(thread.is_alive() for thread in abandoned)
 
 
-def leave(line: str) -> None:
+def leave(line: str) -> NoReturn:
     """End the process at once with a last line: what was reported is in the store."""
     with suppress(OSError):
         os.write(2, f"{line}\n".encode(errors="backslashreplace"))

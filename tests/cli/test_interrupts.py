@@ -99,6 +99,29 @@ def test_a_signal_at_the_start_tells_the_command(number: int, tmp_path: Path) ->
     assert "Traceback" not in errors
 
 
+COMPUTES = """
+import hashlib
+from mlpjit.cli import interrupts
+interrupts.install()
+print("computes", flush=True)
+with interrupts.unwinding():
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
+"""
+
+
+def test_a_signal_ends_a_main_thread_that_computes() -> None:
+    """As the steps of a large network do that are timed: no handler of Python's runs until they return."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", COMPUTES], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout
+    assert process.stdout.readline() == "computes\n"
+    time.sleep(0.2)
+    code, errors, seconds = ended(process, signal.SIGTERM)
+    assert (code, errors.startswith("interrupted\nresume with: mlpjit"), seconds < 4.0) == (143, True, True)
+
+
 def test_nobody_need_read_standard_error(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         process = started(tmp_path, "run", "tiny.toml", "--no-report", stderr=full)
