@@ -1,21 +1,36 @@
 """The command line. Standard output is data, standard error is progress and errors.
 
-Exit codes: 0 done, 1 some runs failed, 2 usage or configuration, 3 store or disk, 130 interrupted.
+Exit codes: 0 done, 1 some runs failed, 2 usage or configuration, 3 store, disk or standard output,
+130 interrupted (Ctrl-C), 143 terminated (SIGTERM).
 Only typer is imported here: `mlpjit --help` must answer at once.
 """
 
 from __future__ import annotations
 
 import functools
-import os
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
-from mlpjit.cli import bench, compare, data, doctor, export, figure, listing, plan, report, run, trying, verify, warm
-from mlpjit.errors import MlpjitError
+from mlpjit.cli import (
+    bench,
+    compare,
+    data,
+    doctor,
+    export,
+    figure,
+    interrupts,
+    listing,
+    plan,
+    report,
+    run,
+    trying,
+    verify,
+    warm,
+)
+from mlpjit.errors import MlpjitError, StoreError
 
 app = typer.Typer(
     name="mlpjit",
@@ -57,23 +72,50 @@ def tell_mistakes(lines: list[str]) -> None:
         print(f"error: and {len(lines) - MOST_MISTAKES:,} mistakes more", file=sys.stderr)
 
 
+def _exit_code(command: Callable[[], None]) -> int:
+    """Run a command and return its exit code, its mistakes told."""
+    try:
+        command()
+        sys.stdout.flush()
+    except MlpjitError as error:
+        tell_mistakes(str(error).splitlines())
+        return error.exit_code
+    except KeyboardInterrupt as interrupted:
+        return _interrupted(interrupted)
+    except OSError as error:
+        return _without_output(error)
+    return 0
+
+
+def _without_output(error: OSError) -> int:
+    """Tell that standard output cannot be written; raise an error that is about anything else."""
+    if isinstance(error, BrokenPipeError):  # the reader has gone, as in `mlpjit list optimizers | head -1`
+        interrupts.drop_output()
+        return 141
+    if not interrupts.is_about_output(error):
+        raise error
+    interrupts.drop_output()
+    tell_mistakes([f"standard output: cannot be written: {error.strerror}"])
+    return StoreError.exit_code
+
+
+def _interrupted(interrupted: KeyboardInterrupt) -> int:
+    line = interrupts.told(interrupted)
+    if interrupts.ends_at_once():  # Python takes a second to end with all that is imported
+        interrupts.leave(line)
+    print(line, file=sys.stderr)
+    return interrupts.code()
+
+
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
     """Turn errors a user can cause into lines on standard error and an exit code; others keep their traceback."""
 
     @functools.wraps(command)
     def call(*arguments: Any, **options: Any) -> None:
-        try:
-            command(*arguments, **options)
-            sys.stdout.flush()
-        except MlpjitError as error:
-            tell_mistakes(str(error).splitlines())
-            raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt as interrupted:
-            print(str(interrupted) or "interrupted", file=sys.stderr)
-            raise typer.Exit(130) from None
-        except BrokenPipeError:  # the reader has gone, as in `mlpjit list optimizers | head -1`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(141) from None
+        with interrupts.unwinding():
+            code = _exit_code(functools.partial(command, *arguments, **options))
+        if code:
+            raise typer.Exit(code)
 
     return call
 
@@ -104,7 +146,14 @@ app.add_typer(datasets, name="data")
 
 def main() -> None:
     """Run the command line."""
-    app(prog_name="mlpjit")
+    interrupts.install()
+    try:
+        try:
+            app(prog_name="mlpjit")
+        finally:
+            sys.stdout.flush()
+    except OSError as error:  # of `--help`
+        sys.exit(_without_output(error))
 
 
 __all__ = ["app", "main"]

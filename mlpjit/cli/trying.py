@@ -37,13 +37,13 @@ def try_optimizer(
         raise typer.BadParameter("give a file with an optimizer (docs/try.md)")
     from mlpjit.cli.progress import display
     from mlpjit.cli.run import finish
-    from mlpjit.extending.files import load
     from mlpjit.study.signals import Interrupted
     from mlpjit.study.study import Study
     from mlpjit.study.trial import trial
+    from mlpjit.study.workers import read
 
     base = Study.load(study)
-    tried = trial(base, load(file), numbers(rates), axes(tune or ()), cap, margin)
+    tried = trial(base, read(file), numbers(rates), axes(tune or ()), cap, margin)
     directory = base.directory(out)
     announce = functools.partial(_announce, tried, directory)
     try:
@@ -99,4 +99,6 @@ def _announce(tried: Trial, directory: Path, missing: int) -> None:
         print(f"{told}; alone: {tried.base.command(directory)}", file=sys.stderr)
     chosen = "as given" if tried.given else f"every rate of {tried.name!r}; --rates chooses others"
     listed = ", ".join(f"{rate:g}" for rate in tried.rates)
-    print(f"{', '.join(tried.file.names)}: rates {listed} ({chosen})", file=sys.stderr)
+    limits = " or ".join(f"{limit:g}" for limit in tried.limits)
+    told = f"rates {listed} ({chosen}); each run at most {limits} s"
+    print(f"{', '.join(tried.file.names)}: {told}", file=sys.stderr)

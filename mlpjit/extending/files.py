@@ -41,7 +41,8 @@ def load(path: Path | str) -> OptimizerFile:
     module = ModuleType(MODULE)
     module.__file__ = str(path)
     sys.modules[MODULE] = module  # Numba looks there for the globals of what it loads from its cache
-    sys.path.insert(0, str(path.resolve().parent))  # as for a script: it may import what lies beside it
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)  # as for a script: it may import what lies beside it
     linecache.checkcache(str(path))
     # Python takes a helper's bytecode for current where the edit was within a second of it and as long.
     before_writing, sys.dont_write_bytecode = sys.dont_write_bytecode, True
@@ -51,7 +52,7 @@ def load(path: Path | str) -> OptimizerFile:
         raise ConfigError(f"{path.name}{_place(error, path)}: {_told(error)}") from error
     finally:
         sys.dont_write_bytecode = before_writing
-        sys.path.remove(str(path.resolve().parent))
+        sys.path[:] = [each for each in sys.path if each != folder]
     names = tuple(record.name for record in optimizers.records() if record not in before)
     if not names:
         raise ConfigError(

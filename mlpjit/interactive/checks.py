@@ -6,12 +6,14 @@ stage as it will run, and three steps on harmless numbers.
 
 from __future__ import annotations
 
+import dis
 import hashlib
 import inspect
 import linecache
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,9 @@ from mlpjit.errors import ConfigError
 from mlpjit.kernels.compiler import cache, inspection, jit
 from mlpjit.kernels.compiler.inspection import Finding
 from mlpjit.kernels.entries import Stage
+from mlpjit.kernels.functions import _is_own as is_users
+from mlpjit.kernels.functions import _read as values_read
+from mlpjit.kernels.language import Kernel
 from mlpjit.kernels.stages.declare import plain_scalars
 from mlpjit.kernels.stages.named_arguments import inner, kinds
 
@@ -44,7 +49,7 @@ def problems(names: Sequence[str], dtypes: Sequence[str]) -> list[str]:
 def _checked_as(record: Stage, dtypes: Sequence[str]) -> str:
     """Return what a check depends on: the optimizer, the dtypes, and the compiler with everything that it links."""
     options = (record.kind, record.defaults, record.state, record.uses_params, record.decays, record.initial)
-    return f"checked {record.source_hash()} {options} {sorted(dtypes)} {jit.cache_folder().name}"
+    return f"checked, raising too, {record.source_hash()} {options} {sorted(dtypes)} {jit.cache_folder().name}"
 
 
 def _passed(key: str, record: Stage, dtypes: Sequence[str]) -> str:
@@ -76,6 +81,7 @@ def _returning(function: Callable[..., Any]) -> int:
 
 def _findings(record: Stage, dtypes: Sequence[str]) -> Iterator[Finding]:
     yield from _counts(record)
+    yield from _raising(record)
     if record.kind == "elementwise":
         yield from _elementwise(record, dtypes)
     elif record.kind in ("layerwise", "joint"):
@@ -91,6 +97,37 @@ def _counts(record: Stage) -> Iterator[Finding]:
         yield Finding(record.function, 0, f"uses {outer} of the function around it: define both at the top of the file")
     if len(record.state) > MOST_STATES:
         yield Finding(record.function, 0, f"keeps {len(record.state)} states, at most {MOST_STATES} are possible")
+
+
+def _raising(record: Stage) -> Iterator[Finding]:
+    """Find a statement that raises: compiled, it would print and go on with what it has half changed."""
+    for function in sorted(_own_code(inner(record.function), *record.parts), key=definition):
+        raising = {line for each, line in _lines(function.__code__) if each.opname == "RAISE_VARARGS"}
+        for line in sorted(raising):
+            yield Finding(function, line, "raises an error, which compiled code cannot: write NaN, which ends the run")
+
+
+def _lines(code: CodeType) -> Iterator[tuple[dis.Instruction, int]]:
+    """Yield the instructions of a function and of those inside it, each with its line."""
+    line = code.co_firstlineno
+    for each in dis.get_instructions(code):
+        line = each.starts_line or line
+        yield each, line
+    for constant in code.co_consts:
+        yield from _lines(constant) if isinstance(constant, CodeType) else ()
+
+
+def _own_code(*functions: Callable[..., Any]) -> set[FunctionType]:
+    """Return the user's functions among these and all that they call."""
+    found: set[FunctionType] = set()
+    left = list(functions)
+    while left:
+        value = left.pop()
+        value = getattr(value, "py_func", value.function if isinstance(value, Kernel) else value)
+        if isinstance(value, FunctionType) and value not in found and is_users(value):
+            found.add(value)
+            left += [read for _, read in values_read(value)]
+    return found
 
 
 def _elementwise(record: Stage, dtypes: Sequence[str]) -> Iterator[Finding]:

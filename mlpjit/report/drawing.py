@@ -76,11 +76,16 @@ def saving(drawings: Sequence[Drawing], pdf: bool, processes: int | None = None)
     child.start()
     signal.signal(signal.SIGINT, before)
     sender.close()
-    yield widths
-    widths += [0.0] * len(drawings)
-    widths[::2] = [drawing.save(pdf) for drawing in drawings[::2]]
-    widths[1::2] = _share(receiver) or [drawing.save(pdf) for drawing in drawings[1::2]]
-    child.join()
+    try:
+        yield widths
+        widths += [0.0] * len(drawings)
+        widths[::2] = [drawing.save(pdf) for drawing in drawings[::2]]
+        widths[1::2] = _share(receiver) or [drawing.save(pdf) for drawing in drawings[1::2]]
+    except BaseException:
+        child.kill()
+        raise
+    finally:
+        child.join()
 
 
 def _processes() -> int:
@@ -98,6 +103,7 @@ def _save_share(drawings: Sequence[Drawing], pdf: bool, sender: Connection) -> N
     """
     from matplotlib.mathtext import MathTextParser
 
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     MathTextParser._parse_cached.cache_clear()  # type: ignore[attr-defined]
     try:
         sender.send([drawing.save(pdf) for drawing in drawings])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
@@ -16,6 +17,7 @@ from mlpjit.errors import ConfigError
 from mlpjit.host import available_threads
 from mlpjit.kernels.tables import CONTROL
 from mlpjit.study.chunks import Chunks, Task
+from mlpjit.study.signals import abandoned
 from mlpjit.training.result import Control, Results
 
 Tell = Callable[[int, int, str], None]
@@ -24,6 +26,15 @@ POLL_SECONDS = 0.05
 GATHER_SECONDS = 0.01
 LONGEST_SECONDS = 0.2  # no other run is begun by a call that has taken so long
 MOST_THREADS = 1024
+STOP_SECONDS = 1.0  # for runs to end by themselves once they are told to
+
+
+class Overdue(Exception):
+    """A run that its time limit did not end was ended by force."""
+
+
+class Unfinished(Exception):
+    """Runs were ended by force after a stop, and leave nothing."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,7 @@ class Runner:
     prepare: Callable[[Sequence[RunConfig], Tell], float]
     measure_step: Callable[[RunConfig, int], dict[str, Any]]
     most: Callable[[RunConfig], int] = lambda config: 1
+    keeps_time: bool = False  # `execute` ends the runs whose time is up, by a clock that leaves its own start out
 
 
 def compiled_runner() -> Runner:
@@ -79,24 +91,33 @@ class Ended:
         return Ended(tasks, started, finished, self.results and self.results.among(places), self.error)
 
 
+class TimeLimits:
+    """The time limits of runs that are made one after the other; the clock of each begins when the one before ends."""
+
+    def __init__(self, limits: Sequence[float | None]) -> None:
+        self.limits, self.place, self.since = limits, 0, time.monotonic()
+
+    def end_overdue(self, control: Control) -> float:
+        """Have the run under way end if its time is up; return for how many seconds it has been."""
+        place = control.ended
+        if place != self.place:
+            self.place, self.since = place, time.monotonic()
+        limit = self.limits[place] if place < len(self.limits) else None
+        over = 0.0 if limit is None else time.monotonic() - self.since - limit
+        if over > 0.0:
+            control.leave(place)
+        return over
+
+
 @dataclass(eq=False)
 class _Running:
     """Runs that a thread makes, and since when it makes which of them."""
 
     tasks: Sequence[Task]
     control: Control = field(default_factory=Control)
-    place: int = 0
-    since: float = field(default_factory=time.monotonic)
 
-    def end_overdue(self) -> None:
-        """Leave the run under way if its time is up."""
-        place = self.control.ended
-        if place != self.place:
-            self.place, self.since = place, time.monotonic()
-        elif place < len(self.tasks):
-            limit = self.tasks[place].config.timeout
-            if limit is not None and time.monotonic() - self.since > limit:
-                self.control.leave(place)
+    def __post_init__(self) -> None:
+        self.limits = TimeLimits([task.config.timeout for task in self.tasks])
 
     def cost_spent(self) -> float:
         """Return the cost of what is done of them."""
@@ -124,6 +145,7 @@ class ThreadPool:
         self._running: set[_Running] = set()
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._until = math.inf
 
     def run(
         self, tasks: Iterable[Task], cost: float, stop: threading.Event, poll: Callable[[float], None]
@@ -140,8 +162,7 @@ class ThreadPool:
             yield from self._results(workers, stop, poll)
         finally:
             self._stop_all()
-            for worker in workers:
-                worker.join()
+            self._join(workers)
 
     def _results(
         self, workers: list[threading.Thread], stop: threading.Event, poll: Callable[[float], None]
@@ -150,10 +171,12 @@ class ThreadPool:
             yield from self._gathered()
             if stop.is_set():
                 self._stop_all()
+            if self._left() == 0.0:
+                return
             with self._lock:
                 running = list(self._running)
-            for each in running:
-                each.end_overdue()
+            for each in [] if self.runner.keeps_time else running:
+                each.limits.end_overdue(each.control)
             poll(sum(each.cost_spent() for each in running))
 
     def _gathered(self) -> Iterator[Any]:
@@ -169,7 +192,18 @@ class ThreadPool:
                 raise each
             yield each
 
+    def _left(self) -> float:
+        """Return how long the threads may still take: a step on a large batch is not waited for after a stop."""
+        return max(0.0, self._until - time.monotonic())
+
+    def _join(self, workers: list[threading.Thread]) -> None:
+        for worker in workers:
+            worker.join(self._left())
+        abandoned.extend(worker for worker in workers if worker.is_alive())
+
     def _stop_all(self) -> None:
+        if not self._stop.is_set():
+            self._until = time.monotonic() + STOP_SECONDS
         self._stop.set()
         with self._lock:
             for running in self._running:
@@ -193,8 +227,13 @@ class ThreadPool:
         try:
             made, control = self._made(tasks)
         except Exception as raised:
+            if self._stop.is_set() or isinstance(raised, Unfinished):
+                return 0
             if len(tasks) > 1:
                 return sum(self._execute([task]) for task in tasks)
+            if isinstance(raised, Overdue):
+                self._ended.put(self.finish(Ended(tasks, [_text(started)], [now()])))
+                return 1
             error = " ".join(f"{type(raised).__name__}: {raised}".split())
             self._ended.put(self.finish(Ended(tasks, [_text(started)], [now()], error=error)))
             return 1

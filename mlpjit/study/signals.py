@@ -9,6 +9,11 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
+# The signals that came, the first of which decides the exit code.
+received: list[int] = []
+# Threads left behind in a compiled call: the process must not end as others do, under their feet.
+abandoned: list[threading.Thread] = []
+
 
 class Interrupted(KeyboardInterrupt):
     """The user ended a sweep; everything finished is stored. The message says how to resume."""
@@ -38,6 +43,7 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        received.append(number)
         again = self.event.is_set()
         self.event.set()
         if again or self._at_once:

@@ -55,11 +55,11 @@ class Trial(Study):
 
     def command(self, directory: Path) -> str:
         """Return the shell command that runs the trial into `directory`."""
-        options = ["--rates", ",".join(f"{rate:g}" for rate in self.rates)] if self.given else []
+        options = ["--rates", ",".join(repr(rate) for rate in self.rates)] if self.given else []
         for name, values in self.tune.items():
-            options += ["--tune", f"{name}={','.join(f'{value:g}' for value in values)}"]
+            options += ["--tune", f"{name}={','.join(map(repr, values))}"]
         options += ["--cap", str(self.cap)] if self.cap != CAP else []
-        options += ["--margin", f"{self.margin:g}"] if self.margin is not None else []
+        options += ["--margin", repr(self.margin)] if self.margin is not None else []
         out = [] if directory == self.directory() else ["--out", str(directory)]
         study = self.base.source or f"{self.name}.toml"
         return shlex.join(["mlpjit", "try", str(self.file.path), study, *options, *out])
@@ -80,13 +80,19 @@ class Trial(Study):
         lacking = missing_runs(self.base, directory)
         if announce:
             announce(lacking)
-        with working([(str(self.file.path.resolve()), self.file.digest)]) as workers:
+        with working([self.file]) as workers:
             workers.check(self.file.names, self.dtypes())
             if lacking:
                 sweep(self.base, directory, threads, progress)
             summary = sweep(self, directory, threads, progress, workers.runner())
         self.keep(directory)
         return summary
+
+    @property
+    def limits(self) -> tuple[float, ...]:
+        """The time limits of its own runs in seconds, ascending."""
+        own = self.blocks[len(self.base.blocks) :]
+        return tuple(sorted({limit for block in own for limit in block.axis_values("timeout")}))
 
     @property
     def per(self) -> tuple[str, ...]:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
 from mlpjit.study.blocks import Axis, Block
 from mlpjit.study.entries import RATE
 from mlpjit.study.mistakes import Mistakes
+from mlpjit.study.runs import COST_FIELDS
 from mlpjit.study.study import Study
 from mlpjit.study.sweeps import DRAWS, read_blocks
+from mlpjit.training.cost import estimated_cost
 
+# A run's time limit where its study gives none: far above what the plan expects on a slow machine with others beside.
+LEAST_SECONDS, LIMIT_TIMES = 60.0, 200.0
 TUNED = ("optimizer", RATE, "seed")
 
 
@@ -19,6 +26,15 @@ def rates_of(study: Study) -> tuple[float, ...]:
     """Return every learning rate of a study, ascending."""
     found = {rate for block in study.blocks for values in block.combinations((RATE,)) for rate in [values[RATE]]}
     return tuple(sorted(found))
+
+
+def limited(block: Block) -> Block:
+    """Return a block of which every run has a time limit: its own, or one that the estimate of the longest sets."""
+    if block.fixed.get("timeout") is not None or "timeout" in block.swept:
+        return block
+    longest = block.numbers(COST_FIELDS, lambda values: estimated_cost(RunConfig.trusted(values))).max(initial=0.0)
+    limit = float(max(LEAST_SECONDS, math.ceil(LIMIT_TIMES * longest)))
+    return replace(block, fixed={**block.fixed, "timeout": limit})
 
 
 def tried_block(block: Block, name: str, space: Mapping[str, Any], rates: Sequence[float], study: Study) -> Block:
@@ -33,7 +49,7 @@ def tried_block(block: Block, name: str, space: Mapping[str, Any], rates: Sequen
         key: own.fixed[key] for key in TUNED if key in own.fixed
     }
     tuned = {key: some for key, some in block.tuned.items() if key != "optimizer"} | dict(own.tuned)
-    return Block(fixed, (*own.axes, *axes), f"{name} tried", tuned, own.draws)
+    return limited(Block(fixed, (*own.axes, *axes), f"{name} tried", tuned, own.draws))
 
 
 def _own(block: Block, name: str, space: dict[str, Any], rates: Sequence[float], study: Study) -> Block:

@@ -1,4 +1,4 @@
-"""Runs in worker processes: what a user wrote may crash one, which ends that run and no other.
+"""Runs in worker processes: what a user wrote may crash or hang one, which ends that run and no other.
 
 `Workers.runner` is a `Runner` for the thread pool: each of its threads drives a process of its own, to which configs
 go as pickles and from which results come back. Progress and the stop flag are in memory that both sides map.
@@ -6,114 +6,81 @@ go as pickles and from which results come back. Progress and the stop flag are i
 
 from __future__ import annotations
 
-import contextlib
-import mmap
-import os
-import pickle
-import signal
-import subprocess
-import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
+from mlpjit.catalogue.registries import optimizers
 from mlpjit.config.run_config import RunConfig
-from mlpjit.errors import ConfigError, MlpjitError
-from mlpjit.extending import files as optimizer_files
+from mlpjit.errors import ConfigError
+from mlpjit.extending.files import OptimizerFile
+from mlpjit.extending.told import Told, register
 from mlpjit.kernels.tables import CONTROL
-from mlpjit.study.pool import Runner, Tell
+from mlpjit.study import worker as processes
+from mlpjit.study.pool import STOP_SECONDS, Overdue, Runner, Tell, TimeLimits, Unfinished
+from mlpjit.study.serving import WorkerError
+from mlpjit.study.worker import Worker, WorkerCrashed, WorkerOverdue, within
 from mlpjit.training import shape
 from mlpjit.training.cost import most_at_once
 from mlpjit.training.result import Control, Results
 
-CODE = "import mlpjit.study.workers; mlpjit.study.workers.main()"
-MOST_SECONDS = 120  # for checks: compiling takes a few
-Files = Sequence[tuple[str, str]]  # paths of users' files, each with the SHA-256 of its text
+MOST_SECONDS = 120.0  # for checks, and for one thing to be compiled: a few
+GRACE_SECONDS = 1.0  # for a run to end by itself when its time is up
+Files = Sequence[OptimizerFile]
 
 
-class WorkerCrashed(MlpjitError):
-    """A worker process ended in the middle of a run."""
+def read(path: Path | str) -> OptimizerFile:
+    """Have a worker read a file with optimizers and register what it tells; ConfigError in one line where it cannot.
 
-
-class Worker:
-    """One process with the users' files loaded, and the memory that it shares with this one."""
-
-    def __init__(self, files: Files) -> None:
-        with tempfile.NamedTemporaryFile(prefix="mlpjit-control-") as shared:
-            shared.truncate(len(CONTROL) * 8)
-            self._map = mmap.mmap(shared.fileno(), len(CONTROL) * 8)
-            self.control = np.frombuffer(self._map, np.int64)
-            self.process = subprocess.Popen([sys.executable, "-c", CODE], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            try:
-                self.call(shared.name, list(files))
-            except BaseException:
-                self.close()
-                raise
-
-    def call(self, name: str, *arguments: Any) -> Any:
-        """Return what one of `CALLS` returns over there; raise what it raises, WorkerCrashed where the process ends."""
-        self._send((name, arguments))
-        return self._receive()
-
-    def _send(self, message: Any) -> None:
-        assert self.process.stdin
-        try:
-            pickle.dump(message, self.process.stdin, pickle.HIGHEST_PROTOCOL)
-            self.process.stdin.flush()
-        except OSError:
-            raise self._crashed() from None
-
-    def _receive(self) -> Any:
-        assert self.process.stdout
-        try:
-            result, error = pickle.load(self.process.stdout)
-        except (EOFError, OSError, pickle.UnpicklingError):
-            raise self._crashed() from None
-        if error is not None:
-            raise error
-        return result
-
-    def _crashed(self) -> WorkerCrashed:
-        self.close()
-        return WorkerCrashed(f"worker crashed ({how_it_ended(self.process.returncode)})")
-
-    def close(self) -> None:
-        """End the process."""
-        for pipe in (self.process.stdin, self.process.stdout):
-            with contextlib.suppress(OSError):
-                if pipe:
-                    pipe.close()
-        try:
-            self.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
-def how_it_ended(code: int) -> str:
-    """Return the name of the signal that ended a process, or its exit code."""
-    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    None of the file's code is run in this process.
+    """
+    path = Path(path)
+    try:
+        with Workers(()) as workers, workers.one() as worker:
+            found: Told = worker.call("read", str(path), watch=within(processes.LOAD_SECONDS))
+    except WorkerOverdue:
+        raise ConfigError(
+            f"{path.name}: still runs after {processes.LOAD_SECONDS:g} s: need a file that ends"
+        ) from None
+    except WorkerCrashed as error:
+        raise ConfigError(f"{path.name}: {error} while the file was read") from None
+    except WorkerError as error:
+        raise ConfigError(f"{path.name}: {error}") from None
+    return register(path, found)
 
 
 class Workers:
     """Worker processes, made when they are needed; each serves one call at a time."""
 
     def __init__(self, files: Files) -> None:
-        self.files = files
+        self.files = [(str(file.path.resolve()), file.digest, _hashes(file)) for file in files]
         self._free: list[Worker] = []
         self._lock = threading.Lock()
+        self._closed = False
+        # Where the thread that started a process ends, the kernel takes its parent for dead (`serving._end_with`).
+        self._starter = ThreadPoolExecutor(1, "worker starter")
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @contextmanager
     def one(self) -> Iterator[Worker]:
         """Lend a worker; one that has ended is not taken back."""
         with self._lock:
             worker = self._free.pop() if self._free else None
-        worker = worker or Worker(self.files)
+        worker = worker or self._starter.submit(Worker, self.files).result()
+        if self._closed:
+            worker.end()
+            raise Unfinished
         try:
             yield worker
         finally:
@@ -123,120 +90,88 @@ class Workers:
 
     def runner(self) -> Runner:
         """Return the runner of a sweep that makes its runs here."""
-        return Runner(self.execute, self.prepare, self.measure_step, most_at_once)
+        return Runner(self.execute, self.prepare, self.measure_step, most_at_once, keeps_time=True)
 
     def execute(self, configs: Sequence[RunConfig], control: Control) -> Results:
-        """Make runs that differ in their rate and seeds alone, in one worker."""
+        """Make runs that differ in their rate and seeds alone, in one worker.
+
+        Raises Overdue where one hangs beyond its time limit, Unfinished where one goes on though it was stopped.
+        """
+        if control.array[CONTROL.all]:
+            raise Unfinished
         with self.one() as worker:
-            _share(control, worker.control)
+            _share(control, worker)
             control.expect(len(configs), shape.total_steps(configs[0]))
-            made: Results = worker.call("execute", list(configs))
-            return made
+            try:
+                made: Results = worker.call("execute", list(configs), watch=_Watch(configs, control, worker))
+                return made
+            finally:
+                control.array = worker.control.copy()  # the worker's is for who comes next
 
     def prepare(self, configs: Sequence[RunConfig], tell: Tell) -> float:
         """Compile or load what these runs need, in one worker, untold; the others load it from disk."""
         with self.one() as worker:
-            return float(worker.call("prepare", list(configs)))
+            return float(worker.call("prepare", list(configs), watch=within(len(configs) * MOST_SECONDS)))
 
     def measure_step(self, config: RunConfig, repeats: int) -> dict[str, Any]:
         """Time training steps alone."""
         with self.one() as worker:
-            measured: dict[str, Any] = worker.call("measure_step", config, repeats)
+            measured: dict[str, Any] = worker.call("measure_step", config, repeats, watch=within(MOST_SECONDS))
             return measured
 
     def check(self, names: Sequence[str], dtypes: Sequence[str]) -> None:
         """Have optimizers checked before any run; ConfigError with the first thing wrong with each of them."""
-        with self.one() as worker:
-            clock = threading.Timer(MOST_SECONDS, worker.process.kill)
-            clock.start()
-            try:
-                found = worker.call("check", list(names), list(dtypes))
-            except WorkerCrashed as error:
-                late = f" after {MOST_SECONDS} s" if not clock.is_alive() else ""
-                raise ConfigError(f"{', '.join(names)}: {error} on harmless numbers{late}") from None
-            finally:
-                clock.cancel()
+        try:
+            with self.one() as worker:
+                found = worker.call("check", list(names), list(dtypes), watch=within(MOST_SECONDS))
+        except (WorkerCrashed, WorkerError) as error:
+            raise ConfigError(f"{', '.join(names)}: {error} on harmless numbers") from None
         if found:
             raise ConfigError(found)
 
     def close(self) -> None:
-        """End all processes."""
+        """End all processes; one that is being started ends as soon as it can be used."""
+        self._closed = True
         while self._free:
-            self._free.pop().close()
+            self._free.pop().end()
+        self._starter.shutdown(wait=False)
 
 
-def _share(control: Control, shared: np.ndarray) -> None:
+class _Watch:
+    """Ends runs whose time is up, by their flag and then by force; and those that a stop does not end."""
+
+    def __init__(self, configs: Sequence[RunConfig], control: Control, worker: Worker) -> None:
+        self.limits, self.control, self.worker = TimeLimits([c.timeout for c in configs]), control, worker
+        self.compiled, self.stopped = within(MOST_SECONDS), 0.0
+
+    def __call__(self) -> None:
+        if self.control.array[CONTROL.all]:
+            self.stopped = self.stopped or time.monotonic()
+            if time.monotonic() - self.stopped > STOP_SECONDS / 2:
+                raise Unfinished
+        if not self.worker.begun[0]:
+            self.limits.since = time.monotonic()
+            self.compiled()
+        elif self.limits.end_overdue(self.control) > GRACE_SECONDS:
+            raise Overdue
+
+
+def _hashes(file: OptimizerFile) -> dict[str, str]:
+    """Return the source hash of each of a file's optimizers, as runs are named by them."""
+    return {name: optimizers[name].source_hash() for name in file.names}
+
+
+def _share(control: Control, worker: Worker) -> None:
     """Have a control watch and stop the runs of a worker; a stop that came before is kept."""
-    own = control.array
-    shared[:] = own
-    control.array = shared
+    own: np.ndarray = control.array
+    worker.control[:], worker.begun[0] = own, 0
+    control.array = worker.control
     if own[CONTROL.all]:
         control.stop()
 
 
 @contextmanager
 def working(files: Files) -> Iterator[Workers]:
-    """Lend workers that have loaded these files."""
-    workers = Workers(files)
-    try:
+    """Lend workers that load these files."""
+    with Workers(files) as workers:
         yield workers
-    finally:
-        workers.close()
-
-
-# What follows happens in the worker.
-
-
-def main() -> None:
-    """Serve calls until the other side closes the pipe."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the sweep, which then stops the runs
-    requests = sys.stdin.buffer
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever the user's code prints
-    shared, (files,) = pickle.load(requests)
-    with open(shared, "r+b") as file:
-        control = Control()
-        control.array = np.frombuffer(mmap.mmap(file.fileno(), 0), np.int64)
-    _answer(answers, _load_all, files)
-    calls = _calls(control)
-    while True:
-        try:
-            name, arguments = pickle.load(requests)
-        except EOFError:
-            return
-        _answer(answers, calls[name], *arguments)
-
-
-def _calls(control: Control) -> dict[str, Callable[..., Any]]:
-    from mlpjit.interactive import checks
-    from mlpjit.training import chunk, run, warm
-
-    return {
-        "execute": lambda configs: chunk.make(configs, control),
-        "prepare": warm.prepare,
-        "measure_step": run.measure_step,
-        "check": checks.problems,
-    }
-
-
-def _answer(answers: IO[bytes], call: Callable[..., Any], *arguments: Any) -> None:
-    answer: tuple[Any, Exception | None]
-    try:
-        answer = call(*arguments), None
-    except Exception as error:
-        answer = None, _plain(error)
-    pickle.dump(answer, answers, pickle.HIGHEST_PROTOCOL)
-    answers.flush()
-
-
-def _plain(error: Exception) -> Exception:
-    """Return an error that a pickle can carry."""
-    if isinstance(error, ConfigError):
-        return type(error)(error.problems)
-    return RuntimeError(" ".join(f"{type(error).__name__}: {error}".split()))
-
-
-def _load_all(files: Files) -> None:
-    for path, digest in files:
-        if optimizer_files.load(Path(path)).digest != digest:
-            raise ConfigError(f"{path}: changed while the study ran")
