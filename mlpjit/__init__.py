@@ -13,6 +13,7 @@ import mlpjit.host  # noqa: F401  (at first: it notes when this process began to
 
 if TYPE_CHECKING:
     from mlpjit.catalogue.registries import activations, initializers, losses, schedules
+    from mlpjit.config.memory import Dataset
     from mlpjit.config.run_config import RunConfig
     from mlpjit.errors import ConfigError, DatasetError, MlpjitError, StoreError
     from mlpjit.extending import elementwise, layerwise
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 _HOMES = {
-    "ConfigError": "errors", "Control": "training.result", "DatasetError": "errors", "MlpjitError": "errors",
+    "ConfigError": "errors", "Control": "training.result", "Dataset": "config.memory", "DatasetError": "errors",
+    "MlpjitError": "errors",
     "Network": "interactive.network", "RunConfig": "config.run_config", "RunResult": "training.result",
     "StoreError": "errors", "Study": "study.study", "activations": "catalogue.registries", "elementwise": "extending",
     "initializers": "catalogue.registries", "layerwise": "extending", "losses": "catalogue.registries",
@@ -32,8 +34,8 @@ _HOMES = {
     "wrappers": "interactive.catalogue",
 }  # fmt: skip
 __all__ = [
-    "ConfigError", "Control", "DatasetError", "MlpjitError", "Network", "RunConfig", "RunResult", "StoreError",
-    "Study", "activations", "elementwise", "initializers", "layerwise", "losses", "optimizers", "schedules",
+    "ConfigError", "Control", "Dataset", "DatasetError", "MlpjitError", "Network", "RunConfig", "RunResult",
+    "StoreError", "Study", "activations", "elementwise", "initializers", "layerwise", "losses", "optimizers", "schedules",
     "train", "wrappers",
 ]  # fmt: skip
 
