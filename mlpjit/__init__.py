@@ -35,8 +35,8 @@ _HOMES = {
 }  # fmt: skip
 __all__ = [
     "ConfigError", "Control", "Dataset", "DatasetError", "MlpjitError", "Network", "RunConfig", "RunResult",
-    "StoreError", "Study", "activations", "elementwise", "initializers", "layerwise", "losses", "optimizers", "schedules",
-    "train", "wrappers",
+    "StoreError", "Study", "activations", "elementwise", "initializers", "layerwise", "losses", "optimizers",
+    "schedules", "train", "wrappers",
 ]  # fmt: skip
 
 
