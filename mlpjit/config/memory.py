@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from mlpjit.catalogue.datasets.tables import GAPS, Choice, named_columns
 from mlpjit.catalogue.datasets.targets import Table, encode
 from mlpjit.catalogue.datasets.variants import VARIANT_DEFAULTS
 from mlpjit.errors import DatasetError, shown
+
+if TYPE_CHECKING:
+    from mlpjit.catalogue.datasets import Split
 
 PREFIX = "memory:"
 TASKS = (None, "classification", "regression")
@@ -62,6 +65,12 @@ class Dataset(Mapping[str, str]):
         from mlpjit.catalogue.datasets import describe
 
         return describe({"name": self.name})
+
+    def split(self, seed: int = 0, dtype: Literal["float32", "float64"] = "float32") -> Split:
+        """Return its training, validation and test parts as a run with this split_seed has them, scaled."""
+        from mlpjit.catalogue.datasets import split
+
+        return split({"name": self.name}, seed, dtype)
 
     def __repr__(self) -> str:
         from mlpjit.catalogue.datasets.told import told
