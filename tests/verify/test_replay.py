@@ -99,3 +99,27 @@ def test_a_run_of_other_numbers_is_no_replay(done, monkeypatch):
     monkeypatch.setattr(replay.StoredRuns, "kept", lambda self, _: type(kept)(run_id, other, "", kept.texts))
     with pytest.raises(MlpjitError, match="made again has another final_train_loss"):
         replay.replay(done / "out", run_id)
+
+
+def test_data_in_memory_are_asked_for_where_they_are_not(tmp_path):
+    """A store of a study on them is complete, but another process cannot make its runs again, and says so."""
+    from mlpjit.catalogue.datasets import datasets
+    from mlpjit.config.memory import Dataset
+    from mlpjit.study.study import Study
+    from mlpjit.verify import verify
+
+    rng = np.random.default_rng(2)
+    data = Dataset(rng.normal(size=(60, 3)), rng.normal(size=60))
+    (tmp_path / "tiny.toml").write_text(TINY)
+    Study.load(tmp_path / "tiny.toml", data=data).run(tmp_path / "out")
+    assert verify(tmp_path / "out").wrong == []
+    assert mlpjit("export", tmp_path / "out", "--model", tmp_path / "a.npz")[0] == 0
+    datasets.remove(data.name)
+    wrong = verify(tmp_path / "out").wrong
+    assert len(wrong) == 8
+    said = f"dataset {data.name!r} was data in the memory of another process: make it here again"
+    assert all(said in each.problem for each in wrong)
+    code, _, told = mlpjit("export", tmp_path / "out", "--model", tmp_path / "a.npz")
+    assert code == 2
+    assert said in told
+    assert mlpjit("report", tmp_path / "out")[0] == 0
