@@ -95,6 +95,16 @@ def test_every_normalization_is_a_case():
     assert {each.get("normalization", "none") for each in CASES.values()} == set(normalizations)
 
 
+@pytest.mark.parametrize("case", [name for name, given in CASES.items() if not given.keys() & {"dataset", "loss"}])
+def test_its_loss_is_the_run_s_own(case):
+    """What the run was tested with, whichever point and running statistics it reports."""
+    run = trained(**CASES[case], dtype="float64")
+    out, y = model(run).outputs(raw_test(run)), run.data.y_test
+    logits = out - out.max(axis=1, keepdims=True)
+    loss = np.mean(np.log(np.exp(logits).sum(axis=1)) - (logits * y).sum(axis=1))
+    assert loss == pytest.approx(run.result().metrics["test_loss"], rel=1e-10)
+
+
 @pytest.mark.parametrize("dataset", ["wine", "diabetes"])
 def test_its_score_is_the_run_s_own(dataset):
     run = trained(dataset=dataset)
