@@ -187,8 +187,9 @@ def test_what_is_no_model_is_told(tmp_path):
 
 
 @pytest.mark.peers
-@pytest.mark.parametrize("name", ["relu", "gelu", "prelu", "snake"])
-@pytest.mark.parametrize("normalization", list(normalizations))
+@pytest.mark.parametrize(
+    ("name", "normalization"), [*((name, "none") for name in activations), *(("relu", each) for each in normalizations)]
+)
 def test_the_torch_module_agrees(tmp_path, name, normalization):
     torch = pytest.importorskip("torch")
     import runpy

@@ -148,6 +148,19 @@ def test_results_are_figures_and_frames(results):
         results.figure("rate_curve")
 
 
+def test_of_several_problems_one_is_named(tmp_path):
+    path = tmp_path / "two.toml"
+    path.write_text(TINY.replace('"wine"', '["wine", "iris"]').replace("dataset", "[sweep]\ndataset", 1).replace(
+        "hidden = [4]\nepochs = 2\n[sweep]\n", ""))  # fmt: skip
+    results = mj.Study.load(path).run(tmp_path / "out")
+    with pytest.raises(mj.ConfigError, match=r"figure 'rate_curves': got problem ''.*iris"):
+        results.figure("rate_curves")
+    assert results.figure("rate_curves", problem="iris").axes
+    assert set(results.best()["dataset"]) == {"wine", "iris"}
+    with pytest.raises(mj.ConfigError, match=r"several problems \(.*\): name a run of one"):
+        results.model()
+
+
 def test_a_report_is_written_if_asked(results, study, tmp_path):
     assert (results.directory / "report.html").exists()
     study.run(tmp_path)
