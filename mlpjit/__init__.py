@@ -13,28 +13,31 @@ import mlpjit.host  # noqa: F401  (at first: it notes when this process began to
 
 if TYPE_CHECKING:
     from mlpjit.catalogue.registries import activations, initializers, losses, schedules
+    from mlpjit.config.memory import Dataset
     from mlpjit.config.run_config import RunConfig
     from mlpjit.errors import ConfigError, DatasetError, MlpjitError, StoreError
     from mlpjit.extending import elementwise, layerwise
     from mlpjit.interactive.catalogue import optimizers, wrappers
     from mlpjit.interactive.network import Network
-    from mlpjit.study.study import Study
-    from mlpjit.training.result import Control, RunResult
-    from mlpjit.training.run import train
+    from mlpjit.models.model import Model, load
+    from mlpjit.notebook.result import RunResult, train
+    from mlpjit.notebook.study import Study, StudyResults
+    from mlpjit.training.result import Control
 
 __version__ = "0.1.0"
 _HOMES = {
-    "ConfigError": "errors", "Control": "training.result", "DatasetError": "errors", "MlpjitError": "errors",
-    "Network": "interactive.network", "RunConfig": "config.run_config", "RunResult": "training.result",
-    "StoreError": "errors", "Study": "study.study", "activations": "catalogue.registries", "elementwise": "extending",
-    "initializers": "catalogue.registries", "layerwise": "extending", "losses": "catalogue.registries",
-    "optimizers": "interactive.catalogue", "schedules": "catalogue.registries", "train": "training.run",
-    "wrappers": "interactive.catalogue",
+    "ConfigError": "errors", "Control": "training.result", "Dataset": "config.memory", "DatasetError": "errors",
+    "MlpjitError": "errors", "Model": "models.model", "Network": "interactive.network",
+    "RunConfig": "config.run_config", "RunResult": "notebook.result", "StoreError": "errors",
+    "Study": "notebook.study", "StudyResults": "notebook.study", "activations": "catalogue.registries",
+    "elementwise": "extending", "initializers": "catalogue.registries", "layerwise": "extending",
+    "load": "models.model", "losses": "catalogue.registries", "optimizers": "interactive.catalogue",
+    "schedules": "catalogue.registries", "train": "notebook.result", "wrappers": "interactive.catalogue",
 }  # fmt: skip
 __all__ = [
-    "ConfigError", "Control", "DatasetError", "MlpjitError", "Network", "RunConfig", "RunResult", "StoreError",
-    "Study", "activations", "elementwise", "initializers", "layerwise", "losses", "optimizers", "schedules",
-    "train", "wrappers",
+    "ConfigError", "Control", "Dataset", "DatasetError", "MlpjitError", "Model", "Network", "RunConfig", "RunResult",
+    "StoreError", "Study", "StudyResults", "activations", "elementwise", "initializers", "layerwise", "load", "losses",
+    "optimizers", "schedules", "train", "wrappers",
 ]  # fmt: skip
 
 

@@ -33,6 +33,18 @@ class StoreError(MlpjitError):
     exit_code = 3
 
 
+MOST_SHOWN = 200  # characters of a value in an error
+
+
+def shown(value: object) -> str:
+    """Return a value as errors show it: an array or a frame by its shape, all else by its text, cut where long."""
+    shape = getattr(value, "shape", ())
+    if shape:
+        return f"{type(value).__name__} of shape {shape}"
+    text = repr(value)
+    return text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + "..."
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn an OSError into a StoreError that names the file, or `path` where the system names none."""

@@ -18,7 +18,8 @@ def block(language: str) -> str:
     return found[0]
 
 
-def test_the_python_example_runs(capsys):
+def test_the_python_example_runs(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     names = {}
     exec(compile(block("python"), "README.md", "exec"), names)
     assert capsys.readouterr().out.startswith("done 0.9")

@@ -9,6 +9,7 @@ from functools import cache
 
 from mlpjit.catalogue.datasets import datasets
 from mlpjit.catalogue.registries import REGISTRIES
+from mlpjit.config.memory import in_memory
 from mlpjit.kernels.compiler.cache import remembered
 from mlpjit.kernels.sources import Code, bytes_hash, check_unchanged, digest, home, texts
 
@@ -16,9 +17,12 @@ SHARED = "shared"
 
 
 def entries() -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yield every entry of the package as "kind name", with the file and the name that define it."""
+    """Yield every entry of the package as "kind name", with the file and the name that define it.
+
+    Data in memory is none: it is known by its contents.
+    """
     defined = {(kind, r.name): r.function for kind, registry in REGISTRIES.items() for r in registry.records()}
-    defined |= {("datasets", record.name): record.make for record in datasets.records()}
+    defined |= {("datasets", record.name): record.make for record in datasets.records() if not in_memory(record.name)}
     for (kind, name), function in defined.items():
         if found := home(function):
             yield f"{kind} {name}", found

@@ -5,13 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlpjit.catalogue.datasets.specs import is_file
 from mlpjit.catalogue.specs import registry, samples_labels
-
-if TYPE_CHECKING:
-    pass
 from mlpjit.config.fields import (
     KERNEL_FIELDS,
     PARTS,
@@ -24,6 +21,7 @@ from mlpjit.config.fields import (
     loss,
     momentum_scheduled,
 )
+from mlpjit.config.memory import in_memory
 from mlpjit.registry import forgetting
 
 
@@ -39,7 +37,7 @@ def records_used(values: Values) -> list[tuple[str, str]]:
         "initializers": "init", "optimizers": "optimizer", "schedules": "schedule", "clippings": "clip",
         "wrappers": "wrapper",
     }  # fmt: skip
-    used += [] if is_file(values["dataset"]["name"]) else [("datasets", values["dataset"]["name"])]
+    used += [] if _named_by_contents(values) else [("datasets", values["dataset"]["name"])]
     used.append(("schedules", values["weight_decay_schedule"]["name"]))
     used += [("schedules", values["momentum_schedule"]["name"])] if momentum_scheduled(values) else []
     used += [(kind, values[name]["name"]) for kind, name in kinds.items() if values[name] is not None]
@@ -72,8 +70,13 @@ def json_part(name: str, value: Any) -> str:
 
 
 def _data_named(values: Values) -> Any:
-    """A file is named by the hash of its contents alone, which follows with the code."""
-    return "file" if is_file(values["dataset"]["name"]) else values["dataset"]
+    """A file, or data in memory, is named by the hash of its contents alone, which follows with the code."""
+    return "file" if _named_by_contents(values) else values["dataset"]
+
+
+def _named_by_contents(values: Values) -> bool:
+    name = values["dataset"]["name"]
+    return is_file(name) or in_memory(name)
 
 
 def _batch(values: Values) -> Any:

@@ -11,8 +11,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from mlpjit.catalogue.specs import Spec, parse_activation, parse_dataset, parse_name, parse_spec, plain
 from mlpjit.config import fields, identity
 from mlpjit.config.combinations import broken_rules
+from mlpjit.config.explained import explained
+from mlpjit.config.memory import check_there
 from mlpjit.config.setting import setting_of
-from mlpjit.errors import ConfigError
+from mlpjit.errors import ConfigError, shown
 from mlpjit.registry import suggestion
 
 if TYPE_CHECKING:
@@ -34,6 +36,10 @@ def _checked(parse: Callable[[Any], Any]) -> PlainValidator:
             raise _Mistakes(error) from error
 
     return PlainValidator(validate)
+
+
+def _dataset(value: Any) -> Spec:
+    return parse_dataset(check_there(value))
 
 
 def _activations(value: Any) -> str | tuple[str, ...]:
@@ -110,7 +116,7 @@ class RunConfig(BaseModel):
 
     model_config = STRICT
 
-    dataset: Annotated[Spec, _checked(parse_dataset)] = _field("digits")
+    dataset: Annotated[Spec, _checked(_dataset)] = _field("digits")
     hidden: Annotated[tuple[Units, ...], Field(max_length=MOST_LAYERS), BeforeValidator(_as_tuple)] = _field(
         (64,), f"a list of widths, as [64, 64], each up to {MOST_UNITS:,}, at most {MOST_LAYERS:,} of them"
     )
@@ -140,9 +146,7 @@ class RunConfig(BaseModel):
     split_seed: OptionalSeed = _field(None, SEED_OR_NONE)
     init_seed: OptionalSeed = _field(None, SEED_OR_NONE)
     order_seed: OptionalSeed = _field(None, SEED_OR_NONE)
-    timeout: Annotated[Positive | None, BeforeValidator(_none)] = _field(
-        None, "a positive number of seconds, or nothing for no limit"
-    )
+    timeout: Annotated[Positive | None, BeforeValidator(_none)] = _field(None, TIMEOUT)
 
     def __init__(self, **values: Any) -> None:
         found = problems(values) if values.keys() & {"depth", "width"} else []
@@ -221,6 +225,7 @@ class RunConfig(BaseModel):
         return identity.run_id(self.__dict__)
 
 
+RunConfig.__doc__ = f"{RunConfig.__doc__}{explained({n: f.default for n, f in RunConfig.model_fields.items()})}"
 SHAPE_ADAPTERS: dict[str, tuple[Any, str]] = {"depth": (Layers, LAYERS), "width": (Units, UNITS)}
 UNSHAPED = tuple(name for name in RunConfig.model_fields if name not in fields.SHAPE_FIELDS)
 FIELDS = (*RunConfig.model_fields, *SHAPE_ADAPTERS)
@@ -254,7 +259,8 @@ def check_value(name: str, value: Any) -> Any:
     except ValidationError as error:
         raised = [e.get("ctx", {}).get("error") for e in error.errors()]
         own = [line for each in raised if isinstance(each, _Mistakes) for line in each.problems]
-        raise ConfigError(own or [f"got {plain(value)!r}, need {needed}"]) from None
+        own = [line.replace(repr(value), shown(value)) for line in own]
+        raise ConfigError(own or [f"got {shown(plain(value))}, need {needed}"]) from None
 
 
 @cache

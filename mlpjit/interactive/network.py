@@ -10,6 +10,8 @@ import numpy as np
 
 from mlpjit.catalogue.registries import losses, normalizations, residuals
 from mlpjit.catalogue.specs import parse_activation, parse_spec, plain
+from mlpjit.config.memory import Dataset
+from mlpjit.display import lines, pairs
 from mlpjit.errors import ConfigError
 from mlpjit.kernels.network.curvature import hessian_vector_product
 from mlpjit.kernels.network.pairs import plan_curvature
@@ -66,6 +68,30 @@ class Network:
         self.activations = _names(activation, output_activation, len(given) - 2)
         self.layout: tuple[Layer, ...] = layers_of(given, normalization, self.activations, residual)
 
+    @classmethod
+    def of(cls, data: Dataset, hidden: Sequence[int] = (64,), **options: Any) -> Network:
+        """Return a network for data in memory, with its inputs, its outputs, and the loss of its task.
+
+        options: as above. `data.split(seed)` has the scaled parts that it can be trained on.
+        """
+        info = data.info
+        loss = "cross_entropy" if info.task == "classification" else "mse"
+        return cls([info.inputs, *hidden, info.outputs], **{"loss": loss, **options})
+
+    def __repr__(self) -> str:
+        return lines(f"Network {'-'.join(map(str, self.sizes))}, {self.dtype}", self._told())
+
+    def _repr_html_(self) -> str:
+        return pairs(f"Network {'-'.join(map(str, self.sizes))}, {self.dtype}", self._told())
+
+    def _told(self) -> list[tuple[str, Any]]:
+        """Return what there is to tell of it; nothing of what it has not."""
+        hidden = list(dict.fromkeys(self.activations[:-1]))
+        normalization, residual = self.layout[0].normalization, self.layout[-2:][0].residual
+        acts = [("normalization", normalization), ("residual", residual), ("dropout", self.dropout)]
+        told = [("activation", ", ".join(hidden) or "none"), ("output", self.activations[-1]), ("loss", self.loss.name)]
+        return [*told, *(each for each in acts if each[1] not in ("none", 0.0)), ("parameters", self.parameter_count)]
+
     @property
     def parameter_count(self) -> int:
         """The length of the packed array."""
@@ -95,9 +121,15 @@ class Network:
         """Return named views of a packed array, a dict for each layer: W (fan_in, fan_out), b, gamma, beta, alpha."""
         return views(self.layout, params)
 
-    def predict(self, params: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Return the outputs (n, outputs): logits for cross_entropy. Batch statistics are those of x."""
+    def predict(self, params: np.ndarray, x: np.ndarray, statistics: np.ndarray | None = None) -> np.ndarray:
+        """Return the outputs (n, outputs): logits for cross_entropy.
+
+        statistics: of batch normalization, the running ones of a run (`result.statistics`: for each hidden layer its
+        means, then its variances); without them those of x. Raises ConfigError for another length.
+        """
         work = _Passes(self, params, x)
+        if statistics is not None:
+            work.use(statistics)
         work.forward()
         return work.outputs()[:, : self.sizes[-1]].copy()
 
@@ -162,6 +194,14 @@ class _Passes(Forward):
             rows, dropout = len(self.x), self.net.dropout
             self.masks = drawn_masks(self.space.layers, dropout, rows, seed, step, self.dtype)
             self.training = MODE.training
+
+    def use(self, statistics: np.ndarray) -> None:
+        """Have batch normalization use running statistics."""
+        needed = self.space.running_size
+        if np.shape(statistics) != (needed,):
+            raise ConfigError(f"statistics: got shape {np.shape(statistics)}, need ({needed},)")
+        self.moments[:needed] = statistics
+        self.training = MODE.evaluation
 
     def loss(self, targets: np.ndarray) -> float:
         """Return the mean loss; leave delta at the last layer."""

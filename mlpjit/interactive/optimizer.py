@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlpjit.catalogue import registries
 from mlpjit.catalogue.specs import checked_parameters
+from mlpjit.display import lines, pairs
 from mlpjit.errors import ConfigError
 from mlpjit.interactive.step import OptimizerState, Oracles, Part, Step, alike, checked, named
 from mlpjit.kernels.entries import Stage
@@ -31,6 +32,16 @@ class Optimizer:
         return self.record.name
 
     def __repr__(self) -> str:
+        return lines(self._called(), self._told()[:2])
+
+    def _repr_html_(self) -> str:
+        return pairs(self._called(), self._told())
+
+    def _told(self) -> list[tuple[str, str]]:
+        wrapped = [("in", self.wrapper.record.formula)] if self.wrapper else []
+        return [("formula", self.record.formula), *wrapped, ("source", self.record.citation)]
+
+    def _called(self) -> str:
         given = ", ".join(f"{k}={v!r}" for k, v in self.hyperparameters.items())
         inner = f"{self.name}({given})"
         return f"{self.wrapper.record.name}({inner})" if self.wrapper else inner

@@ -12,6 +12,7 @@ from mlpjit.registry import suggestion
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from mlpjit.report.drawing import Drawing
     from mlpjit.report.figures.results import Results
@@ -62,6 +63,20 @@ def parsed_width(text: str) -> float:
     return inches
 
 
+def figures_of(
+    directory: Path, name: str, width: str = "3.3in", only: Sequence[str] = (), font_size: float = 8.0
+) -> dict[str, Figure]:
+    """Return a figure by the problem that it shows, drawn as `write_figure` does; "" where there is one problem."""
+    from mlpjit.store import Store
+
+    inches = parsed_width(width)
+    with Store.open(directory, readonly=True) as store:
+        return {
+            one.results.section: copy_context().run(_drawn, one, inches, font_size)
+            for one in _drawings(store, directory, name, only)
+        }
+
+
 def _drawings(store: Any, directory: Path, name: str, only: Sequence[str]) -> list[Drawing]:
     from mlpjit.report.drawing import Drawing
     from mlpjit.report.figures import figures
@@ -104,20 +119,35 @@ def _save(drawing: Drawing, width: float, font_size: float, format: str) -> list
 
 
 def _draw(drawing: Drawing, path: Path, width: float, font_size: float, format: str) -> None:
-    import matplotlib as mpl
-
-    from mlpjit.report import style
     from mlpjit.report.drawing import DOTS_PER_INCH, METADATA
+
+    drawn = _drawn(drawing, width, font_size)
+    with mpl_context(font_size):
+        drawn.savefig(path, format=format, dpi=2 * DOTS_PER_INCH, metadata=METADATA[format])
+
+
+def _drawn(drawing: Drawing, width: float, font_size: float) -> Figure:
+    """Return the figure on paper of that width; for a context of its own."""
     from mlpjit.report.figures import layout
 
     layout.paper.set(layout.Paper(width, font_size, titled=False))
+    with mpl_context(font_size):
+        figure: Figure = drawing.record.draw(drawing.table, drawing.results)
+        return figure
+
+
+def mpl_context(font_size: float) -> Any:
+    """Return matplotlib's settings for paper with text of a size, as a context."""
+    import matplotlib as mpl
+
+    from mlpjit.report import style
+    from mlpjit.report.figures import layout
+
     sizes = [
         key for key in style.RC if key == "font.size" or key.endswith(("titlesize", "labelsize", "legend.fontsize"))
     ]
     sized = {key: style.RC[key] * font_size / layout.SIZE for key in sizes}
-    with mpl.rc_context({**style.RC, **sized, "svg.fonttype": "none", "pdf.fonttype": 42}):
-        drawn = drawing.record.draw(drawing.table, drawing.results)
-        drawn.savefig(path, format=format, dpi=2 * DOTS_PER_INCH, metadata=METADATA[format])
+    return mpl.rc_context({**style.RC, **sized, "svg.fonttype": "none", "pdf.fonttype": 42})
 
 
 def caption(drawing: Drawing) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlpjit.catalogue.datasets import describe
 from mlpjit.catalogue.datasets.told import told
+from mlpjit.config.memory import check_there
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
 from mlpjit.host import regular_file
@@ -89,9 +90,9 @@ class Study:
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
         table = read_toml(text, path.name)
-        spec = {"name": data} if isinstance(data, str) else data
+        spec = data if data is None or isinstance(data, Mapping) else {"name": data}
         if spec is not None:
-            describe(spec)  # what is wrong with it is told once, not for each block
+            describe(check_there(spec))  # what is wrong with it is told once, not for each block
             table = on_data({"name": path.stem, **table}, spec)
         return replace(cls.from_table(table, default_name=path.stem, file=path.name), source=str(name), data=spec)
 

@@ -1,0 +1,1 @@
+"""Models: what a run has learned, with all that a prediction needs, away from mlpjit."""

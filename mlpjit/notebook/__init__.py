@@ -1,0 +1,1 @@
+"""What people have in a notebook: runs and studies that show themselves, predict and draw."""

@@ -1,0 +1,116 @@
+"""A stored run made again from its store, to the bit, and its model: runs keep no weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlpjit.config.fields import PROBLEM, SETTING
+from mlpjit.errors import ConfigError, MlpjitError, StoreError, writing
+from mlpjit.models.learned import model_of, statistics_of
+from mlpjit.models.model import Model
+from mlpjit.models.scripts import numpy_script, torch_script
+from mlpjit.registry import suggestion
+from mlpjit.report.export import as_text
+from mlpjit.store import Store
+from mlpjit.store.schema import COUNTS, METRICS
+from mlpjit.training.warm import prepare
+from mlpjit.verify.kept import Kept, StoredRuns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlpjit.training.run import Run
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A stored run made again, with its buffers."""
+
+    run_id: str
+    run: Run
+
+    @property
+    def model(self) -> Model:
+        """What it has learned."""
+        return model_of(self.run.config, self.run.point(), statistics_of(self.run))
+
+
+def best_run(directory: Path) -> str:
+    """Return the id of the best setting's best run, both by validation loss; of final runs where there are some.
+
+    Raises StoreError where no run is done, ConfigError where the study has several problems.
+    """
+    frame = best_runs(directory)
+    problems = frame[list(PROBLEM)].drop_duplicates()
+    if len(problems) > 1:
+        named = ", ".join(problems["dataset"].unique())
+        raise ConfigError(f"{directory}: this study has several problems ({named}): name a run of one with --run")
+    return str(frame.iloc[0]["run_id"])
+
+
+def best_runs(directory: Path) -> pd.DataFrame:
+    """Return one row for each setting that reports, best first on each problem: its best run by validation loss.
+
+    median_loss, runs: the median validation loss of the setting's runs, and how many they are. Settings of the final
+    stage where there are some, else of tuning. Raises StoreError where no run is done.
+    """
+    with Store.open(directory, readonly=True) as store:
+        frame = store.frame()
+    done = frame[frame["state"] == "done"]
+    final = done[done["stage"] == "final"]
+    chosen = (final if len(final) else done).copy()
+    if not len(chosen):
+        raise StoreError(f"{directory}: no run is done here yet: `mlpjit run STUDY` makes some")
+    setting = [name for name in SETTING if name in chosen]
+    groups = chosen.groupby(setting, dropna=False, sort=False)["final_validation_loss"]
+    chosen["median_loss"], chosen["runs"] = groups.transform("median"), groups.transform("size")
+    ordered = chosen.sort_values([*PROBLEM, "median_loss", "final_validation_loss"], kind="stable")
+    return ordered.drop_duplicates(setting).reset_index(drop=True)
+
+
+def replay(directory: Path, run_id: str) -> Replayed:
+    """Make a stored run again. Raises MlpjitError where its numbers are not those stored, ConfigError, StoreError."""
+    place = StoredRuns(directory)
+    if run_id not in place.run_ids:
+        raise ConfigError(f"{directory}: no run {run_id!r} with a result{suggestion(run_id, place.run_ids[:20])}")
+    kept = place.kept(run_id)
+    if kept.config is None:
+        raise ConfigError(f"run {run_id} cannot be made again: {kept.problem}")
+    from mlpjit.training.run import Run
+
+    prepare([kept.config])
+    run = Run(kept.config)
+    run.advance()
+    if other := _differences(kept, run):
+        raise MlpjitError(f"run {run_id} made again has another {', '.join(other)}: code or data changed since")
+    return Replayed(run_id, run)
+
+
+def _differences(kept: Kept, run: Run) -> list[str]:
+    result = run.result()
+    made: dict[str, Any] = {**result.metrics, **result.counts}
+    texts = {name: as_text(name, made[name]) for name in (*METRICS, *COUNTS) if name in made} | {"state": result.status}
+    return [name for name, text in texts.items() if kept.texts.get(name, text) != text]
+
+
+def export_model(directory: Path, path: Path, run_id: str = "", torch: Path | None = None) -> list[Path]:
+    """Write the model of a run, the best one unless it is named, and what predicts with it; return the files.
+
+    Beside best.npz stands best_predict.py, which needs NumPy alone; `torch` is a file for a PyTorch module.
+    """
+    if torch is not None and torch.resolve().parent != path.resolve().parent:
+        raise ConfigError(f"{torch}: the module reads {path.name} beside it: name a file in the same folder")
+    model = replay(directory, run_id or best_run(directory)).model
+    return [model.save(path), *_scripts(model, path, torch)]
+
+
+def _scripts(model: Model, path: Path, torch: Path | None) -> list[Path]:
+    script = path.with_name(f"{path.stem}_predict.py")
+    texts = {script: numpy_script(model, path, script.name)}
+    texts |= {torch: torch_script(model, path)} if torch is not None else {}
+    for file, text in texts.items():
+        with writing(file):
+            file.write_text(text, encoding="utf-8")
+    return list(texts)
