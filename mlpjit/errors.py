@@ -33,6 +33,10 @@ class StoreError(MlpjitError):
     exit_code = 3
 
 
+class DamageWarning(UserWarning):
+    """What a store has lost, and that it counts as not made: one line."""
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn an OSError into a StoreError that names the file, or `path` where the system names none."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -57,13 +58,20 @@ def tell_mistakes(lines: list[str]) -> None:
         print(f"error: and {len(lines) - MOST_MISTAKES:,} mistakes more", file=sys.stderr)
 
 
+def _tell_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """Print what a store has lost as one line, as it is."""
+    print(f"warning: {message}", file=sys.stderr)
+
+
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
     """Turn errors a user can cause into lines on standard error and an exit code; others keep their traceback."""
 
     @functools.wraps(command)
     def call(*arguments: Any, **options: Any) -> None:
         try:
-            command(*arguments, **options)
+            with warnings.catch_warnings():
+                warnings.showwarning = _tell_warning
+                command(*arguments, **options)
             sys.stdout.flush()
         except MlpjitError as error:
             tell_mistakes(str(error).splitlines())
