@@ -44,7 +44,8 @@ def is_sound(connection: sqlite3.Connection, path: Path) -> bool:
                 return False
             missed = lost(reported, connection)
         finally:
-            connection.execute("COMMIT")
+            with contextlib.suppress(sqlite3.Error):  # damage has ended it
+                connection.execute("COMMIT")
         if missed:
             tell(f"{path}: its log was cut, deleted or replaced, gone with {stored(missed)}")
     _verified[path.absolute()] = signature

@@ -120,6 +120,8 @@ def _open_sound(path: Path) -> sqlite3.Connection:
     except NoStoreError:
         if missed := sum(map(len, committed(path).values())):
             tell(f"{path} is gone with {stored(missed)}")
+        elif path.exists():
+            tell(f"{path} held nothing, not even tables: it is made anew")
         raise
     except (sqlite3.DatabaseError, StoreError) as error:
         if _is_no_damage(error, path):
