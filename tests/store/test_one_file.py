@@ -305,7 +305,7 @@ def test_a_file_that_holds_nothing_is_no_store_yet(tmp_path: Path, begin: object
     assert Store.find(path) is None
     with pytest.raises(StoreError, match="there is no store here"):
         Store.open(path, readonly=True)
-    with Store.open(path) as store:
+    with pytest.warns(DamageWarning, match="held nothing"), Store.open(path) as store:
         put(store, "first")
     assert held(path) == {"first"}
     assert beside(tmp_path) == ["store.sqlite"]
