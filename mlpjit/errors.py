@@ -33,6 +33,10 @@ class StoreError(MlpjitError):
     exit_code = 3
 
 
+class DamageWarning(UserWarning):
+    """What a store has lost, and that it counts as not made: one line."""
+
+
 MOST_SHOWN = 200  # characters of a value in an error
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -107,12 +108,18 @@ def _interrupted(interrupted: KeyboardInterrupt) -> int:
     return interrupts.code()
 
 
+def _tell_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """Print what a store has lost as one line, as it is."""
+    print(f"warning: {message}", file=sys.stderr)
+
+
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
     """Turn errors a user can cause into lines on standard error and an exit code; others keep their traceback."""
 
     @functools.wraps(command)
     def call(*arguments: Any, **options: Any) -> None:
-        with interrupts.unwinding():
+        with interrupts.unwinding(), warnings.catch_warnings():
+            warnings.showwarning = _tell_warning
             code = _exit_code(functools.partial(command, *arguments, **options))
         if code:
             raise typer.Exit(code)

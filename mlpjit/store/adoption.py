@@ -13,6 +13,7 @@ import numpy.typing as npt
 from mlpjit.store import reading
 from mlpjit.store.database import Store, plan_digest
 from mlpjit.store.opening import explained
+from mlpjit.store.seals import seal_runs
 
 # (the id of the present code, the columns that change with it) by the id that a run has.
 Renamed = Mapping[str, tuple[str, Mapping[str, Any]]]
@@ -67,8 +68,9 @@ def adopt(store: Store, renamed: Renamed, note: Callable[[int], Mapping[str, Any
 def _rename(connection: sqlite3.Connection, old: str, new: str, columns: Mapping[str, Any]) -> None:
     marks = ", ".join(f'"{name}" = ?' for name in columns)
     connection.execute(f"UPDATE runs SET run_id = ?, {marks} WHERE run_id = ?", [new, *columns.values(), old])
-    for table in ("curves", "plan"):
+    for table in ("curves", "plan", "seals"):
         connection.execute(f"UPDATE {table} SET run_id = ? WHERE run_id = ?", [new, old])
+    seal_runs(connection, [new])
 
 
 def notes(connection: sqlite3.Connection) -> list[dict[str, Any]]:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mlpjit.errors import StoreError
 from mlpjit.store import reading
-from mlpjit.store.opening import NoStoreError, connect_to_read, explained, put_away
+from mlpjit.store.folding import put_away
+from mlpjit.store.opening import NoStoreError, connect_to_read, explained
 from mlpjit.store.rows import Rows, Session, StoredRun
 from mlpjit.store.schema import HOST, READ, TIMING_COLUMNS, WRITTEN
+from mlpjit.store.seals import INSERT as INSERT_SEAL
 from mlpjit.store.writing import Write, Writer
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ class Store:
             return cls(path, connect_to_read(path))
         writer = Writer(path)
         try:
-            return cls(path, connect_to_read(path), writer)
+            return cls(path, connect_to_read(path, verified=True), writer)
         except BaseException:
             writer.close()
             raise
@@ -63,7 +65,10 @@ class Store:
 
     def start_writing(self) -> None:
         """Let a store that was opened for reading be written from now on. Raises StoreError as `open` does."""
-        self._writer = self._writer or Writer(self.path)
+        if self._writer is None:
+            self._writer = Writer(self.path)
+            self._connection.close()  # of a damaged store, what was sound is another file now
+            self._connection = connect_to_read(self.path, verified=True)
 
     def __enter__(self) -> Self:
         return self
@@ -104,12 +109,14 @@ class Store:
     def put_all(self, rows: Rows) -> int:
         """Queue finished runs, which are written in one transaction; return a number to ask `holds` with."""
         writer = self._writing()
+        seals = rows.seals(writer.layout)
 
         def write(connection: sqlite3.Connection) -> None:
             connection.executemany(INSERT_RUN, rows.runs)
             connection.executemany(INSERT_CURVES, ((*curves, writer.layout) for curves in rows.curves))
+            connection.executemany(INSERT_SEAL, seals)
 
-        return writer.put(write)
+        return writer.put(write, touched=(), made=seals)
 
     def holds(self, number: int) -> bool:
         """Say whether what `put` or `put_all` gave this number is committed: a crash no longer loses it."""
@@ -120,7 +127,8 @@ class Store:
         row = (key, *(values.get(name) for name in TIMING_COLUMNS), measured_at, session)
         marks = ", ".join("?" * len(row))
         self._writing().put(
-            lambda connection: connection.execute(f"INSERT OR REPLACE INTO timing VALUES ({marks})", row)
+            lambda connection: connection.execute(f"INSERT OR REPLACE INTO timing VALUES ({marks})", row),
+            touched=("timing",),
         )
 
     def start_session(self, session: Session) -> int:
@@ -130,14 +138,17 @@ class Store:
         values += [session.started_at, json.dumps(session.provenance, sort_keys=True)]
         query = f"INSERT INTO sessions ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
         number: list[int] = []
-        self._writing().put(lambda connection: number.append(connection.execute(query, values).lastrowid or 0))
+        self._writing().put(
+            lambda connection: number.append(connection.execute(query, values).lastrowid or 0), touched=("sessions",)
+        )
         self.flush()
         return number[0]
 
     def end_session(self, number: int, compile_seconds: float, wall_seconds: float) -> None:
         """Add what a session spent on compilation and in all."""
         query = "UPDATE sessions SET compile_seconds = ?, wall_seconds = ? WHERE id = ?"
-        self._writing().put(lambda connection: connection.execute(query, (compile_seconds, wall_seconds, number)))
+        values = (compile_seconds, wall_seconds, number)
+        self._writing().put(lambda connection: connection.execute(query, values), touched=("sessions",))
 
     def save_plan(
         self, study: Mapping[str, Any], stages: Sequence[tuple[str, Sequence[str]]], timing: Sequence[str] = ()
@@ -156,7 +167,7 @@ class Store:
             connection.executemany("INSERT INTO timing_plan (key) VALUES (?)", [(key,) for key in timing])
             connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", [("study", text), ("plan", digest)])
 
-        self._writing().put(write)
+        self._writing().put(write, touched=("plan", "timing_plan"))
         self.flush()
 
     def write(self, write: Write) -> None:

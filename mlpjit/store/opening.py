@@ -9,22 +9,25 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from mlpjit.errors import StoreError, writing
-from mlpjit.store.lock import WriterLock
-from mlpjit.store.schema import APPLICATION_ID, FIRST_VERSION, SCHEMA_VERSION, create, take_over, version_of
-
-BUSY_SECONDS = 30.0
-FOLD_SECONDS = 0.1  # so long a reader that is about to close is waited for
-LEFT_BEHIND = ("-wal", "-shm", "-journal")  # by a process that was killed, or beside one that writes
+from mlpjit.store.folding import LEFT_BEHIND, connect, left_behind, put_away
+from mlpjit.store.made import ACCOUNT, committed
+from mlpjit.store.mending import is_sound, mend, sound_part, stored, tell
+from mlpjit.store.migration import create, take_over
+from mlpjit.store.salvage import is_ours
+from mlpjit.store.schema import APPLICATION_ID, FIRST_VERSION, SCHEMA_VERSION, version_of
 
 
 class NoStoreError(StoreError):
     """There is nothing here yet."""
+
+
+class VersionError(StoreError):
+    """A store of another version, sound as it may be."""
 
 
 @contextmanager
@@ -52,25 +55,52 @@ def _explanation(path: Path, text: str) -> str:
     return next((line for sign, line in known.items() if sign in text), text)
 
 
-def connect_to_read(path: Path) -> sqlite3.Connection:
-    """Open a store for reading. Raises NoStoreError where there is none, StoreError where it cannot be read."""
+def connect_to_read(path: Path, verified: bool = False) -> sqlite3.Connection:
+    """Open a store for reading, and verify it unless that was done just now.
+
+    Of a damaged one, what is sound is opened, in memory, and a DamageWarning tells what is lost. Raises NoStoreError
+    where there is none, StoreError where it cannot be read.
+    """
     with explained(path):
         if not path.exists():
             raise _no_store(path)
         try:
-            connection = _open_to_read(path)
-        except sqlite3.OperationalError:  # what a killed writer left may need one who writes to mend it
-            if not put_away(path):
+            connection = _open_whole(path)
+        except (sqlite3.DatabaseError, StoreError) as error:
+            if _is_no_damage(error, path):
                 raise
-            connection = _open_to_read(path)
-        return _checked(connection, path)
+            return sound_part(path)
+        if verified or is_sound(connection, path):
+            return connection
+        connection.close()
+        return sound_part(path)
+
+
+def _open_whole(path: Path) -> sqlite3.Connection:
+    try:
+        connection = _open_to_read(path)
+    except sqlite3.OperationalError:  # what a killed writer left may need one who writes to mend it
+        if not put_away(path):
+            raise
+        connection = _open_to_read(path)
+    return _checked(connection, path)
+
+
+def _is_no_damage(error: Exception, path: Path) -> bool:
+    """Whether an error is of the moment, or of a file that never was a store with seals."""
+    passing = ("locked", "unable to open", "full", "readonly", "read-only")
+    said = any(sign in str(error) for sign in passing)
+    return said or isinstance(error, VersionError) or not is_ours(path)
 
 
 def connect_to_write(path: Path) -> sqlite3.Connection:
-    """Open a store for writing, for who holds its lock; one that does not exist is made. Raises StoreError."""
+    """Open a store for writing, for who holds its lock; one that does not exist is made. Raises StoreError.
+
+    A damaged one is mended first: a DamageWarning tells what is lost.
+    """
     with explained(path), writing(path):
         try:
-            connection = _open_to_write(path)
+            connection = _open_sound(path)
         except NoStoreError:
             _make(path)
             connection = _open_to_write(path)
@@ -84,6 +114,27 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
         return connection
 
 
+def _open_sound(path: Path) -> sqlite3.Connection:
+    try:
+        connection = _open_to_write(path)
+    except NoStoreError:
+        if missed := sum(map(len, committed(path).values())):
+            tell(f"{path} is gone with {stored(missed)}")
+        elif path.exists():
+            tell(f"{path} held nothing, not even tables: it is made anew")
+        raise
+    except (sqlite3.DatabaseError, StoreError) as error:
+        if _is_no_damage(error, path):
+            raise
+    else:
+        if is_sound(connection, path):
+            return connection
+        connection.close()
+    copy, told = mend(path)
+    tell(f"{path} was damaged: {told}; as it was it lies in {copy.name}")
+    return _open_to_write(path)
+
+
 def _no_store(path: Path) -> NoStoreError:
     return NoStoreError(f"{path}: there is no store here: mlpjit run STUDY makes one")
 
@@ -91,25 +142,20 @@ def _no_store(path: Path) -> NoStoreError:
 def _open_to_write(path: Path) -> sqlite3.Connection:
     if not path.exists():
         raise _no_store(path)
-    return _checked(_connect(path, "rw"), path)
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    address = f"{path.absolute().as_uri()}?mode={mode}"
-    return sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    return _checked(connect(path, "rw"), path)
 
 
 def _open_to_read(path: Path) -> sqlite3.Connection:
     """A folder without write permission has no room for the log's index; without a log none is needed."""
-    connection = _connect(path, "ro")
+    connection = connect(path, "ro")
     try:
         connection.execute("SELECT name FROM sqlite_master LIMIT 1").fetchall()
         return connection
     except sqlite3.OperationalError:
         connection.close()
-        if _left_behind(path):
+        if left_behind(path):
             raise
-        return _connect(path, "ro&immutable=1")
+        return connect(path, "ro&immutable=1")
 
 
 def _checked(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
@@ -125,19 +171,30 @@ def _checked(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
 
 
 def _check_version(connection: sqlite3.Connection, path: Path) -> None:
+    """A store with seals notes its version a second time: the header has no seal."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    version = version_of(connection)
     if application != APPLICATION_ID:
         raise StoreError(f"{path}: this SQLite file is not a mlpjit store")
+    if version != SCHEMA_VERSION and _noted_version(connection) == SCHEMA_VERSION:
+        raise sqlite3.DatabaseError("database disk image is malformed")
     if version > SCHEMA_VERSION:
-        raise StoreError(
+        raise VersionError(
             f"{path}: written by a newer mlpjit (schema {version}, this one reads {SCHEMA_VERSION}): update mlpjit"
         )
     if version < FIRST_VERSION:
-        raise StoreError(
+        raise VersionError(
             f"{path}: written by an older mlpjit (schema {version}, this one reads {SCHEMA_VERSION}): "
             "choose another --out, or delete it and run again"
         )
+
+
+def _noted_version(connection: sqlite3.Connection) -> int:
+    try:
+        found = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    except sqlite3.OperationalError:  # a newer one may be of other tables
+        return 0
+    return int(found[0]) if found else 0
 
 
 def _holds_nothing(connection: sqlite3.Connection) -> bool:
@@ -149,7 +206,7 @@ def _holds_nothing(connection: sqlite3.Connection) -> bool:
 
 def _make(path: Path) -> None:
     """Make a store beside its place, then rename it: it is whole or it is not there."""
-    for extra in LEFT_BEHIND:  # by a store that was deleted: SQLite would read its log into the new one
+    for extra in (*LEFT_BEHIND, ACCOUNT):  # by a store that was deleted: SQLite would read its log into the new one
         path.with_name(path.name + extra).unlink(missing_ok=True)
     partial = path.with_name(path.name + ".new")
     partial.unlink(missing_ok=True)
@@ -160,36 +217,3 @@ def _make(path: Path) -> None:
     finally:
         for name in (partial, partial.with_name(partial.name + "-journal")):
             name.unlink(missing_ok=True)
-
-
-def _left_behind(path: Path) -> bool:
-    return any(path.with_name(path.name + extra).exists() for extra in LEFT_BEHIND)
-
-
-def fold(connection: sqlite3.Connection) -> None:
-    """Fold the log into the file and end it. Where another reads, it stays, and the last one to close folds it."""
-    connection.execute("PRAGMA busy_timeout = 0")
-    until = time.monotonic() + FOLD_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = DELETE")
-            return
-        except sqlite3.OperationalError:
-            if time.monotonic() > until:
-                return
-            time.sleep(FOLD_SECONDS / 10)
-
-
-def put_away(path: Path) -> bool:
-    """Make a store one file again, unless somebody writes it; False where that may not be tried."""
-    lock = WriterLock(path)
-    if not (_left_behind(path) or lock.path.exists()) or not lock.acquire_unless_writing():
-        return False
-    try:
-        with contextlib.suppress(sqlite3.Error), contextlib.closing(_connect(path, "rw")) as connection:
-            fold(connection)
-            if path.with_name(f"{path.name}-journal").exists():  # nothing to roll back: it goes with the next change
-                connection.execute(f"PRAGMA user_version = {version_of(connection)}")
-        return True
-    finally:
-        lock.release()

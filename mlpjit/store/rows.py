@@ -11,6 +11,7 @@ from mlpjit.errors import StoreError
 from mlpjit.registry import suggestion
 from mlpjit.store.arrays import encode, encode_all
 from mlpjit.store.schema import WRITTEN
+from mlpjit.store.seals import seal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 COLUMNS = frozenset(WRITTEN)
 ALWAYS = frozenset((float, bool, bytes, type(None)))
+KEPT = frozenset((int, str, bytes, type(None)))
 LEAST, MOST = -(2**63), 2**63 - 1
 
 
@@ -37,7 +39,7 @@ class StoredRun:
         _check_names(self.values)
         for name, value in self.values.items():
             _check(name, value)
-        return list(map(self.values.get, WRITTEN))
+        return list(map(plain, map(self.values.get, WRITTEN)))
 
     def curves(self) -> tuple[int, bytes, bytes]:
         """Return (layers, curve, layer curve). Raises RowError for a record that is unknown or misshapen."""
@@ -53,6 +55,11 @@ class Rows:
 
     runs: Sequence[Sequence[Any]]
     curves: Sequence[tuple[str, int, bytes, bytes]]
+
+    def seals(self, layout: int) -> list[tuple[str, bytes]]:
+        """Return (run id, seal) of each, whose curves have a layout of this number."""
+        pairs = zip(self.runs, self.curves, strict=True)
+        return [(run_id, seal((*run, layers, layout, curve, deep))) for run, (run_id, layers, curve, deep) in pairs]
 
     @classmethod
     def of(
@@ -70,10 +77,24 @@ class Rows:
                     _check(name, value)
         for name, value in shared.items():
             _check(name, value)
-        found = [columns[name] if name in columns else repeat(shared.get(name)) for name in WRITTEN]
+        found = [_as_kept(columns[name]) if name in columns else repeat(plain(shared.get(name))) for name in WRITTEN]
         blobs = encode_all(records, written, layers)
         curves = [(run_id, layers, *both) for run_id, both in zip(columns["run_id"], blobs, strict=True)]
         return cls(list(zip(*found, strict=False)), curves)
+
+
+def _as_kept(column: Sequence[Any]) -> Sequence[Any]:
+    """Return a column as SQLite gives it back."""
+    return column if KEPT.issuperset(map(type, column)) else list(map(plain, column))
+
+
+def plain(value: Any) -> Any:
+    """Return a value as SQLite gives it back: no NaN, no truth values, no subclasses. Seals are over these."""
+    if type(value) in KEPT:
+        return value
+    if isinstance(value, float):
+        return float(value) if value == value else None
+    return int(value) if isinstance(value, int) else str(value) if isinstance(value, str) else value
 
 
 def _check_names(values: Mapping[str, Any]) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import secrets
 import sqlite3
 from collections.abc import Sequence
 
 from mlpjit.config.fields import FACTORS
 
 APPLICATION_ID = 0x6D6C706A  # "mlpj": tells a store from any other SQLite file
-FIRST_VERSION, SCHEMA_VERSION = 1, 3
+FIRST_VERSION, SCHEMA_VERSION = 1, 4
 Layout = tuple[Sequence[str], Sequence[str]]  # the names of what a row of `curve` and of `layer_curve` holds
 # Version 1 did not keep them: they were these, always.
 FIRST_LAYOUT: Layout = (
@@ -59,6 +58,10 @@ def _columns() -> str:
 
 
 LAYOUTS = "CREATE TABLE layouts (id INTEGER PRIMARY KEY, curve TEXT NOT NULL, layer_curve TEXT NOT NULL);"
+SEALS = """
+CREATE TABLE seals (run_id TEXT PRIMARY KEY, seal BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE table_seals (name TEXT PRIMARY KEY, seal BLOB NOT NULL) WITHOUT ROWID;
+"""
 TABLES = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE sessions (id INTEGER PRIMARY KEY, {", ".join(HOST)}, started_at, compile_seconds REAL, wall_seconds REAL,
@@ -70,18 +73,7 @@ CREATE TABLE curves (run_id TEXT PRIMARY KEY, layers INTEGER NOT NULL, curve BLO
 CREATE TABLE plan (position INTEGER PRIMARY KEY, stage TEXT NOT NULL, run_id TEXT NOT NULL);
 CREATE TABLE timing (key TEXT PRIMARY KEY, {", ".join(TIMING_COLUMNS)}, measured_at, session);
 CREATE TABLE timing_plan (position INTEGER PRIMARY KEY, key TEXT NOT NULL);
-"""
-
-
-def create(connection: sqlite3.Connection) -> None:
-    """Make the tables in one transaction."""
-    script = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
-    connection.executescript(f"BEGIN IMMEDIATE; {script} {TABLES} {_names()} COMMIT;")
-
-
-def _names() -> str:
-    """Number a store's changes, and give it a name of its own: versions of two stores never compare equal."""
-    return f"INSERT OR IGNORE INTO meta VALUES ('changes', '0'), ('store', '{secrets.token_hex(8)}');"
+{SEALS}"""
 
 
 def version_of(connection: sqlite3.Connection) -> int:
@@ -90,42 +82,10 @@ def version_of(connection: sqlite3.Connection) -> int:
     return int(version)
 
 
-def take_over(connection: sqlite3.Connection) -> None:
-    """Bring the tables of an older version to this one, in one transaction."""
-    version = version_of(connection)
-    if version == SCHEMA_VERSION:
-        return
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        if version == 1:
-            _add_layouts(connection)
-        _add_wrappers(connection)
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-
-
-def _add_layouts(connection: sqlite3.Connection) -> None:
-    """From version 1: what curves hold has names."""
-    connection.execute(LAYOUTS)
-    connection.execute("ALTER TABLE curves ADD COLUMN layout INTEGER NOT NULL DEFAULT 1")
-    connection.execute(f"INSERT INTO layouts VALUES (1, {', '.join(_listed(names) for names in FIRST_LAYOUT)})")
-    connection.execute(_names())
-
-
-def _add_wrappers(connection: sqlite3.Connection) -> None:
-    """From version 2, whose column `optimizer` held the wrapper too: lookahead(adam)."""
-    connection.execute("ALTER TABLE runs ADD COLUMN wrapper DEFAULT 'none'")
-    wrapped = connection.execute("SELECT run_id, config FROM runs WHERE config LIKE '%\"wrapper\":{%'").fetchall()
-    for run_id, config in wrapped:
-        names = [FACTORS[name].value(json.loads(config)) for name in ("optimizer", "wrapper")]
-        connection.execute("UPDATE runs SET optimizer = ?, wrapper = ? WHERE run_id = ?", (*names, run_id))
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"'{json.dumps(list(names))}'"
+def name_of(connection: sqlite3.Connection) -> str:
+    """Return the name of a store, which no other has."""
+    (name,) = connection.execute("SELECT value FROM meta WHERE key = 'store'").fetchone() or ("",)
+    return str(name)
 
 
 def layouts(connection: sqlite3.Connection) -> dict[int, Layout]:

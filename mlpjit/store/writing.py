@@ -5,17 +5,30 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from mlpjit.errors import StoreError
 from mlpjit.store.arrays import WRITTEN_LAYOUT
+from mlpjit.store.folding import end_account, fold, identities
 from mlpjit.store.lock import WriterLock
-from mlpjit.store.opening import connect_to_write, explained, fold
-from mlpjit.store.schema import layout_number
+from mlpjit.store.made import Account
+from mlpjit.store.opening import connect_to_write, explained
+from mlpjit.store.schema import layout_number, name_of
+from mlpjit.store.seals import TABLES, seal_tables
 
 Write = Callable[[sqlite3.Connection], object]
+Made = Sequence[tuple[str, bytes]]
 LINGER_SECONDS = 0.05  # a disk's flush costs milliseconds: runs that end close together share one
+
+
+class Queued(NamedTuple):
+    """A write, the tables beside runs that it changes, and (run id, seal) of the runs that it stores."""
+
+    write: Write
+    touched: Sequence[str]
+    made: Made
 
 
 class Writer:
@@ -27,25 +40,30 @@ class Writer:
         self.committed = 0  # how many of the writes, in the order in which they were queued
         self._queued = 0
         self._order = threading.Lock()
-        self._queue: queue.SimpleQueue[Write | threading.Event | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Queued | threading.Event | None] = queue.SimpleQueue()
         self._lock = WriterLock(path)
         _make_folder(path.parent)
         self._lock.acquire()
         try:
             self._connection = connect_to_write(path)
             with explained(path):
-                self.layout = layout_number(self._connection, WRITTEN_LAYOUT)
+                self.layout = _layout(self._connection)
+                self._files = identities(path)
+                self._account = Account(path, name_of(self._connection))
         except BaseException:
             self._lock.release()
             raise
         self._thread = threading.Thread(target=self._work, name="store writer", daemon=True)
         self._thread.start()
 
-    def put(self, write: Write) -> int:
-        """Queue a write; returns at once how many have been queued, this one included."""
+    def put(self, write: Write, touched: Sequence[str] = TABLES, made: Made = ()) -> int:
+        """Queue a write; returns at once how many have been queued, this one included.
+
+        `touched` are the tables beside runs that it changes, `made` (run id, seal) of the runs that it stores.
+        """
         self._raise()
         with self._order:
-            self._queue.put(write)
+            self._queue.put(Queued(write, touched, made))
             self._queued += 1
             return self._queued
 
@@ -84,18 +102,32 @@ class Writer:
         try:
             if self._connection.in_transaction:
                 self._connection.rollback()
+            if self.error is None:
+                self._check_files()
             fold(self._connection)
             self._connection.close()
-            if self.error is None and not self.path.exists():
-                self.error = StoreError(f"{self.path}: was deleted while it was written: run the same command again")
+            if self.error is None:
+                end_account(self.path)
         except sqlite3.Error:
             pass  # the error that led here is the one to report
+        except StoreError as error:
+            self.error = self.error or error
+        finally:
+            self._account.close()
 
-    def _batch(self) -> list[Write | threading.Event | None]:
+    def _check_files(self) -> None:
+        """Raise StoreError where the path or its log does not name any more what is written here."""
+        if (now := identities(self.path)) != self._files:
+            what = "" if now[0] != self._files[0] else "its log "
+            raise StoreError(
+                f"{self.path}: {what}was deleted or replaced while it was written: run the same command again"
+            )
+
+    def _batch(self) -> list[Queued | threading.Event | None]:
         """Wait for one item, then take all others that are there; no waiting when somebody waits for us."""
         items = [self._queue.get()]
         pause = threading.Event()
-        if callable(items[0]):
+        if isinstance(items[0], Queued):
             pause.wait(LINGER_SECONDS if self._queue.empty() else 0.0)
         while True:
             try:
@@ -103,20 +135,32 @@ class Writer:
             except queue.Empty:
                 return items
 
-    def _commit(self, items: list[Write | threading.Event | None]) -> bool:
+    def _commit(self, items: list[Queued | threading.Event | None]) -> bool:
         """Write a batch in one transaction; False when it held the end."""
-        writes = [item for item in items if callable(item)]
-        if writes:
+        if writes := [item for item in items if isinstance(item, Queued)]:
             self._connection.execute("BEGIN IMMEDIATE")
-            for write in writes:
-                write(self._connection)
+            for queued in writes:
+                queued.write(self._connection)
             self._connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'changes'")
+            seal_tables(self._connection, {"meta", *(name for queued in writes for name in queued.touched)})
             self._connection.execute("COMMIT")
+            if made := [pair for queued in writes for pair in queued.made]:
+                self._account.add(made)
+            self._check_files()
             self.committed += len(writes)
         for item in items:
             if isinstance(item, threading.Event):
                 item.set()
         return None not in items
+
+
+def _layout(connection: sqlite3.Connection) -> int:
+    """Return the number of what is written now, a new one unless the store knows it."""
+    connection.execute("BEGIN IMMEDIATE")
+    number = layout_number(connection, WRITTEN_LAYOUT)
+    seal_tables(connection, ["layouts"])
+    connection.execute("COMMIT")
+    return number
 
 
 def _make_folder(path: Path) -> None:

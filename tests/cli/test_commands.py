@@ -97,8 +97,8 @@ def test_a_run_leaves_one_file_of_a_store(study: Path, tmp_path: Path, fake: Fak
 def test_the_store_is_opened_once_to_run_and_once_to_report(
     study: Path, tmp_path: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened, real = [], opening._connect
-    monkeypatch.setattr(opening, "_connect", lambda path, mode: opened.append(mode) or real(path, mode))
+    opened, real = [], opening.connect
+    monkeypatch.setattr(opening, "connect", lambda path, mode: opened.append(mode) or real(path, mode))
     for ways in (["rw", "ro", "ro"], ["ro", "ro"]):  # the second finds all of it
         assert mlpjit("run", str(study), "--out", str(tmp_path / "out")).exit_code == 0
         assert opened == ways

@@ -53,7 +53,9 @@ def first(tmp_path: Path) -> Path:
     path = tmp_path / "store.sqlite"
     write(path, 0, FIRST_LAYOUT)
     with contextlib.closing(sqlite3.connect(path)) as store, store:
-        store.execute("DROP TABLE layouts")
+        for table in ("layouts", "seals", "table_seals"):
+            store.execute(f"DROP TABLE {table}")
+        store.execute("DELETE FROM meta WHERE key = 'schema'")
         store.execute("ALTER TABLE curves DROP COLUMN layout")
         store.execute("ALTER TABLE runs DROP COLUMN wrapper")
         store.execute("PRAGMA user_version = 1")

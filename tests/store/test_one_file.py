@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpjit.errors import StoreError
+from mlpjit.errors import DamageWarning, StoreError
 from mlpjit.store import Store, StoredRun, opening
 from mlpjit.store.lock import WriterLock
 
@@ -129,7 +129,13 @@ def killed(path: Path) -> Path:
     assert process.stdout.readline() == "stored\n"
     process.kill()
     process.communicate()
-    assert beside(path.parent) == ["store.lock", "store.sqlite", "store.sqlite-shm", "store.sqlite-wal"]
+    assert beside(path.parent) == [
+        "store.lock",
+        "store.sqlite",
+        "store.sqlite-made",
+        "store.sqlite-shm",
+        "store.sqlite-wal",
+    ]
     return path
 
 
@@ -199,7 +205,7 @@ RACER = """
 path, name, times = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 print("ready", flush=True)
 sys.stdin.readline()
-from mlpjit.errors import StoreError
+from mlpjit.errors import DamageWarning, StoreError
 done = 0
 while done < times:
     try:
@@ -299,7 +305,7 @@ def test_a_file_that_holds_nothing_is_no_store_yet(tmp_path: Path, begin: object
     assert Store.find(path) is None
     with pytest.raises(StoreError, match="there is no store here"):
         Store.open(path, readonly=True)
-    with Store.open(path) as store:
+    with pytest.warns(DamageWarning, match="held nothing"), Store.open(path) as store:
         put(store, "first")
     assert held(path) == {"first"}
     assert beside(tmp_path) == ["store.sqlite"]
@@ -308,7 +314,7 @@ def test_a_file_that_holds_nothing_is_no_store_yet(tmp_path: Path, begin: object
 @posix
 def test_the_log_of_a_store_that_was_deleted_is_not_read_into_a_new_one(killed: Path) -> None:
     killed.unlink()
-    with Store.open(killed) as store:
+    with pytest.warns(DamageWarning, match="gone with 1 run that was stored"), Store.open(killed) as store:
         put(store, "other")
     assert held(killed) == {"other"}
     assert beside(killed.parent) == ["store.sqlite"]
@@ -318,9 +324,9 @@ def test_a_store_that_is_deleted_while_it_is_written_is_told_and_made_again(tmp_
     store = Store.open(tmp_path)
     put(store, "first")
     (tmp_path / "store.sqlite").unlink()
-    with pytest.raises(StoreError, match="was deleted while it was written"):
+    with pytest.raises(StoreError, match="was deleted or replaced while it was written"):
         store.close()
-    with Store.open(tmp_path) as store:
+    with pytest.warns(DamageWarning, match="gone with 1 run that was stored"), Store.open(tmp_path) as store:
         put(store, "second")
     assert held(tmp_path) == {"second"}
     assert beside(tmp_path) == ["store.sqlite"]

@@ -279,8 +279,8 @@ def test_runs_that_were_lost_are_counted(tmp_path: Path, monkeypatch: pytest.Mon
 def test_the_store_is_opened_once_and_the_plan_made_once_a_stage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened, planned, real = [], [], opening._connect
-    monkeypatch.setattr(opening, "_connect", lambda path, mode: opened.append(mode) or real(path, mode))
+    opened, planned, real = [], [], opening.connect
+    monkeypatch.setattr(opening, "connect", lambda path, mode: opened.append(mode) or real(path, mode))
     monkeypatch.setattr(sweep, "work", lambda *given: planned.append(given) or work(*given))
     for ways, stages in ((["rw", "ro"], 2), (["ro"], 1)):
         small().run(tmp_path, threads=2, runner=Fake().runner())
