@@ -43,7 +43,7 @@ def made_up(configs: Sequence[RunConfig], _: Control) -> Results:
     (config,) = configs
     random = np.random.default_rng(int(config.run_id, 16))
     lost = config.learning_rate > 0.5 and random.random() < 0.02
-    skill = dict(config.optimizer.parameters).get("b1", 0.5)
+    skill = config.optimizer.get("b1", 0.5) if isinstance(config.optimizer, dict) else 0.5
     loss = 0.1 + 0.3 * abs(math.log10(config.learning_rate) + 2) + 0.05 * random.random() - 0.05 * skill
     epochs = np.arange(3 if lost else config.epochs + 1)
     losses = loss + 2 / (epochs + 1)
