@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from mlpjit.comparison.compare import Compared, Comparison
     from mlpjit.statistics.verdict import Verdict
 
+MOST = 12  # competitors, of more than that each with each is no table that anybody reads
+ROWS, NOTES = 48, 4  # shown of many: rows and notes
+
 
 def compare(
     directory: Annotated[Path, typer.Argument(help="The folder of a study's results.")],
@@ -20,14 +23,17 @@ def compare(
     by: Annotated[str, typer.Option("--by", help="Columns that compete, as activation or optimizer,depth.")] = "",
     metric: Annotated[str, typer.Option("--metric", help="The column that scores [test_score].")] = "",
     margin: Annotated[float | None, typer.Option("--margin", help="Smaller differences do not matter.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Each with each, however many compete.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare competitors on paired seeds: effect, 95 % interval, corrected p, verdict (docs/statistics.md)."""
     from mlpjit.cli.tables import dump
     from mlpjit.comparison.stored import compare_stored
 
-    found = compare_stored(directory, control, [name for name in by.split(",") if name], metric, margin)
-    print(dump(_data(found)) if as_json else "\n\n".join(_parts(found)))
+    columns = [name for name in by.split(",") if name]
+    found = compare_stored(directory, control, columns, metric, margin, None if everything or as_json else MOST)
+    short = not everything and len(found.reported.competitors) > MOST
+    print(dump(_data(found)) if as_json else "\n\n".join(_shortened(found) if short else _parts(found)))
 
 
 def _data(found: Comparison) -> dict[str, Any]:
@@ -53,6 +59,71 @@ def _parts(found: Comparison) -> list[str]:
         pairs = list(some)
         parts.append(f"{problem}: {_measured(found, pairs)}\n{_table(pairs, alone)}")
     return [*parts, *_defaults(found), "\n".join(_notes(found, alone))]
+
+
+def _shortened(found: Comparison) -> list[str]:
+    """Many competitors against one, a row each: over problems where that is known, and on how many it is what."""
+    from mlpjit.cli.tables import table
+    from mlpjit.comparison.compare import leaders
+
+    on: dict[str, list[Compared]] = {}
+    for pair in found.on_problems:
+        on.setdefault(pair.competitor, []).append(pair)
+    over = {pair.competitor: pair for pair in found.over_problems}
+    names = [name for name in leaders(found.reported) if name in on]
+    single = len(found.reported.scores) == 1
+    first = found.on_problems[0]
+    told = over or {name: some[0] for name, some in on.items() if single}
+    header = (f"against {first.control}", *(JUDGED if told else ()), *(() if single else ANSWERS))
+    rows = [
+        (name, *(_judged(told.get(name)) if told else ()), *(() if single else _counts(on[name])))
+        for name in names[:ROWS]
+    ]
+    head = _headed(found, list(over.values()) or found.on_problems)
+    return [f"{head}\n{table(header, rows)}", "\n".join(_short_notes(found, len(names), single))]
+
+
+JUDGED = ("effect", "95 % interval", "Holm", "verdict")
+ANSWERS = ("better", "worse", "equal", "open")
+
+
+def _judged(pair: Compared | None) -> tuple[str, ...]:
+    from mlpjit.cli.tables import number, p_value
+
+    if pair is None:
+        return ("-",) * len(JUDGED)
+    one = pair.verdict
+    ends = f"{number(one.low)} to {number(one.high)}"
+    return number(one.estimate, "+"), ends, p_value(one.corrected_p), _answer(pair)
+
+
+def _counts(pairs: Sequence[Compared]) -> tuple[str, ...]:
+    """On how many problems it is better, worse, equal, and not known to be any."""
+    answers = [pair.verdict.answer for pair in pairs]
+    return tuple(str(answers.count(answer)) for answer in ("better", "worse", "equal", "undecided"))
+
+
+def _headed(found: Comparison, pairs: Sequence[Compared]) -> str:
+    from mlpjit.cli.tables import counted
+
+    where = pairs[0].problem if pairs[0].sample == "problems" else counted(len(found.reported.scores), "problem")
+    return f"{where}: {_measured(found, pairs)}"
+
+
+def _short_notes(found: Comparison, competitors: int, single: bool) -> list[str]:
+    """What is to be known of the short table, the first notes, and how to see the rest."""
+    from mlpjit.cli.tables import counted
+
+    told = [] if single else ["better, worse, equal, open: on how many problems that is known of it, and nothing is."]
+    if found.leader:
+        told.append(f"{found.leader} has the best mean rank over problems; the data chose it, so every pair counts.")
+    told += _notes(found, True)
+    named = [line for line in told if not line.startswith("Note: ")]
+    notes = [f"{line[:157]}..." if len(line) > 160 else line for line in told if line.startswith("Note: ")]
+    hidden = [counted(competitors - ROWS, "competitor")] if competitors > ROWS else []
+    hidden += [counted(len(notes) - NOTES, "note")] if len(notes) > NOTES else []
+    more = f"Not shown: {' and '.join(hidden)}. " if hidden else ""
+    return [*named, *notes[:NOTES], f"{more}All of it, on each problem: --all, or --json; another control: --control."]
 
 
 def _defaults(found: Comparison) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Collection, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from mlpjit.errors import ConfigError
 from mlpjit.registry import suggestion
 from mlpjit.statistics import paired, units
 from mlpjit.statistics.paired import Floats
+from mlpjit.statistics.ranks import ranks
 from mlpjit.statistics.verdict import Test, Verdict, verdicts
 
 ALPHA = 0.05
@@ -68,6 +69,7 @@ class Comparison:
     over_problems: list[Compared]
     tunings: list[Tuning]
     notes: tuple[str, ...]
+    leader: str = ""  # with whom alone the others are compared here, of a family of every pair; else nobody
 
 
 def compare(
@@ -77,21 +79,39 @@ def compare(
     by: Sequence[str] = (),
     metric: str = "",
     margin: float | None = None,
+    most: int | None = None,
 ) -> Comparison:
     """Compare the competitors of a study's rows with `control`, or each with each.
 
-    `margin` is the difference that does not matter, in the score's unit. Raises ConfigError for what is unknown and
-    where there is nothing to compare.
+    `margin` is the difference that does not matter, in the score's unit. Of more than `most` competitors without a
+    control only pairs with their leader are returned; the family is every pair all the same, since the data chose it.
+    Raises ConfigError for what is unknown and where there is nothing to compare.
     """
     found = reported(rows, study, by, metric)
     pairs = _pairs(found, control)
     _check_margin(found, margin)
     alone = found.spoken[control] if control else ""
-    on, lacking = _on_problems(found, pairs, alone, margin)
-    over, refused = _over_problems(found, pairs, alone)
+    leader = leaders(found)[0] if most is not None and not control and len(found.competitors) > most else ""
+    pairs = [pair[::-1] if pair[0] == leader else pair for pair in pairs]
+    on, lacking = _on_problems(found, pairs, alone, margin, leader)
+    over, refused = _over_problems(found, pairs, alone, leader)
     if not on:
         raise ConfigError("nothing to compare: no two competitors have a seed in common on a problem")
-    return Comparison(found, on, over, tunings(rows, study, found), (*found.notes, *lacking, *refused))
+    return Comparison(found, on, over, tunings(rows, study, found), (*found.notes, *lacking, *refused), leader)
+
+
+def leaders(found: Reported) -> list[str]:
+    """Return the competitors, best first, by the mean over problems of the rank of their mean score.
+
+    One that lost a run on a problem, or has none there, is last on it.
+    """
+    everyone = found.competitors
+    placed = []
+    for problem, scores in found.scores.items():
+        means = [float(np.mean(list(scores[name].values()))) if scores.get(name) else math.nan for name in everyone]
+        placed.append(ranks([means], found.measures[problem].higher_is_better)[0])
+    mean_rank = dict(zip(everyone, np.mean(placed, axis=0).tolist(), strict=True))
+    return sorted(everyone, key=mean_rank.__getitem__)
 
 
 def _pairs(found: Reported, control: str) -> list[Pair]:
@@ -116,7 +136,7 @@ def _check_margin(found: Reported, margin: float | None) -> None:
 
 
 def _on_problems(
-    found: Reported, pairs: Sequence[Pair], alone: str, margin: float | None
+    found: Reported, pairs: Sequence[Pair], alone: str, margin: float | None, leader: str
 ) -> tuple[list[Compared], list[str]]:
     """Judge each pair on each problem, all of them one family; and say which have no seeds in common."""
     samples: dict[tuple[str, Pair], Floats] = {}
@@ -130,18 +150,23 @@ def _on_problems(
             else:
                 lacking.append(f"{' and '.join(pair)}: no {found.units[:-1]} in common on {problem}")
     family = _family(found, samples, alone, f"on {counted(len(found.scores), 'problem')}")
-    judged = _judged(samples, family, margin, "signflip")
+    shown = [(problem, pair) for problem, pair in samples if not leader or pair[1] == leader]
+    judged = _judged(samples, family, margin, "signflip", shown)
     return [
-        Compared(*pair, problem, found.units, len(judged), replace(verdict, unit=found.measures[problem].unit))
+        Compared(*pair, problem, found.units, len(samples), replace(verdict, unit=found.measures[problem].unit))
         for (problem, pair), verdict in judged.items()
     ], lacking
 
 
-def _judged(samples: Mapping[Key, Floats], family: str, margin: float | None, test: Test) -> dict[Key, Verdict]:
-    numbered = {str(at): sample for at, sample in enumerate(samples.values())}
-    return dict(
-        zip(samples, verdicts(numbered, family, "", alpha=ALPHA, margin=margin, test=test).values(), strict=True)
-    )
+def _judged(
+    samples: Mapping[Key, Floats], family: str, margin: float | None, test: Test, shown: Collection[Key]
+) -> dict[Key, Verdict]:
+    """Judge all of a family, and return those that are shown."""
+    numbers = {key: str(at) for at, key in enumerate(samples)}
+    numbered = {numbers[key]: sample for key, sample in samples.items()}
+    wanted = {numbers[key]: key for key in shown}
+    judged = verdicts(numbered, family, "", alpha=ALPHA, margin=margin, test=test, shown=wanted)
+    return {wanted[number]: verdict for number, verdict in judged.items()}
 
 
 def _family(found: Reported, samples: Sized, alone: str, where: str) -> str:
@@ -168,7 +193,7 @@ def _shared(first: Mapping[Seeds, float], second: Mapping[Seeds, float]) -> list
     return sorted(seeds for seeds in first if seeds in second)
 
 
-def _over_problems(found: Reported, pairs: Sequence[Pair], alone: str) -> tuple[list[Compared], list[str]]:
+def _over_problems(found: Reported, pairs: Sequence[Pair], alone: str, leader: str) -> tuple[list[Compared], list[str]]:
     """Judge each pair over the problems that both have runs on; say which have no unit."""
     samples: dict[Pair, Floats] = {}
     refused: list[str] = []
@@ -186,11 +211,12 @@ def _over_problems(found: Reported, pairs: Sequence[Pair], alone: str) -> tuple[
         refused.append(f"{len(found.scores)} problems are too few for a verdict over them: it takes {ENOUGH_PROBLEMS}")
     if not samples:
         return [], refused
+    shown = [pair for pair in samples if not leader or pair[1] == leader]
     unit = f"seed SDs of {alone}" if alone else "seed SDs of the pair"
     family = _family(found, samples, alone, f"over {counted(len(found.scores), 'problem')}")
     return [
         Compared(*pair, f"{verdict.pairs} problems", "problems", len(samples), replace(verdict, unit=unit))
-        for pair, verdict in _judged(samples, family, None, "signedrank").items()
+        for pair, verdict in _judged(samples, family, None, "signedrank", shown).items()
     ], refused
 
 

@@ -13,7 +13,12 @@ from mlpjit.store import Store
 
 
 def compare_stored(
-    directory: Path, control: str = "", by: Sequence[str] = (), metric: str = "", margin: float | None = None
+    directory: Path,
+    control: str = "",
+    by: Sequence[str] = (),
+    metric: str = "",
+    margin: float | None = None,
+    most: int | None = None,
 ) -> Comparison:
     """Compare the competitors of the study in `directory`. Raises ConfigError as `compare` does, and StoreError."""
     columns = tuple(dict.fromkeys((*columns_needed(), *MEASURES)))
@@ -24,4 +29,4 @@ def compare_stored(
         raise StoreError(f"{directory}: no run is stored here yet: `mlpjit run STUDY` makes some")
     for row in rows:
         row["clip"] = row["clip"] or "none"
-    return compare(rows, study, control, by, metric, margin)
+    return compare(rows, study, control, by, metric, margin, most)

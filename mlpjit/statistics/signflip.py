@@ -86,7 +86,7 @@ class SignFlip:
     def p(self, at: float = 0.0) -> float:
         """Return the two-sided p of the hypothesis that the differences are symmetric about `at`."""
         low, high = self.ends
-        return float(((low <= at) & (at <= high)).mean())
+        return float(np.count_nonzero((low <= at) & (at <= high)) / low.size)
 
     def equality_p(self, margin: float) -> float:
         """Return the p of "the effect is not within the margin"."""
@@ -193,8 +193,8 @@ def _tables(values: Floats) -> list[Floats]:
 
 
 def _summed(tables: Sequence[Floats], codes: npt.NDArray[np.uint8]) -> Floats:
-    total = np.zeros((*tables[0].shape[:-1], len(codes)))
-    for byte, table in enumerate(tables):
+    total = np.take(tables[0], codes[:, 0], axis=-1)
+    for byte, table in enumerate(tables[1:], 1):
         total += np.take(table, codes[:, byte], axis=-1)
     return total
 
@@ -246,7 +246,8 @@ def _shares(d: Floats, flips: Patterns) -> Floats:
 
 
 def _snapped(sums: Floats, tie: Floats) -> Floats:
-    return np.where(np.abs(sums) <= tie, 0.0, sums)
+    np.copyto(sums, 0.0, where=np.abs(sums) <= tie)
+    return sums
 
 
 def _limit(balance: Floats, finite: Floats) -> Floats:

@@ -115,3 +115,17 @@ def test_no_store_is_exit_3() -> None:
     result = mlpjit("compare", "nowhere")
     assert result.exit_code == 3
     assert "there is no store here" in result.stderr
+
+
+def test_many_competitors_stand_against_the_best_in_one_table(tmp_path: Path) -> None:
+    optimizers = [{"name": "adam", "b1": at / 20} for at in range(13)]
+    table = {"name": "many", "width": 4, "epochs": 1, "final": {"seeds": SEEDS, "per": "optimizer"},
+             "sweep": {"optimizer": optimizers, "dataset": ["wine", "iris"]}}  # fmt: skip
+    Study.from_table(table).run(tmp_path, threads=1, runner=Scored().runner())
+    text = mlpjit("compare", str(tmp_path)).stdout
+    assert text.startswith("2 problems: test accuracy in points, 8 fresh seeds, sign-flip test\nagainst adam(b1=")
+    assert (max(map(len, text.splitlines()[:15])), len(text.splitlines())) <= (80, 60)
+    assert "Holm over 156 comparisons: every pair of 13 on 2 problems." in text
+    assert text.rstrip().endswith("All of it, on each problem: --all, or --json; another control: --control.")
+    assert len(pairs(tmp_path)) == 156
+    assert mlpjit("compare", str(tmp_path), "--all").stdout.count("adam(b1=0.6)") >= 2 * 12

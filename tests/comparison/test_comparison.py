@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpjit.comparison.compare import Comparison, compare
+from mlpjit.comparison.compare import Comparison, compare, leaders
 from mlpjit.comparison.scores import MEASURES
 from mlpjit.errors import ConfigError
 from mlpjit.statistics import signedrank, signflip
@@ -219,3 +219,25 @@ def test_momentum_is_better_than_rmsprop_on_quicks_own_finals() -> None:
     found = pair(compare(rows, Study.load("quick").canonical()), "momentum", "rmsprop")
     assert (found["verdict"], found["pairs"]) == ("better", 10)
     assert found["p"] == pytest.approx(0.008, abs=5e-4)
+
+
+def test_against_the_leader_alone_a_pair_has_the_verdict_it_has_among_all() -> None:
+    rows = many(7)
+    every, few = compare(rows, FINAL), compare(rows, FINAL, most=2)
+    assert (every.leader, few.leader) == ("", "adam")
+    assert [(each.competitor, each.control) for each in few.on_problems[:2]] == [("rmsprop", "adam"), ("sgd", "adam")]
+    for alone, among in ((few.on_problems, every.on_problems), (few.over_problems, every.over_problems)):
+        known = {(each.problem, *sorted((each.competitor, each.control))): each for each in among}
+        assert len(alone) * 3 == len(among) * 2
+        for each in alone:
+            other = known[each.problem, *sorted((each.competitor, each.control))]
+            turned = each.competitor == other.control
+            ends = (-other.verdict.high, -other.verdict.low) if turned else (other.verdict.low, other.verdict.high)
+            assert (each.verdict.low, each.verdict.high) == pytest.approx(ends)
+            assert (each.verdict.p, each.verdict.corrected_p) == (other.verdict.p, other.verdict.corrected_p)
+            assert (each.verdict.family, each.family) == (other.verdict.family, other.family)
+
+
+def test_the_leader_has_the_best_mean_rank_and_lost_runs_rank_last() -> None:
+    found = compare(finals({"sgd": [0.9, None], "adam": [0.5, 0.6], "rmsprop": [0.4, 0.9]}), FINAL)
+    assert leaders(found.reported) == ["rmsprop", "adam", "sgd"]
