@@ -84,15 +84,16 @@ def test_notebooks_are_pages_with_the_outputs_they_hold():
     cells = [
         {"cell_type": "markdown", "source": ["# A first\n", "run"]},
         {"cell_type": "code", "source": "1 + 1", "outputs": [{"data": {"text/plain": ["2"]}}]},
+        {"cell_type": "code", "source": "svg()", "outputs": [{"data": {"image/svg+xml": ["<svg>\n", "</svg>"]}}]},
         {"cell_type": "code", "source": "plot()", "outputs": [{"data": {"image/png": "AAAA\n", "text/plain": "x"}}]},
     ]
     page = NOTEBOOKS.page({"cells": cells})
     assert page.startswith("# A first\nrun\n\n```python\n1 + 1\n```\n\n```text\n2\n```\n")
+    assert 'src="data:image/svg+xml;base64,PHN2Zz4KPC9zdmc+">' in page
     assert 'src="data:image/png;base64,AAAA">' in page
 
 
 def test_notebooks_stand_behind_their_first_page():
-    nav = ["index.md", {"Start": ["try.md", "notebooks/index.md"]}]
-    assert NOTEBOOKS.with_notebooks(nav, ["a", "b"])[1] == {
-        "Start": ["try.md", "notebooks/index.md", "notebooks/a.md", "notebooks/b.md"]
-    }
+    nav = [{"Overview": "index.md"}, {"Start": ["try.md", "notebooks/index.md"]}]
+    pages = ["try.md", "notebooks/index.md", "notebooks/a.md", "notebooks/b.md"]
+    assert NOTEBOOKS.with_notebooks(nav, ["a", "b"]) == [{"Overview": "index.md"}, {"Start": pages}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,18 @@ def joined(text: str | list[str]) -> str:
     return text if isinstance(text, str) else "".join(text)
 
 
+def picture(kind: str, base64: str) -> str:
+    """A picture inside the page."""
+    return f'<img alt="what the cell draws" src="data:image/{kind};base64,{base64}">'
+
+
 def shown(output: dict[str, Any]) -> str:
     """What a cell printed, drew or returned: the richest form that needs no script."""
     data = output.get("data", {})
     if "image/svg+xml" in data:
-        return joined(data["image/svg+xml"]).split("?>", 1)[-1]
+        return picture("svg+xml", b64encode(joined(data["image/svg+xml"]).encode()).decode())
     if "image/png" in data:
-        return f'<img alt="what the cell draws" src="data:image/png;base64,{joined(data["image/png"]).strip()}">'
+        return picture("png", "".join(joined(data["image/png"]).split()))
     if "text/html" in data:
         return f'<div class="output">{"".join(joined(data["text/html"]).splitlines())}</div>'
     text = joined(output.get("text") or data.get("text/plain") or output.get("traceback", ""))
@@ -52,8 +58,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def with_notebooks(nav: list[Any], names: list[str]) -> list[Any]:
+def with_notebooks(nav: Any, names: list[str]) -> Any:
     """The navigation with the notebooks' pages behind the one that presents them."""
+    if isinstance(nav, str):
+        return nav
     first = f"{FOLDER}/index.md"
     pages = [f"{FOLDER}/{name}.md" for name in names]
     return [
