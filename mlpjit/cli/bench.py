@@ -23,7 +23,7 @@ BUSY = 0.3  # a load of other work per core, above which the figures are told to
 # What may be given beside --peers, beside --compare, and without both.
 TAKES = {
     "--peers": {"peers", "grid", "only", "beside", "rounds", "pin", "out", "as_json"},
-    "--compare": {"compare", "dtype", "as_json"},
+    "--compare": {"compare", "only", "dtype", "fail_on", "out", "as_json"},
     "": {"sections", "only", "dtype", "rounds", "threads", "out", "as_json"},
 }
 
@@ -41,6 +41,9 @@ def bench(
     pin: Annotated[bool, typer.Option("--pin/--no-pin", help="With --peers: all on one CPU.")] = True,
     compare: Annotated[
         str, typer.Option("--compare", metavar="REV", help="Is the working tree slower or faster than a git revision?")
+    ] = "",
+    fail_on: Annotated[
+        str, typer.Option("--fail-on", help="With --compare: slower, or faster: exit with 1 where a case is.")
     ] = "",
     out: Annotated[Path, typer.Option("--out", help="Folder of the results.")] = Path("results/bench"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -69,7 +72,7 @@ def bench(
     if compare:
         if len(dtype or ()) > 1:
             raise ConfigError("--compare: got --dtype twice, compares one dtype")
-        compare_with(compare, (dtype or [Dtype.float32])[0].value, as_json)
+        compare_with(compare, (dtype or [Dtype.float32])[0].value, only, fail_on, out, as_json)
         return
     dtypes = tuple(dict.fromkeys(each.value for each in dtype or [Dtype.float32]))
     options = Options(only, dtypes, rounds, threads=thread_count(threads))

@@ -63,6 +63,37 @@ def test_slower_and_faster_are_both_told():
     assert all(c.confidence > 0.99 and c.low < c.ratio < c.high for c in found.decided)
 
 
+@pytest.mark.parametrize("name", CASES[:3])
+def test_what_it_says_it_would_have_seen_it_sees(name):
+    """In four of five comparisons, as near as the spread of a few launches says; half of it, seldom."""
+    whole, half = [], []
+    for seed in range(60):
+        sampler = Made(seed)
+        estimates = evidence.estimate([sampler.value(name, 2) for _ in range(compare.LOOKS[-1])])
+        seen = estimates.seen(compare.MARGIN, compare.THRESHOLD, compare.ALPHA / 2)
+        for share, found in ((1.0, whole), (0.5, half)):
+            again = evidence.estimate([share * seen + sampler.value(name, 2) for _ in range(compare.LOOKS[-1])])
+            found.append(2 * again.p_value(compare.MARGIN) < compare.ALPHA and again.center > compare.THRESHOLD)
+    assert np.mean(whole) > 0.65
+    assert np.mean(half) < 0.3
+
+
+def test_no_evidence_says_what_it_would_have_seen():
+    found = compare.judge(Made(0), "a", "b")
+    assert found.verdict == "no evidence"
+    assert math.exp(compare.THRESHOLD) < found.seen < 1.2
+    assert found.seen < found.seen_at_most < 2.0
+    assert all(math.exp(compare.THRESHOLD) < case.seen <= found.seen_at_most for case in found.cases)
+
+
+def test_it_tells_which_launch_of_how_many_and_the_time_left():
+    told = []
+    compare.judge(Made(0), "a", "b", told.append)
+    assert told[0] == "all cases: launch 1 of 3"
+    assert told[2] == "all cases: launch 3 of 3, 0 s left of these"
+    assert told[3].endswith("of 90 cases again: launch 1 of 8")
+
+
 class Clock:
     """A process whose speed drifts, that is slow when it has just been woken, and disturbed now and then."""
 
@@ -191,8 +222,10 @@ def test_two_versions_end_to_end(repository, monkeypatch):
     (repository / revisions.CASES[1]).write_text(CASES_FILE % 600)
     with revisions.against("HEAD", repository / "mlpjit") as (before, after):
         assert Path(after.tree) == repository.resolve()
-        found = compare.compare(before, after)
-    assert found.verdict == "slower"
+        found = compare.compare(before, after, only="chang")
+        with pytest.raises(ConfigError, match="with 'other' in its name"):
+            compare.compare(before, after, only="other")
+    assert (found.verdict, found.measured) == ("slower", 1)
     assert [case.name for case in found.decided] == ["changed"]
     assert found.decided[0].ratio > 1.5
     assert not before.tree.exists()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 TRIMMED = 0.125  # of the launches at each end: one of eight
+POWER = 0.8
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,19 @@ class Estimate:
         """Return the two-sided interval of that confidence, for this case alone."""
         reach = t_quantile(0.5 * (1.0 - confidence), self.freedom) * self.error
         return self.center - reach, self.center + reach
+
+    def after(self, launches: int) -> Estimate:
+        """Return what is to be expected of so many launches, when these many gave this error."""
+        kept, given = (count - 2 * int(TRIMMED * count) for count in (launches, self.freedom + 1))
+        return Estimate(self.center, self.error * math.sqrt(given / kept), max(1, kept - 1))
+
+    def seen(self, margin: float, threshold: float, alpha: float) -> float:
+        """Return the change that such launches find in four of five comparisons, |log(after / before)|.
+
+        It must get beyond the threshold and the p-value's bound even where chance takes some of it away.
+        """
+        needed = max(threshold, margin + t_quantile(0.5 * alpha, self.freedom) * self.error)
+        return needed + t_quantile(1.0 - POWER, self.freedom) * self.error
 
 
 def estimate(values: Sequence[float]) -> Estimate:

@@ -130,11 +130,13 @@ class Pair:
 
 
 class Launch(Pair):
-    """A process of each version, which loads these cases, or all, on other cores than the one that is measured on."""
+    """A process of each version, which loads these cases, or all with `only` in their names, on other cores."""
 
-    def __init__(self, before: Version, after: Version, dtype: str, names: Sequence[str] | None, folder: Path) -> None:
+    def __init__(
+        self, before: Version, after: Version, dtype: str, only: str, names: Sequence[str] | None, folder: Path
+    ) -> None:
         first, second = random.sample((before, after), 2)  # whose process is the older one is left to chance
-        shared = _environment()
+        shared, self._only = _environment(), only
         with ExitStack() as opened:
             made = {version: opened.enter_context(closing(Process(version, folder / _name(), shared)))
                     for version in (first, second)}  # fmt: skip
@@ -144,7 +146,7 @@ class Launch(Pair):
             for process in self._processes:
                 process.send("stay", elsewhere)
                 process.send("cases", dtype)
-                process.send("load", names)
+                process.send("load", names, only)
             self._opened = opened.pop_all()
 
     def ready(self) -> list[str]:
@@ -161,7 +163,8 @@ class Launch(Pair):
                 more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
                 raise ConfigError(f"{process.version.name}: cannot make {wrong[0]}{more}: {found[wrong[0]]}")
         if not common:
-            raise ConfigError(f"no case of {self._processes[0].version.name} can be made in both versions")
+            such = f" with {self._only!r} in its name" if self._only else ""
+            raise ConfigError(f"no case of {self._processes[0].version.name}{such} can be made in both versions")
         return common
 
     @staticmethod
@@ -201,10 +204,13 @@ def measuring_core() -> int:
 
 
 class Launches:
-    """Launches of two versions; the next one loads while one is measured. To be used in a `with` statement."""
+    """Launches of two versions; the next one loads while one is measured. To be used in a `with` statement.
 
-    def __init__(self, before: Version, after: Version, dtype: str) -> None:
-        self._versions = before, after, dtype
+    `only` is a part of the names of the cases that are wanted.
+    """
+
+    def __init__(self, before: Version, after: Version, dtype: str, only: str = "") -> None:
+        self._versions = before, after, dtype, only
         self._opened = ExitStack()
         self._repeats: dict[str, int] = {}
 

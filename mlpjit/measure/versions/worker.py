@@ -82,9 +82,9 @@ def cases(dtype: str) -> str:
     return str(mlpjit.__file__)
 
 
-def load(names: list[str] | None) -> dict[str, str]:
-    """Compile or load these cases, or all; return what was wrong with each, "" where nothing was."""
-    found = {name: _loaded(name) for name in _table if names is None or name in names}
+def load(names: list[str] | None, part: str) -> dict[str, str]:
+    """Compile or load these cases, or all with this in their names; return what was wrong with each, "" for nothing."""
+    found = {name: _loaded(name) for name in _table if (part in name if names is None else name in names)}
     gc.collect()
     gc.freeze()
     gc.disable()
