@@ -128,12 +128,12 @@ def test_ways_to_say_the_same_run_share_its_id(one: dict[str, Any], other: dict[
 
 
 def test_the_path_of_a_file_is_no_part_of_the_id(tmp_path: Path) -> None:
-    rows = "\n".join(["a,b,c", *(f"{i},{i * i % 7},{i % 2}" for i in range(60))])
+    rows = "\n".join(["a,b,y", *(f"{i},{i * i % 7},{i % 2}" for i in range(60))])
     paths = [tmp_path / "one.csv", tmp_path / "two.csv"]
     for path in paths:
         path.write_text(rows)
     one, two = (RunConfig(dataset=str(path)).run_id for path in paths)
-    assert one == two == RunConfig(dataset={"name": str(paths[1]), "target": "c"}).run_id
+    assert one == two == RunConfig(dataset={"name": str(paths[1]), "target": "y"}).run_id
     assert RunConfig(dataset={"name": str(paths[0]), "scaling": "none"}).run_id != one
     assert RunConfig(dataset={"name": str(paths[0]), "label_noise": 0.1}).run_id != one
     paths[1].write_text(rows.replace("59,", "58,"))
