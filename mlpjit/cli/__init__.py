@@ -161,6 +161,8 @@ def main() -> None:
             sys.stdout.flush()
     except OSError as error:  # of `--help`
         sys.exit(_without_output(error))
+    finally:
+        interrupts.hold()
 
 
 __all__ = ["app", "main"]

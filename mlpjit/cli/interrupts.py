@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -117,6 +118,12 @@ def told(interrupted: KeyboardInterrupt) -> str:
     return found if "resume with" in found else f"{found}\n{resume()}"
 
 
+def hold() -> None:
+    """Hold signals back from a process that has done its work: while it ends, Python has no handlers any more."""
+    for number in CODES:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def ends_at_once() -> bool:
     """Whether an interrupted command ends its process: the command line's own, or one that still computes."""
     return bool(_installed) or any(thread.is_alive() for thread in abandoned)
@@ -124,9 +131,18 @@ def ends_at_once() -> bool:
 
 def leave(line: str) -> NoReturn:
     """End the process at once with a last line: what was reported is in the store."""
+    _end_children()
     with suppress(OSError):
         os.write(2, f"{line}\n".encode(errors="backslashreplace"))
     os._exit(code())
+
+
+def _end_children() -> None:
+    """End what this process has started, where the system names it: others compile for it, and hear late of its end."""
+    with suppress(OSError):
+        for listed in Path("/proc/self/task").glob("*/children"):
+            for child in listed.read_text().split():
+                os.kill(int(child), signal.SIGKILL)
 
 
 def is_about_output(error: OSError) -> bool:

@@ -43,7 +43,7 @@ def read(path: Path | str) -> OptimizerFile:
     path = Path(path)
     try:
         with Workers(()) as workers, workers.one() as worker:
-            found: Told = worker.call("read", str(path), watch=within(processes.LOAD_SECONDS))
+            found: Told = worker.call("read", str(path.absolute()), watch=within(processes.LOAD_SECONDS))
     except WorkerOverdue:
         raise ConfigError(
             f"{path.name}: still runs after {processes.LOAD_SECONDS:g} s: need a file that ends"
