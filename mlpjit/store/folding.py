@@ -64,6 +64,14 @@ def put_away(path: Path) -> bool:
         lock.release()
 
 
+def log_is_missing(path: Path) -> bool:
+    """Whether a file was last written with a log that is not here, without an account of it, while nobody writes."""
+    beside_it = (path.with_name(f"{path.name}-wal"), beside(path), WriterLock(path).path)
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        return file.read(20)[18:] == b"\2\2" and not any(each.exists() for each in beside_it)
+    return False
+
+
 def identities(path: Path) -> list[tuple[int, int] | None]:
     """Return which files a store and its log are: None for one that is not there."""
     found: list[tuple[int, int] | None] = []

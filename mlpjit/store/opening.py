@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlpjit.errors import StoreError, writing
-from mlpjit.store.folding import LEFT_BEHIND, connect, left_behind, put_away
+from mlpjit.store.folding import LEFT_BEHIND, connect, left_behind, log_is_missing, put_away
 from mlpjit.store.made import ACCOUNT, committed
 from mlpjit.store.mending import is_sound, mend, sound_part, stored, tell
 from mlpjit.store.migration import create, take_over
@@ -64,12 +64,15 @@ def connect_to_read(path: Path, verified: bool = False) -> sqlite3.Connection:
     with explained(path):
         if not path.exists():
             raise _no_store(path)
+        alone = log_is_missing(path)
         try:
             connection = _open_whole(path)
         except (sqlite3.DatabaseError, StoreError) as error:
             if _is_no_damage(error, path):
                 raise
             return sound_part(path)
+        if alone:
+            tell(f"{path}: its log is missing, as in a copy of this file alone: what was stored last is not here")
         if verified or is_sound(connection, path):
             return connection
         connection.close()

@@ -19,8 +19,8 @@ from mlpjit.store.seals import CURVES, SEALED, TABLES, seal, seal_tables, table_
 from mlpjit.store.seals import INSERT as INSERT_SEAL
 
 DAMAGE = (sqlite3.Error, MemoryError, UnicodeDecodeError)
-SIGN = b"CREATE TABLE seals (run_id"  # stands in the first pages of every store of this version
-PAGE = 4096
+SIGN = b"CREATE TABLE seals (run_id"  # of every store since version 4
+MAGIC, PAGE = b"SQLite format 3\0", 4096
 INSERT_RUN = f"INSERT INTO runs ({', '.join(WRITTEN)}) VALUES ({', '.join('?' * len(WRITTEN))})"
 INSERT_CURVES = f"INSERT INTO curves (run_id, {', '.join(CURVES)}) VALUES (?{', ?' * len(CURVES)})"
 ONE_RUN = (
@@ -43,10 +43,13 @@ class Lost(NamedTuple):
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a file, damaged as it may be, was a store with seals."""
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        return SIGN in file.read(16 * PAGE)
-    return False
+    """Whether a file, damaged as it may be, was a store with seals; its first page may lie anywhere, or be cut."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return False
+    known = SIGN in data or data[68:72] == APPLICATION_ID.to_bytes(4, "big")
+    return known or (0 < len(data) < PAGE and data[:16] == MAGIC[: len(data)])
 
 
 def rescue(path: Path, target: sqlite3.Connection) -> Lost:
@@ -83,7 +86,7 @@ def _with_header(data: bytes, logged: bool) -> bytes:
     """Return a file with the first 100 bytes that a store has; see the file format of SQLite."""
     data += bytes(-len(data) % PAGE)
     way = 2 if logged else 1
-    head = struct.pack(">16sHBBBBBBI", b"SQLite format 3\0", PAGE, way, way, 0, 64, 32, 32, 1)
+    head = struct.pack(">16sHBBBBBBI", MAGIC, PAGE, way, way, 0, 64, 32, 32, 1)
     head += struct.pack(">IIIIIIIIII", len(data) // PAGE, 0, 0, 1, 4, 0, 0, 1, SCHEMA_VERSION, 0)
     head += struct.pack(">I20sII", APPLICATION_ID, bytes(20), 1, sqlite_number())
     return head + data[len(head) :]

@@ -150,3 +150,27 @@ def test_a_file_that_is_replaced_while_it_is_written_is_an_error(path: Path) -> 
         store.flush()
     with pytest.raises(StoreError, match="was deleted or replaced"):
         store.close()
+
+
+def test_a_copy_without_the_log_is_read_and_told(path: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy" / "store.sqlite"
+    copy.parent.mkdir()
+    with Store.open(path) as store:
+        store.put(StoredRun({"run_id": "new", "state": "done"}))
+        store.flush()
+        shutil.copyfile(path, copy)
+    with pytest.warns(DamageWarning, match="its log is missing"):
+        assert len(shown(copy)) == 40
+    assert len(shown(path)) == 40
+
+
+def test_values_are_sealed_as_sqlite_gives_them_back(tmp_path: Path) -> None:
+    values = {
+        "learning_rate": -0.0, "l1": float("inf"), "l2": np.float64(0.1), "shuffle": False, "seed": 2**62,
+        "test_loss": float("nan"), "error": "nul \0 and \u2207", "best_test_loss": 5e-324, "epochs": True,
+    }  # fmt: skip
+    with Store.open(tmp_path) as store:
+        store.put(StoredRun({"run_id": "x", "state": "done", **values}))
+        store.save_plan({"name": "x"}, [("tune", ["x"])])
+    with Store.open(tmp_path, readonly=True) as store:
+        assert list(store.rows(("seed", "error"))) == [(2**62, "nul \0 and \u2207")]
