@@ -19,7 +19,8 @@ from mlpjit.report.drawing import Drawing, saving
 from mlpjit.report.figures import figures
 from mlpjit.report.figures.results import Results, Source
 from mlpjit.report.machines import facts, rerun, toml
-from mlpjit.report.screen import Screen, screen, section_picture
+from mlpjit.report.problems import MOST_PROBLEMS, Problems, problems
+from mlpjit.report.screen import Screen, screen, section_picture, spoken
 from mlpjit.report.section import Section, Shown
 from mlpjit.report.tabled import Tabled, tabled
 
@@ -36,16 +37,19 @@ def write(source: Source, directory: Path, pdf: bool = False) -> tuple[list[str]
     for name in ("figures", "tables"):
         (directory / name).mkdir(parents=True, exist_ok=True)
     files: list[str] = []
-    parts = [(part, _drawings(part, directory)) for part in results.sections()]
+    parts = _parts(results, directory)
     drawings = [drawing for _, some in parts for drawing in some]
     for drawing in drawings:
         _save_table(drawing.table, directory, drawing.path.name, files)
         files += [f"figures/{file.name}" for file in drawing.files(pdf)]
     with saving(drawings, pdf):
         found = certainty.compared(results)
-        sections = [_section(part, some, found) for part, some in parts]
+        sections = [_section(part, some, found, len(parts) <= MOST_PROBLEMS) for part, some in parts]
         first = screen(results, sections, found)
-        text = _page(results, sections, first, tabled(source))
+        many = problems(sections, spoken(results)[1])
+        text = _page(results, sections, first, tabled(source), many)
+    if many is not None:
+        _save_table(many.table, directory, "problems", files)
     rows = [row for section in sections for row in section.rows]
     _save_table(pd.DataFrame(rows), directory, "answer", files)
     temporary = directory / ".report.html"
@@ -57,9 +61,17 @@ def write(source: Source, directory: Path, pdf: bool = False) -> tuple[list[str]
     return ["report.html", *files], [_plain(row) for row in rows], sentences | {OVERALL: certainty.overall(found)}
 
 
-def _section(part: Results, drawings: list[Drawing], found: Comparison | None) -> Section:
+def _parts(results: Results, directory: Path) -> list[tuple[Results, list[Drawing]]]:
+    """Return each problem with its figures; of many problems they would be a page that nobody reads."""
+    found = list(results.sections())
+    return [(part, _drawings(part, directory) if len(found) <= MOST_PROBLEMS else []) for part in found]
+
+
+def _section(part: Results, drawings: list[Drawing], found: Comparison | None, pictured: bool) -> Section:
     rows, pairs = verdict.rows(part), certainty.on_problem(found, part)
-    picture = section_picture(part, pairs, [verdict.name(row) for row in rows])
+    picture = (
+        section_picture(part, pairs, [verdict.name(row) for row in rows]) if drawings or not part.section else None
+    )
     return Section(part, rows, [_shown(one) for one in drawings], pairs, picture)
 
 
@@ -97,7 +109,9 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return values | lost
 
 
-def _page(results: Results, sections: list[Section], first: Screen, tables: Sequence[Tabled]) -> str:
+def _page(
+    results: Results, sections: list[Section], first: Screen, tables: Sequence[Tabled], many: Problems | None
+) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -114,6 +128,7 @@ def _page(results: Results, sections: list[Section], first: Screen, tables: Sequ
         question=study.get("question", ""),
         sections=sections,
         answer=first,
+        problems=many,
         tables=tables,
         light=light,
         dark=dark,
