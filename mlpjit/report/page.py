@@ -18,11 +18,15 @@ from mlpjit.report.charts import colours
 from mlpjit.report.drawing import Drawing, saving
 from mlpjit.report.figures import figures
 from mlpjit.report.figures.results import Results, Source
+from mlpjit.report.importance import importance
 from mlpjit.report.machines import facts, rerun, toml
 from mlpjit.report.problems import MOST_PROBLEMS, Problems, problems
 from mlpjit.report.screen import Screen, screen, section_picture, spoken
 from mlpjit.report.section import Section, Shown
 from mlpjit.report.tabled import Tabled, tabled
+from mlpjit.report.topic import Topic
+from mlpjit.report.tuned import budget, tuned
+from mlpjit.report.within import within
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_FAILURES = 50
@@ -47,9 +51,10 @@ def write(source: Source, directory: Path, pdf: bool = False) -> tuple[list[str]
         sections = [_section(part, some, found, len(parts) <= MOST_PROBLEMS) for part, some in parts]
         first = screen(results, sections, found)
         many = problems(sections, spoken(results)[1])
-        text = _page(results, sections, first, tabled(source), many)
-    if many is not None:
-        _save_table(many.table, directory, "problems", files)
+        asked = _topics(results, [part for part, _ in parts], found)
+        text = _page(results, sections, first, tabled(source), many, asked)
+    for name, table in [*([("problems", many.table)] if many else []), *((one.name, one.table) for one in asked)]:
+        _save_table(table, directory, name, files)
     rows = [row for section in sections for row in section.rows]
     _save_table(pd.DataFrame(rows), directory, "answer", files)
     temporary = directory / ".report.html"
@@ -65,6 +70,17 @@ def _parts(results: Results, directory: Path) -> list[tuple[Results, list[Drawin
     """Return each problem with its figures; of many problems they would be a page that nobody reads."""
     found = list(results.sections())
     return [(part, _drawings(part, directory) if len(found) <= MOST_PROBLEMS else []) for part in found]
+
+
+def _topics(results: Results, parts: Sequence[Results], found: Comparison | None) -> list[Topic]:
+    """Return what the page answers beside who is best."""
+    looks, keys = spoken(results)
+    pairs = {name: (look, keys[name]) for name, look in looks.items()}
+    tunings = found.tunings if found is not None and found.reported.by == results.compared else []
+    every = [
+        tuned(tunings, pairs), importance(parts), within(parts, list(looks), pairs), budget(tunings, pairs),
+    ]  # fmt: skip
+    return [topic for topic in every if topic is not None]
 
 
 def _section(part: Results, drawings: list[Drawing], found: Comparison | None, pictured: bool) -> Section:
@@ -110,7 +126,12 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _page(
-    results: Results, sections: list[Section], first: Screen, tables: Sequence[Tabled], many: Problems | None
+    results: Results,
+    sections: list[Section],
+    first: Screen,
+    tables: Sequence[Tabled],
+    many: Problems | None,
+    asked: Sequence[Topic],
 ) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -129,6 +150,7 @@ def _page(
         sections=sections,
         answer=first,
         problems=many,
+        topics=asked,
         tables=tables,
         light=light,
         dark=dark,

@@ -133,7 +133,7 @@ def make_run(stage: str, **given: Any) -> dict[str, Any]:
         "order_seed": run["seed"], "state": state, "final_validation_loss": loss,
         "final_train_loss": loss * 0.8,
         "final_validation_score": score, "test_loss": loss * 1.1, "test_score": score - 0.004,
-        "best_test_score": score - 0.003, "parameters": parameters, "steps": 200 if finished else 61,
+        "best_test_score": score - 0.003, "parameters": parameters, "steps": 200 if finished else 61, "gradients": 200 if finished else 61,
         "diverged_step": np.nan if finished else 61, "compile_seconds": 0.0,
         "train_seconds": 2e-7 * parameters * 10, "evaluate_seconds": 3e-8 * parameters * 10,
         "started_at": "2026-01-01T00:00:00Z", "finished_at": "2026-01-01T00:00:01Z",

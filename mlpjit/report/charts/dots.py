@@ -34,7 +34,7 @@ def dot_plot(name: str, dots: Sequence[Dot], axis: str, title: str, description:
     """Return the plot; `axis` names difference and unit, `ends` what left and right mean."""
     scale = _scale(dots, axis)
     bottom = TOP + ROW * len(dots)
-    parts = [_grid(scale, len(dots)), *(_row(dot, TOP + ROW * at, scale) for at, dot in enumerate(dots))]
+    parts = [grid(scale, len(dots)), *(_row(dot, TOP + ROW * at, scale) for at, dot in enumerate(dots))]
     parts += [
         svg.text(LEFT, bottom + 31, f"\N{LEFTWARDS ARROW} {ends[0]}", class_="soft"),
         svg.text(RIGHT, bottom + 31, f"{ends[1]} \N{RIGHTWARDS ARROW}", class_="soft", anchor="end"),
@@ -51,8 +51,8 @@ def _scale(dots: Sequence[Dot], axis: str) -> Scale:
     return linear(low - room, high + room, axis, 7)
 
 
-def _grid(scale: Scale, rows: int) -> str:
-    """Each row has its own piece of the grid: names and numbers stand between the pieces."""
+def grid(scale: Scale, rows: int) -> str:
+    """Return the grid, a piece for each row: names and numbers stand between the pieces."""
     parts = []
     for tick, name in zip(scale.ticks, scale.names, strict=True):
         x = svg.number(scale.place(tick, LEFT, RIGHT))
