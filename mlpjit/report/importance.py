@@ -25,7 +25,7 @@ from mlpjit.statistics.paired import Floats
 RATE = "learning_rate"
 SCORE = "final_validation_score"
 MOST_FACTORS = 6
-MOST_SETS = 10  # in the plot; its table has all
+MOST_SETS = 10  # in the plot, factors and pairs of them; its table has all
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,11 @@ def importance(parts: Sequence[Results]) -> Topic | None:
     if not shares:
         return None
     words = _finding(shares, first, parts[0].score_name if len(parts) == 1 else "score")
-    rows = [_dot(chosen, share, grids) for chosen, share in list(shares.items())[:MOST_SETS]]
+    shown = [chosen for chosen in shares if len(chosen) <= 2][:MOST_SETS]
+    rows = [_dot(chosen, shares[chosen], grids) for chosen in shown]
     sample = "problems, Student's" if len(grids) > 1 else f"{first.scores.shape[-1]} tuning seeds, the jackknife's"
     plot = dots.dot_plot("importance-0", rows, "share of the variance in %, with its 95 % interval", "Importance",
-                         " ".join([words, *(f"{row.told}." for row in rows)]), ("nothing", "all"))  # fmt: skip
+                         " ".join([words, *(f"{row.told}." for row in rows)]), ("less", "more"))  # fmt: skip
     return Topic(
         "importance", "What matters most?", Chart(words, [plot], wide=True),
         f"Share of the variance of validation scores over this grid of {first.scores[..., 0].size} settings that each "
@@ -101,7 +102,7 @@ def _word(name: str) -> str:
 
 
 def _together(chosen: Factors, grid: Grid) -> str:
-    return " with ".join(_word(grid.factors[at]) for at in chosen)
+    return " \N{MULTIPLICATION SIGN} ".join(_word(grid.factors[at]) for at in chosen)
 
 
 def _percent(share: Share) -> str:

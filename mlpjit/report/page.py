@@ -12,6 +12,7 @@ import jinja2
 import pandas as pd
 
 from mlpjit.comparison.compare import Comparison
+from mlpjit.comparison.tuning import Tuning
 from mlpjit.errors import StoreError
 from mlpjit.report import certainty, style, verdict
 from mlpjit.report.charts import colours
@@ -76,7 +77,7 @@ def _topics(results: Results, parts: Sequence[Results], found: Comparison | None
     """Return what the page answers beside who is best."""
     looks, keys = spoken(results)
     pairs = {name: (look, keys[name]) for name, look in looks.items()}
-    tunings = found.tunings if found is not None and found.reported.by == results.compared else []
+    tunings = _tunings(found, results)
     every = [
         tuned(tunings, pairs), importance(parts), within(parts, list(looks), pairs), budget(tunings, pairs),
     ]  # fmt: skip
@@ -88,7 +89,13 @@ def _section(part: Results, drawings: list[Drawing], found: Comparison | None, p
     picture = (
         section_picture(part, pairs, [verdict.name(row) for row in rows]) if drawings or not part.section else None
     )
-    return Section(part, rows, [_shown(one) for one in drawings], pairs, picture)
+    tunings = [each for each in _tunings(found, part) if part.section in ("", each.problem)] if pictured else []
+    return Section(part, rows, [_shown(one) for one in drawings], pairs, picture, tunings)
+
+
+def _tunings(found: Comparison | None, results: Results) -> list[Tuning]:
+    """Return how those that the page shows were tuned."""
+    return found.tunings if found is not None and found.reported.by == results.compared else []
 
 
 def _drawings(results: Results, directory: Path) -> list[Drawing]:

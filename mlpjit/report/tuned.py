@@ -142,7 +142,8 @@ def budget(found: Sequence[Tuning], looks: Looks) -> Topic | None:
         Chart(words, [lines.draw("budget-0", panel, words, (480.0, 260.0))],
               [Entry(name, looks[name][1], looks[name][0], True) for name in shown], wide=True),
         "Expected score of the best of k settings of those tried (Tang et al. 2020), chosen by validation loss, "
-        "scored on the tuning runs' data." + (" Medians over problems, 0.01 R² as a point." if several else "")
+        "scored on the tuning runs' data; a cross where all k may be lost runs."
+        + (" Medians over problems, 0.01 R² as a point." if several else "")
         + (f" The best {MOST_LINES} of {len(curves)}." if len(curves) > MOST_LINES else ""),
         pd.DataFrame(records), _notes(found),
     )  # fmt: skip
