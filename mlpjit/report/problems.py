@@ -131,4 +131,6 @@ def _finding(columns: Sequence[Column], first: str, typical: Mapping[str, float]
     led = f"Of {len(columns)} problems, most often best: {style.listed([*often, *rest]) or 'none'}."
     if not math.isfinite(near := typical[first]):
         return led
+    if not near:
+        return f"{led} On half of them or more {first} is the best."
     return f"{led} On the typical problem {first} is least behind the best: {near:.2g} points, or hundredths of R²."

@@ -35,7 +35,7 @@ def tuned(found: Sequence[Tuning], looks: Looks) -> Topic | None:
     rows = (_over if several else _alone)(judged, looks)
     rows.sort(key=lambda row: -row.tuned)
     unit = "points, or hundredths of R², behind the best" if several else judged[0].unit
-    words = _finding(judged)
+    words = _finding(judged, rows)
     plot = dumbbells.draw(
         "tuned-0",
         rows,
@@ -44,7 +44,7 @@ def tuned(found: Sequence[Tuning], looks: Looks) -> Topic | None:
         " ".join([words, *(row.told + "." for row in rows)]),
     )
     return Topic(
-        "tuned", "Tuned or untuned?", Chart(words, [plot], wide=True),
+        "tuned", "Tuned or untuned?", Chart(words, [plot]),
         "Hollow: the default setting; filled: the one that tuning chose; both on the same final seeds. " + (
             "Medians over problems, each mean score less the best tuned one of its problem; in words the gain "
             "with the 95 % interval of its median." if several else
@@ -114,13 +114,19 @@ def _lost(score: float | None) -> float:
     return -math.inf if score is None or math.isnan(score) else score
 
 
-def _finding(judged: Sequence[Tuning]) -> str:
-    """How often tuning gains for certain, and how often it overtunes."""
+def _finding(judged: Sequence[Tuning], rows: Sequence[Dumbbell]) -> str:
+    """How often tuning gains for certain, and how often it overtunes; of many problems by the median over them."""
     worse, count = overtuning(judged)
     answers = Counter(each.gain.answer for each in judged if each.gain)
-    what = "competitors" + (", counted on each problem" if len({each.problem for each in judged}) > 1 else "")
+    if len(rows) < count:
+        better, less = sum(row.low > row.default for row in rows), sum(row.high < row.default for row in rows)
+        return (
+            f"On the typical problem tuning gains for {better} of {len(rows)} competitors and harms {less}, by the "
+            f"intervals of the medians. Overtuned, worse on test data than untuned, are {worse} of all {count} choices "
+            f"({worse / count:.0%})."
+        )
     return (
-        f"Tuning is certainly worth it for {answers['better']} of {count} {what}, certainly harmful for "
+        f"Tuning is certainly worth it for {answers['better']} of {count} competitors, certainly harmful for "
         f"{answers['worse']}. "
         f"Overtuned, worse on test data than untuned, are {worse} ({worse / count:.0%})."
     )
