@@ -17,6 +17,7 @@ from mlpjit.statistics.power import pairs_to_reach
 from mlpjit.statistics.signflip import smallest_p
 
 MOST_NAMED = 2  # rivals with their own numbers; more of them share a sentence
+MOST_LISTED = 8  # rivals by name; more of them are counted
 
 
 def compared(results: Results) -> Comparison | None:
@@ -105,7 +106,7 @@ def _claimed(name: str, claims: Sequence[Claim]) -> str:
     """Say what one competitor is better than: few rivals each with its numbers, many together."""
     if len(claims) <= MOST_NAMED:
         return f"{name} is better than {' and than '.join(map(_one, claims))}."
-    rivals = style.listed([claim.worse for claim in claims])
+    rivals = _listed([claim.worse for claim in claims])
     least, p = min(claim.effect for claim in claims), max(claim.p for claim in claims)
     by = f", by {_amount(least, claims[0].unit)} or more" if math.isfinite(least) else ""
     return f"{name} is better than {rivals}{by} (corrected p at most {p:.2g})."
@@ -127,13 +128,17 @@ def _open(names: Sequence[str], pairs: Sequence[Compared]) -> str:
     listed = [name for name in names if name in found]  # the best first
     shared = [name for name in listed if all(name in (pair.competitor, pair.control) for pair in pairs)]
     if shared:
-        rivals = style.listed([name for name in listed if name != shared[0]])
+        rivals = _listed([name for name in listed if name != shared[0]])
         told = f"Between {shared[0]} and {rivals} there is" if len(listed) == 2 else f"Against {rivals} there is"
     else:
-        told = f"Between some of {style.listed(listed)} there is"
+        told = f"Between some of {_listed(listed)} there is"
     more = sorted({pair.verdict.more for pair in pairs if pair.verdict.more})
     needed = f" (about {more[0]}{f' to {more[-1]}' if len(more) > 1 else ''} more {pairs[0].sample})" if more else ""
     return f"{told} not enough evidence{needed}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return style.listed(names) if len(names) <= MOST_LISTED else f"{len(names)} others"
 
 
 def _amount(value: float, unit: str) -> str:

@@ -12,16 +12,22 @@ import jinja2
 import pandas as pd
 
 from mlpjit.comparison.compare import Comparison
+from mlpjit.comparison.tuning import Tuning
 from mlpjit.errors import StoreError
 from mlpjit.report import certainty, style, verdict
 from mlpjit.report.charts import colours
 from mlpjit.report.drawing import Drawing, saving
 from mlpjit.report.figures import figures
 from mlpjit.report.figures.results import Results, Source
+from mlpjit.report.importance import importance
 from mlpjit.report.machines import facts, rerun, toml
-from mlpjit.report.screen import Screen, screen, section_picture
+from mlpjit.report.problems import MOST_PROBLEMS, Problems, problems
+from mlpjit.report.screen import Screen, screen, section_picture, spoken
 from mlpjit.report.section import Section, Shown
 from mlpjit.report.tabled import Tabled, tabled
+from mlpjit.report.topic import Topic
+from mlpjit.report.tuned import budget, tuned
+from mlpjit.report.within import within
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_FAILURES = 50
@@ -36,16 +42,20 @@ def write(source: Source, directory: Path, pdf: bool = False) -> tuple[list[str]
     for name in ("figures", "tables"):
         (directory / name).mkdir(parents=True, exist_ok=True)
     files: list[str] = []
-    parts = [(part, _drawings(part, directory)) for part in results.sections()]
+    parts = _parts(results, directory)
     drawings = [drawing for _, some in parts for drawing in some]
     for drawing in drawings:
         _save_table(drawing.table, directory, drawing.path.name, files)
         files += [f"figures/{file.name}" for file in drawing.files(pdf)]
     with saving(drawings, pdf):
         found = certainty.compared(results)
-        sections = [_section(part, some, found) for part, some in parts]
+        sections = [_section(part, some, found, len(parts) <= MOST_PROBLEMS) for part, some in parts]
         first = screen(results, sections, found)
-        text = _page(results, sections, first, tabled(source))
+        many = problems(sections, spoken(results)[1])
+        asked = _topics(results, [part for part, _ in parts], found)
+        text = _page(results, sections, first, tabled(source), many, asked)
+    for name, table in [*([("problems", many.table)] if many else []), *((one.name, one.table) for one in asked)]:
+        _save_table(table, directory, name, files)
     rows = [row for section in sections for row in section.rows]
     _save_table(pd.DataFrame(rows), directory, "answer", files)
     temporary = directory / ".report.html"
@@ -57,10 +67,35 @@ def write(source: Source, directory: Path, pdf: bool = False) -> tuple[list[str]
     return ["report.html", *files], [_plain(row) for row in rows], sentences | {OVERALL: certainty.overall(found)}
 
 
-def _section(part: Results, drawings: list[Drawing], found: Comparison | None) -> Section:
+def _parts(results: Results, directory: Path) -> list[tuple[Results, list[Drawing]]]:
+    """Return each problem with its figures; of many problems they would be a page that nobody reads."""
+    found = list(results.sections())
+    return [(part, _drawings(part, directory) if len(found) <= MOST_PROBLEMS else []) for part in found]
+
+
+def _topics(results: Results, parts: Sequence[Results], found: Comparison | None) -> list[Topic]:
+    """Return what the page answers beside who is best."""
+    looks, keys = spoken(results)
+    pairs = {name: (look, keys[name]) for name, look in looks.items()}
+    tunings = _tunings(found, results)
+    every = [
+        tuned(tunings, pairs), importance(parts), within(parts, list(looks), pairs), budget(tunings, pairs),
+    ]  # fmt: skip
+    return [topic for topic in every if topic is not None]
+
+
+def _section(part: Results, drawings: list[Drawing], found: Comparison | None, pictured: bool) -> Section:
     rows, pairs = verdict.rows(part), certainty.on_problem(found, part)
-    picture = section_picture(part, pairs, [verdict.name(row) for row in rows])
-    return Section(part, rows, [_shown(one) for one in drawings], pairs, picture)
+    picture = (
+        section_picture(part, pairs, [verdict.name(row) for row in rows]) if drawings or not part.section else None
+    )
+    tunings = [each for each in _tunings(found, part) if part.section in ("", each.problem)] if pictured else []
+    return Section(part, rows, [_shown(one) for one in drawings], pairs, picture, tunings)
+
+
+def _tunings(found: Comparison | None, results: Results) -> list[Tuning]:
+    """Return how those that the page shows were tuned."""
+    return found.tunings if found is not None and found.reported.by == results.compared else []
 
 
 def _drawings(results: Results, directory: Path) -> list[Drawing]:
@@ -97,7 +132,14 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return values | lost
 
 
-def _page(results: Results, sections: list[Section], first: Screen, tables: Sequence[Tabled]) -> str:
+def _page(
+    results: Results,
+    sections: list[Section],
+    first: Screen,
+    tables: Sequence[Tabled],
+    many: Problems | None,
+    asked: Sequence[Topic],
+) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -114,6 +156,8 @@ def _page(results: Results, sections: list[Section], first: Screen, tables: Sequ
         question=study.get("question", ""),
         sections=sections,
         answer=first,
+        problems=many,
+        topics=asked,
         tables=tables,
         light=light,
         dark=dark,

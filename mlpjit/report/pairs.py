@@ -12,6 +12,8 @@ from mlpjit.report.charts import dots
 from mlpjit.report.charts.dots import Dot
 from mlpjit.report.style import Look
 
+MOST_IN_MATRIX = 15  # competitors, from which on the matrix has the best alone, and a table the rest
+BEST_IN_MATRIX = 12
 MOST_NUMBERS = 9  # competitors, from which on a cell of the matrix has room for a sign alone
 SIGNS = {"better": "\N{BLACK UP-POINTING TRIANGLE}", "worse": "\N{BLACK DOWN-POINTING TRIANGLE}", "equal": "="}
 BAND = " \N{EN DASH} "
@@ -34,9 +36,19 @@ class Against:
     sample: str
 
     @property
+    def difference(self) -> str:
+        """The estimate with its sign."""
+        return signed(self.effect, self.unit)
+
+    @property
+    def ends(self) -> str:
+        """The interval."""
+        return f"{amount(self.low, self.unit)} to {amount(self.high, self.unit)}"
+
+    @property
     def told(self) -> str:
         """All of it in one line."""
-        ends = f"95 % interval {amount(self.low, self.unit)} to {amount(self.high, self.unit)}"
+        ends = f"95 % interval {self.ends}"
         return (
             f"{self.competitor} against {self.control}: {signed(self.effect, self.unit)} {self.unit}, {ends}, "
             f"{self.pairs} {self.sample}, corrected p = {self.p:.2g}: {self.words}"
@@ -77,7 +89,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Picture:
-    """Competitors beside each other: a dot plot with its finding and a matrix, rows and columns in one order."""
+    """Competitors beside each other: a dot plot with its finding and a matrix, rows and columns in one order.
+
+    `names` are those of the matrix; `rows` are all against the control, for a table where the matrix lacks some.
+    """
 
     control: str
     finding: str
@@ -87,6 +102,12 @@ class Picture:
     cells: list[list[Cell | None]]
     unit: str
     family: str
+    rows: Sequence[Against]
+
+    @property
+    def many(self) -> bool:
+        """Whether the matrix has the best alone."""
+        return len(self.rows) >= len(self.names)
 
     @property
     def small(self) -> bool:
@@ -106,19 +127,25 @@ def picture(
     spoken = {str(label): key for label, key in keys.items()}
     marks = {str(label): look.marker for label, look in looks.items()}
     rows = [known[one, control] for one in names[1:] if (one, control) in known]
+    rows.sort(key=lambda row: -row.effect)
     shown = [_dot(row, spoken.get(row.competitor, ""), marks.get(row.competitor, "o")) for row in rows]
     finding = _finding(rows, control)
     plot = dots.dot_plot(
         name, shown, f"difference to {control} in {rows[0].unit}, with its 95 % interval",
         f"Differences to {control}", " ".join([finding, *(row.told + "." for row in rows)]), ("worse", "better"),
     )  # fmt: skip
+    best = [control, *(row.competitor for row in rows)][:BEST_IN_MATRIX] if len(names) > MOST_IN_MATRIX else names
+    unit, family = rows[0].unit, pairs[0].verdict.family
+    return Picture(control, finding, plot, best, spoken, _cells(known, best), unit, family, rows)
+
+
+def _cells(known: Mapping[tuple[str, str], Against], names: Sequence[str]) -> list[list[Cell | None]]:
     small = len(names) > MOST_NUMBERS
-    cells = [[_cell(known.get((one, other)), small) for other in names] for one in names]
-    return Picture(control, finding, plot, names, spoken, cells, rows[0].unit, pairs[0].verdict.family)
+    return [[_cell(known.get((one, other)), small) for other in names] for one in names]
 
 
 def _dot(row: Against, key: str, marker: str) -> Dot:
-    words = f"{signed(row.effect, row.unit)} ({amount(row.low, row.unit)} to {amount(row.high, row.unit)})"
+    words = f"{row.difference} ({row.ends})"
     return Dot(row.competitor, key, marker, row.effect, row.low, row.high, words, row.answer != "undecided", row.told)
 
 

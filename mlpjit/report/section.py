@@ -9,6 +9,7 @@ from typing import Any
 
 from mlpjit.comparison.compare import Compared
 from mlpjit.comparison.names import named
+from mlpjit.comparison.tuning import Tuning, unequal
 from mlpjit.report import style, verdict
 from mlpjit.report.charts import colours, svg
 from mlpjit.report.charts.panels import Chart
@@ -42,6 +43,16 @@ class Section:
     figures: list[Shown]
     pairs: Sequence[Compared] = ()
     picture: Picture | None = None
+    tunings: Sequence[Tuning] = ()
+
+    def is_uneven(self, row: verdict.Answer) -> bool:
+        """Whether competitors were tuned over other numbers of settings than this one, or this one than they."""
+        return verdict.name(row) in unequal(self.tunings)
+
+    def ends(self, row: verdict.Answer) -> dict[str, str]:
+        """What of the best setting stands at an edge of what was tried, but for the rate: at which edge."""
+        mine = [edges for each in self.tunings if each.competitor == verdict.name(row) for edges in each.edges]
+        return {name: edge for edges in mine for name, edge in edges.items() if name != "learning_rate"}
 
     @property
     def sentences(self) -> list[str]:
@@ -154,6 +165,12 @@ class Section:
         if any(row["edge"] != "only" for row in self.rows):
             notes.append("Good range: the rates whose median loss lies within 10 % of the best rate's.")
         notes += [f"* {row['label']}: {EDGES[row['edge']]}." for row in self.rows if row["edge"] in EDGES]
+        notes += [
+            f"* {row['label']}: its {_spoken(name)} is at the {edge} end of what was tried: better may lie beyond."
+            for row in self.rows
+            for name, edge in self.ends(row).items()
+        ]
+        notes += self._uneven()
         notes += [f"{row['label']}: {HOPELESS}." for row in self.rows if row["edge"] == "all diverged"]
         notes += [
             f"{row['label']}: {row['lost']} of the {row['runs']} runs reported here were lost; they count as "
@@ -162,6 +179,17 @@ class Section:
             if row["lost"]
         ]
         return notes
+
+    def _uneven(self) -> list[str]:
+        counts = unequal(self.tunings)
+        if not counts:
+            return []
+        listed = style.listed([f"{name} {' or '.join(map(str, some))}" for name, some in counts.items()])
+        return [f"\N{DAGGER} settings to choose from are unequal, and the best of more is better by luck: {listed}."]
+
+
+def _spoken(name: str) -> str:
+    return style.WORDS.get(name, name.replace("_", " "))
 
 
 def _factor(name: str, value: Any) -> str:

@@ -134,6 +134,7 @@ def make_run(stage: str, **given: Any) -> dict[str, Any]:
         "final_train_loss": loss * 0.8,
         "final_validation_score": score, "test_loss": loss * 1.1, "test_score": score - 0.004,
         "best_test_score": score - 0.003, "parameters": parameters, "steps": 200 if finished else 61,
+        "gradients": 200 if finished else 61,
         "diverged_step": np.nan if finished else 61, "compile_seconds": 0.0,
         "train_seconds": 2e-7 * parameters * 10, "evaluate_seconds": 3e-8 * parameters * 10,
         "started_at": "2026-01-01T00:00:00Z", "finished_at": "2026-01-01T00:00:01Z",
@@ -241,10 +242,45 @@ def two_datasets() -> SyntheticStore:
     return store_of("two_datasets", runs)
 
 
+PROBLEMS = ["digits", "wine", "iris", "breast_cancer", "two_moons", "circles"]
+GAINS = {"sgd": 0.05, "adam": -0.02}  # of tuning
+
+
+def tuned_store(problems: Sequence[str]) -> SyntheticStore:
+    """Two optimizers at three rates, untuned beside tuned: adam's tuning harms; of its rates the last is best."""
+    rng = np.random.default_rng(3)
+    runs = []
+    for problem in problems:
+        for name in GAINS:
+            for seed in (0, 1, 2):
+                for at, rate in enumerate((0.01, 0.1, 1.0)):
+                    score = 0.5 + 0.1 * at + 0.001 * rng.normal()
+                    runs.append(_tuned_run("tune", problem, name, rate, seed, score))
+            for seed in range(100, 110):
+                score = 0.8 + 0.005 * rng.normal()
+                runs.append(_tuned_run("final", problem, name, 1.0, seed, score))
+                runs.append(
+                    _tuned_run("default", problem, name, 0.01, seed, score - GAINS[name] + 0.002 * rng.normal())
+                )
+    plan = {"final": {"per": "optimizer", "seeds": list(range(100, 110))}, "tuning": {"default": True}}
+    return store_of("topics", runs, **plan)
+
+
+def _tuned_run(stage: str, problem: str, name: str, rate: float, seed: int, score: float) -> dict[str, Any]:
+    made = make_run(stage, dataset=problem, optimizer=name, learning_rate=rate, seed=seed)
+    return made | {"state": "done", "test_score": score, "final_validation_score": score,
+                   "final_validation_loss": 1 - score}  # fmt: skip
+
+
+def suite() -> SyntheticStore:
+    return tuned_store(PROBLEMS)
+
+
 STUDIES: dict[str, Callable[[], SyntheticStore]] = {
     study.__name__: study
     for study in (quick, pathologies, lone, two_optimizers, regression, crowd, hopeless, two_datasets)
 }
+PAGES = STUDIES | {"suite": suite}  # of many problems there are no figures
 
 
 @pytest.fixture(scope="session", params=STUDIES)

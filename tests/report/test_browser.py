@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import STUDIES
+from conftest import PAGES
 
 from mlpjit.report import page
 
@@ -33,10 +33,10 @@ window.addEventListener("load", async () => {
 """
 
 
-@pytest.fixture(scope="module", params=["quick", "pathologies", "two_datasets", "hopeless", "crowd"])
+@pytest.fixture(scope="module", params=["quick", "pathologies", "two_datasets", "hopeless", "crowd", "suite"])
 def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     directory = tmp_path_factory.mktemp(request.param)
-    page.write(STUDIES[request.param](), directory)
+    page.write(PAGES[request.param](), directory)
     return (directory / "report.html").read_text(encoding="utf-8")
 
 

@@ -1,4 +1,7 @@
-"""A dot plot: differences to one competitor with their intervals, one row each, the numbers beside the names."""
+"""A dot plot: differences to one competitor with their intervals, one row each, the numbers beside the names.
+
+Of many competitors a row has a line of text's height, its dot beside the name, and numbers where it is pointed at.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ WIDTH = 380.0  # a phone shows it 1:1
 ROW = 40.0
 LEFT, RIGHT = 8.0, WIDTH - 8.0
 TOP = 8.0
+MOST_TALL = 15  # rows, from which on they are low
+LOW = 20.0
 
 
 @dataclass(frozen=True)
@@ -33,10 +38,13 @@ class Dot:
 def dot_plot(name: str, dots: Sequence[Dot], axis: str, title: str, description: str, ends: tuple[str, str]) -> str:
     """Return the plot; `axis` names difference and unit, `ends` what left and right mean."""
     scale = _scale(dots, axis)
-    bottom = TOP + ROW * len(dots)
-    parts = [_grid(scale, len(dots)), *(_row(dot, TOP + ROW * at, scale) for at, dot in enumerate(dots))]
+    low = len(dots) > MOST_TALL
+    left, high = (min(svg.width([dot.name for dot in dots], 12) + 14, WIDTH / 2), LOW) if low else (LEFT, ROW)
+    bottom = TOP + high * len(dots)
+    parts = [_lines(scale, left, bottom) if low else grid(scale, len(dots))]
+    parts += [(_low if low else _row)(dot, TOP + high * at, scale, left) for at, dot in enumerate(dots)]
     parts += [
-        svg.text(LEFT, bottom + 31, f"\N{LEFTWARDS ARROW} {ends[0]}", class_="soft"),
+        svg.text(left, bottom + 31, f"\N{LEFTWARDS ARROW} {ends[0]}", class_="soft"),
         svg.text(RIGHT, bottom + 31, f"{ends[1]} \N{RIGHTWARDS ARROW}", class_="soft", anchor="end"),
         svg.text(WIDTH / 2, bottom + 47, axis, class_="soft", anchor="middle"),
     ]
@@ -51,8 +59,8 @@ def _scale(dots: Sequence[Dot], axis: str) -> Scale:
     return linear(low - room, high + room, axis, 7)
 
 
-def _grid(scale: Scale, rows: int) -> str:
-    """Each row has its own piece of the grid: names and numbers stand between the pieces."""
+def grid(scale: Scale, rows: int) -> str:
+    """Return the grid, a piece for each row: names and numbers stand between the pieces."""
     parts = []
     for tick, name in zip(scale.ticks, scale.names, strict=True):
         x = svg.number(scale.place(tick, LEFT, RIGHT))
@@ -62,13 +70,29 @@ def _grid(scale: Scale, rows: int) -> str:
     return "".join(parts)
 
 
-def _row(dot: Dot, top: float, scale: Scale) -> str:
-    y = top + 28
-    low, high = (scale.place(end, LEFT, RIGHT) for end in (dot.low, dot.high))
-    x = scale.place(dot.estimate, LEFT, RIGHT)
-    look = "" if dot.certain else "open"
-    body = svg.text(LEFT, top + 13, dot.name, class_="name")
+def _lines(scale: Scale, left: float, bottom: float) -> str:
+    """The grid of low rows goes through all of them."""
+    parts = []
+    for tick, name in zip(scale.ticks, scale.names, strict=True):
+        x = scale.place(tick, left, RIGHT)
+        parts.append(svg.path([(x, TOP), (x, bottom)], class_="zero" if tick == 0 else "grid"))
+        parts.append(svg.text(x, bottom + 14, name, anchor="middle"))
+    return "".join(parts)
+
+
+def _row(dot: Dot, top: float, scale: Scale, left: float) -> str:
+    body = svg.text(left, top + 13, dot.name, class_="name")
     body += svg.text(RIGHT, top + 13, dot.words, anchor="end")
-    body += svg.path([(low, y), (high, y)], class_="bar")
-    body += svg.mark(x, y, dot.marker, dot.told, look)
-    return svg.element("g", body, class_=dot.key)
+    return svg.element("g", body + _bar(dot, top + 28, scale, left), class_=dot.key)
+
+
+def _low(dot: Dot, top: float, scale: Scale, left: float) -> str:
+    body = svg.text(LEFT, top + 14, dot.name, class_="name")
+    return svg.element("g", body + _bar(dot, top + 10, scale, left), class_=dot.key)
+
+
+def _bar(dot: Dot, y: float, scale: Scale, left: float) -> str:
+    low, x, high = (scale.place(value, left, RIGHT) for value in (dot.low, dot.estimate, dot.high))
+    return svg.path([(low, y), (high, y)], class_="bar") + svg.mark(
+        x, y, dot.marker, dot.told, "" if dot.certain else "open"
+    )
