@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from mlpjit.config.fields import FACTORS
 from mlpjit.store.schema import APPLICATION_ID, FIRST_LAYOUT, LAYOUTS, SCHEMA_VERSION, SEALS, TABLES, version_of
-from mlpjit.store.seals import seal_runs, seal_tables
+from mlpjit.store.seals import seal_all, seal_tables
 
 
 def create(connection: sqlite3.Connection) -> None:
@@ -68,8 +68,7 @@ def _add_seals(connection: sqlite3.Connection) -> None:
     for statement in filter(str.strip, SEALS.split(";")):
         connection.execute(statement)
     connection.execute(_names())
-    seal_runs(connection, [run_id for (run_id,) in connection.execute("SELECT run_id FROM runs")])
-    seal_tables(connection)
+    seal_all(connection)
 
 
 def _listed(names: Sequence[str]) -> str:

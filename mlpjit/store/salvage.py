@@ -43,12 +43,12 @@ class Lost(NamedTuple):
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a file, damaged as it may be, was a store with seals; its first page may lie anywhere, or be cut."""
+    """Whether a file, damaged as it may be, was a store with seals; its first page may be cut, blank or anywhere."""
     try:
         data = path.read_bytes()
     except OSError:
         return False
-    known = SIGN in data or data[68:72] == APPLICATION_ID.to_bytes(4, "big")
+    known = SIGN in data or data[68:72] == APPLICATION_ID.to_bytes(4, "big") or not any(data[:100])
     return known or (0 < len(data) < PAGE and data[:16] == MAGIC[: len(data)])
 
 

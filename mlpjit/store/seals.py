@@ -41,6 +41,13 @@ def seal_tables(connection: sqlite3.Connection, names: Iterable[str] = TABLES) -
         connection.execute("INSERT OR REPLACE INTO table_seals VALUES (?, ?)", (name, _of_table(connection, name)))
 
 
+def seal_all(connection: sqlite3.Connection) -> None:
+    """Seal everything as it lies there."""
+    connection.execute("DELETE FROM seals")
+    seal_runs(connection, [run_id for (run_id,) in connection.execute("SELECT run_id FROM runs")])
+    seal_tables(connection)
+
+
 def table_is_sound(connection: sqlite3.Connection, name: str) -> bool:
     """Whether a table is as it was written. Raises sqlite3.Error where it cannot even be read."""
     found = connection.execute("SELECT seal FROM table_seals WHERE name = ?", [name]).fetchone()

@@ -19,6 +19,7 @@ from fakes import TABLE, Fake
 from mlpjit import report
 from mlpjit.errors import StoreError
 from mlpjit.report.machines import toml
+from mlpjit.store.seals import seal_all
 from mlpjit.study.study import Study, built_in
 
 
@@ -184,6 +185,7 @@ def test_the_page_names_the_command_that_ran(
 def test_a_store_that_keeps_no_command_is_run_by_its_name(directory: Path) -> None:
     with contextlib.closing(sqlite3.connect(directory / "store.sqlite")) as store:
         store.execute("UPDATE sessions SET provenance = '{}'")
+        seal_all(store)
         store.commit()
     text = report.write(directory, force=True)[0].read_text(encoding="utf-8")
     assert '<pre class="command">mlpjit run small.toml</pre>' in text

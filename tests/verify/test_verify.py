@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from mlpjit.cli import app
 from mlpjit.errors import StoreError
 from mlpjit.store import Store, adoption
+from mlpjit.store.seals import seal_all
 from mlpjit.study.pool import Runner
 from mlpjit.study.study import Study
 from mlpjit.study.sweep import sweep
@@ -48,6 +49,7 @@ def stored(made, tmp_path) -> Path:
 def change(directory: Path, statement: str, *values: object) -> None:
     with sqlite3.connect(directory / "store.sqlite") as connection:
         assert connection.execute(statement, values).rowcount > 0
+        seal_all(connection)
     connection.close()
 
 
@@ -149,6 +151,7 @@ def test_a_run_that_was_made_again_meanwhile_stays(stored):
         connection.execute("CREATE TEMP TABLE one AS SELECT * FROM runs WHERE run_id = ?", [now[0]])
         connection.execute("UPDATE one SET run_id = 'old'")
         connection.execute("INSERT INTO runs SELECT * FROM one")
+        seal_all(connection)
     connection.close()
     found = verify(stored, sample=None, adopt=True)
     assert (found.stored, found.wrong) == (RUNS + 1, [])
@@ -164,6 +167,7 @@ def test_of_two_runs_that_are_the_same_now_the_planned_one_takes_the_id(stored):
             connection.execute("UPDATE one SET run_id = 'older'")
             connection.execute(f"INSERT INTO {table} SELECT * FROM one")
             connection.execute("DROP TABLE one")
+        seal_all(connection)
     connection.close()
     found = verify(stored, sample=None, adopt=True)
     assert (found.stored, found.adopted, ids(stored)) == (RUNS + 1, RUNS, now)
