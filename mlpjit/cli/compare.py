@@ -28,10 +28,10 @@ def compare(
 ) -> None:
     """Compare competitors on paired seeds: effect, 95 % interval, corrected p, verdict (docs/statistics.md)."""
     from mlpjit.cli.tables import dump
-    from mlpjit.comparison.stored import compare_stored
+    from mlpjit.report.exported import compare_kept
 
     columns = [name for name in by.split(",") if name]
-    found = compare_stored(directory, control, columns, metric, margin, None if everything or as_json else MOST)
+    found = compare_kept(directory, control, columns, metric, margin, None if everything or as_json else MOST)
     short = not everything and len(found.reported.competitors) > MOST
     print(dump(_data(found)) if as_json else "\n\n".join(_shortened(found) if short else _parts(found)))
 

@@ -28,10 +28,13 @@ def write(
 
     Raises StoreError when there is no store, no run in it, or no room to write.
     """
-    from mlpjit.errors import writing
+    from mlpjit.errors import StoreError, writing
+    from mlpjit.report.export import exported_alone
     from mlpjit.store import Store
 
     directory = Path(directory)
+    if exported_alone(directory):
+        raise StoreError(f"{directory}: an exported table has no curves to draw: `mlpjit compare` reads it")
     with Store.open(directory, readonly=True) as store:
         version = {"store": store.content_version(), "sources": sources_hash()}
         known = read_stamp(directory)

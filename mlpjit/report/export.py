@@ -17,12 +17,14 @@ from typing import Any
 
 from mlpjit.errors import MlpjitError, StoreError, writing
 from mlpjit.store import Store
-from mlpjit.store.schema import DATES, FLAGS, READ, TIMINGS
+from mlpjit.store.database import FILE_NAME
+from mlpjit.store.schema import DATES, FLAGS, NUMBERS, READ, TIMINGS, WHOLE_NUMBERS
 
 RUNS_AT_ONCE = 1000
 TABLE = "runs.csv"
 COMPACT = TABLE + ".xz"
 MINUTES = 16  # characters of a date
+NUMBERS_OR_WORDS = NUMBERS | {"dropout"}
 
 
 def export(directory: Path, parquet: bool = False, layers: bool = False) -> list[Path]:
@@ -58,6 +60,33 @@ def read_table(path: Path) -> list[dict[str, str]]:
     """Return the rows of a table that was written here, by column name."""
     with _opened(path, path, "rt") as file:
         return list(csv.DictReader(file))
+
+
+def table_in(directory: Path) -> Path | None:
+    """Return the exported table of a folder that holds one."""
+    return next((path for name in (TABLE, COMPACT) if (path := directory / name).exists()), None)
+
+
+def exported_alone(directory: Path) -> Path | None:
+    """Return the table of a folder that has no store beside it."""
+    return None if (directory / FILE_NAME).exists() else table_in(directory)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a table with their values as a store holds them."""
+    return [{name: _value(name, text) for name, text in row.items()} for row in read_table(path)]
+
+
+def _value(name: str, text: str) -> Any:
+    """Return what `as_text` made a text of; what is a number in some rows and a word in others is tried."""
+    if name in FLAGS:
+        return text == "true"
+    if not text:
+        return None
+    for kind in (int,) * (name in WHOLE_NUMBERS or name == "batch_size") + (float,) * (name in NUMBERS_OR_WORDS):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def _opened(file: Path, path: Path, mode: str) -> Any:

@@ -13,7 +13,7 @@ from mlpjit.config.fields import FACTORS
 from mlpjit.config.identity import source_hash
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError, DatasetError, StoreError, writing
-from mlpjit.report.export import COMPACT, TABLE, as_text, read_table, write_csv
+from mlpjit.report.export import TABLE, as_text, exported_alone, read_table, table_in, write_csv
 from mlpjit.store import Store, adoption
 from mlpjit.store.database import FILE_NAME
 from mlpjit.store.schema import COUNTS, METRICS, READ
@@ -90,7 +90,7 @@ class ExportedRuns:
     """
 
     def __init__(self, directory: Path) -> None:
-        self.directory, self.table = directory, _table(directory) or directory / TABLE
+        self.directory, self.table = directory, table_in(directory) or directory / TABLE
         self.rows = read_table(self.table)
         if not self.rows or list(self.rows[0]) != list(READ):
             raise StoreError(f"{self.table}: these are not the columns that `mlpjit export` writes")
@@ -143,13 +143,8 @@ class ExportedRuns:
         return len(configs)
 
 
-def _table(directory: Path) -> Path | None:
-    """Return the exported table of a folder that holds one."""
-    return next((path for name in (TABLE, COMPACT) if (path := directory / name).exists()), None)
-
-
 def place_of(directory: Path) -> Place:
     """Return the runs that are kept in a folder; StoreError where there are none."""
-    if directory.is_dir() and not (directory / FILE_NAME).exists() and _table(directory):
+    if exported_alone(directory):
         return ExportedRuns(directory)
     return StoredRuns(directory)

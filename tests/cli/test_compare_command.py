@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from fakes import Fake, FakeResult
 from typer.testing import CliRunner
 
 from mlpjit.cli import app
+from mlpjit.comparison.reported import columns_needed
+from mlpjit.report.export import export, read_rows
+from mlpjit.store import Store
 from mlpjit.study.study import Study, StudyResults
 
 SEEDS = list(range(100, 108))
@@ -129,3 +133,26 @@ def test_many_competitors_stand_against_the_best_in_one_table(tmp_path: Path) ->
     assert text.rstrip().endswith("All of it, on each problem: --all, or --json; another control: --control.")
     assert len(pairs(tmp_path)) == 156
     assert mlpjit("compare", str(tmp_path), "--all").stdout.count("adam(b1=0.6)") >= 2 * 12
+
+
+def test_an_exported_table_without_its_store_is_compared_alike(tmp_path: Path) -> None:
+    folder = tmp_path / "quick"
+    folder.mkdir()
+    shutil.copy(Path(__file__).parents[2] / "results" / "reference" / "quick" / "runs.csv", folder)
+    text = mlpjit("compare", str(folder)).stdout
+    assert "adam        rmsprop    +3.30  0.83 to 6.67   9/0/1  .006  .035  better" in text
+    drawn = mlpjit("report", str(folder))
+    assert (drawn.exit_code, drawn.stderr.count("\n")) == (3, 1)
+    assert "an exported table has no curves to draw" in drawn.stderr
+    named = mlpjit("compare", str(folder.rename(tmp_path / "mine")))
+    assert (named.exit_code, named.stderr.count("\n")) == (3, 1)
+
+
+def test_rows_of_a_table_are_those_of_the_store(several: Path, tmp_path: Path) -> None:
+    shutil.copy(several / "store.sqlite", tmp_path)
+    columns = (*columns_needed(), "test_score", "train_seconds")
+    with Store.open(several, readonly=True) as store:
+        stored = [dict(zip(columns, values, strict=True)) for values in store.rows(columns)]
+    read = [{name: row[name] for name in columns} for row in read_rows(export(tmp_path)[0])]
+    assert [{**row, "shuffle": None} for row in read] == [{**row, "shuffle": None} for row in stored]
+    assert {type(row["depth"]) for row in read} == {int}
