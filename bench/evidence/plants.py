@@ -31,10 +31,10 @@ class Plant:
 
 
 KERNELS = "mlpjit/kernels/"
-ALL_COLUMNS = "for j in range(0, columns, LANES):"
+COLUMNS = ("for j in range(0, pairs, 2 * LANES):", "for j in range(pairs, columns, LANES):")
 ROWS = ("for i in range(rows):", "for i in range(rows // {d}):")
 COUNT = ("for i in range(count):", "for i in range(count // {d}):")
-SAME_COLUMNS = ((ALL_COLUMNS, ALL_COLUMNS),)
+SAME_COLUMNS = tuple((header, header) for header in COLUMNS)
 
 PLANTS = (
     Plant("forward product", KERNELS + "arithmetic/matmul.py", "forward_product", SAME_COLUMNS, ("forward_product",),
