@@ -129,7 +129,7 @@ def more_pairs(
 def _keep_memory() -> None:
     """Let an allocator keep what is freed: glibc's learns by a large array that megabytes come and go.
 
-    Else every test's patterns are new pages (measured on 7,080 pairs: half of all time).
+    Else every test's patterns may be new pages, by what was freed before: on 7,080 pairs half of all time, or nothing.
     """
     np.empty(1 << 21)
 
