@@ -34,7 +34,7 @@ def tuned(found: Sequence[Tuning], looks: Looks) -> Topic | None:
     several = len({each.problem for each in judged}) > 1
     rows = (_over if several else _alone)(judged, looks)
     rows.sort(key=lambda row: -row.tuned)
-    unit = "points, or hundredths of R², behind the best" if several else judged[0].unit
+    unit = "points (hundredths of R²) from the best" if several else judged[0].unit
     words = _finding(judged, rows)
     plot = dumbbells.draw(
         "tuned-0",
@@ -138,7 +138,7 @@ def budget(found: Sequence[Tuning], looks: Looks) -> Topic | None:
     if not curves:
         return None
     several = len({each.problem for each in found}) > 1
-    unit = "points behind the best" if several else found[0].unit
+    unit = "points from the best" if several else found[0].unit
     shown = sorted(curves, key=lambda name: -curves[name][-1])[:MOST_LINES]
     panel, words = _panel(curves, shown, looks, unit), _needed(curves, unit)
     records = [{"competitor": name, "settings": k, "expected": value, "unit": unit}
@@ -151,7 +151,7 @@ def budget(found: Sequence[Tuning], looks: Looks) -> Topic | None:
         "scored on the tuning runs' data; a cross where all k may be lost runs."
         + (" Medians over problems, 0.01 R² as a point." if several else "")
         + (f" The best {MOST_LINES} of {len(curves)}." if len(curves) > MOST_LINES else ""),
-        pd.DataFrame(records), _notes(found),
+        pd.DataFrame(records), [] if any(each.gain for each in found) else _notes(found),  # else they stand there
     )  # fmt: skip
 
 
