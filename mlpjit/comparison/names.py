@@ -7,7 +7,7 @@ from typing import Any
 
 from mlpjit.config.fields import SETTING
 
-TELLING = ("activation", "init", "optimizer", "dataset")  # their values are names of their own
+TELLING = ("activation", "init", "optimizer", "dataset", "schedule")  # their values are names of their own
 
 
 def named(factor: str, value: Any) -> str:

@@ -6,6 +6,7 @@ Of many competitors a row has a line of text's height, its dot beside the name, 
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,17 +39,25 @@ class Dot:
 def dot_plot(name: str, dots: Sequence[Dot], axis: str, title: str, description: str, ends: tuple[str, str]) -> str:
     """Return the plot; `axis` names difference and unit, `ends` what left and right mean."""
     scale = _scale(dots, axis)
-    low = len(dots) > MOST_TALL
-    left, high = (min(svg.width([dot.name for dot in dots], 12) + 14, WIDTH / 2), LOW) if low else (LEFT, ROW)
+    beside = svg.width([dot.name for dot in dots], 12) + 14
+    low = len(dots) > MOST_TALL and beside <= WIDTH / 2  # names too long for that stand above their bars
+    left, high = (beside, LOW) if low else (LEFT, ROW)
     bottom = TOP + high * len(dots)
     parts = [_lines(scale, left, bottom) if low else grid(scale, len(dots))]
     parts += [(_low if low else _row)(dot, TOP + high * at, scale, left) for at, dot in enumerate(dots)]
     parts += [
         svg.text(left, bottom + 31, f"\N{LEFTWARDS ARROW} {ends[0]}", class_="soft"),
         svg.text(RIGHT, bottom + 31, f"{ends[1]} \N{RIGHTWARDS ARROW}", class_="soft", anchor="end"),
-        svg.text(WIDTH / 2, bottom + 47, axis, class_="soft", anchor="middle"),
     ]
-    return svg.chart(name, (WIDTH, bottom + 54), parts, title, description)
+    words = _broken(axis)
+    parts += [svg.text(WIDTH / 2, bottom + 47 + 14 * n, part, class_="soft", anchor="middle") for n, part in words]
+    return svg.chart(name, (WIDTH, bottom + 40 + 14 * len(words)), parts, title, description)
+
+
+def _broken(text: str) -> list[tuple[int, str]]:
+    """Return the lines of a text, numbered: as many as the plot's width asks for."""
+    lines = max(1, math.ceil((svg.width([text], 12)) / (WIDTH - 10)))
+    return list(enumerate(textwrap.wrap(text, math.ceil(len(text) / lines) + 4)))
 
 
 def _scale(dots: Sequence[Dot], axis: str) -> Scale:
@@ -81,9 +90,15 @@ def _lines(scale: Scale, left: float, bottom: float) -> str:
 
 
 def _row(dot: Dot, top: float, scale: Scale, left: float) -> str:
-    body = svg.text(left, top + 13, dot.name, class_="name")
+    body = svg.text(left, top + 13, _cut(dot.name, RIGHT - left - svg.width([dot.words], 12)), class_="name")
     body += svg.text(RIGHT, top + 13, dot.words, anchor="end")
     return svg.element("g", body + _bar(dot, top + 28, scale, left), class_=dot.key)
+
+
+def _cut(name: str, room: float) -> str:
+    """Return a name as far as there is room; who points at it, and the tables, are told all of it."""
+    most = int(room / svg.width("x", 12))
+    return name if len(name) <= most else f"{name[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _low(dot: Dot, top: float, scale: Scale, left: float) -> str:
