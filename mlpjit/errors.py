@@ -23,8 +23,8 @@ class ConfigError(MlpjitError):
         super().__init__("\n".join(self.problems))
 
 
-# The ids of stored runs cover the text of `specs.resolve`, which has this mark in place of its words: they go there when
-# ids change the next time.
+# The ids of stored runs cover the text of `specs.resolve`, which has this mark in place of its words: they go there
+# when ids change the next time.
 UNWORDED, WORDS = ": XX", ": files must end in .csv, .parquet or .npz, or in ubyte or ubyte.gz for IDX"
 
 
