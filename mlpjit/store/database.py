@@ -107,7 +107,10 @@ class Store:
         return self.put_all(Rows([run.row()], [(run.values["run_id"], *run.curves())]))
 
     def put_all(self, rows: Rows) -> int:
-        """Queue finished runs, which are written in one transaction; return a number to ask `holds` with."""
+        """Queue finished runs, which are written in one transaction; return a number to ask `holds` with.
+
+        Waits while too much is queued that the disk has not taken yet.
+        """
         writer = self._writing()
         seals = rows.seals(writer.layout)
 
@@ -116,7 +119,7 @@ class Store:
             connection.executemany(INSERT_CURVES, ((*curves, writer.layout) for curves in rows.curves))
             connection.executemany(INSERT_SEAL, seals)
 
-        return writer.put(write, touched=(), made=seals)
+        return writer.put(write, touched=(), made=seals, size=rows.size)
 
     def holds(self, number: int) -> bool:
         """Say whether what `put` or `put_all` gave this number is committed: a crash no longer loses it."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 COLUMNS = frozenset(WRITTEN)
 ALWAYS = frozenset((float, bool, bytes, type(None)))
 KEPT = frozenset((int, str, bytes, type(None)))
+ROW_BYTES = 8192  # of a run beside its curves: some hundred values with their objects
 LEAST, MOST = -(2**63), 2**63 - 1
 
 
@@ -55,6 +56,11 @@ class Rows:
 
     runs: Sequence[Sequence[Any]]
     curves: Sequence[tuple[str, int, bytes, bytes]]
+
+    @property
+    def size(self) -> int:
+        """Return about how many bytes they take until they are written."""
+        return sum(ROW_BYTES + len(curve) + len(deep) for _, _, curve, deep in self.curves)
 
     def seals(self, layout: int) -> list[tuple[str, bytes]]:
         """Return (run id, seal) of each, whose curves have a layout of this number."""

@@ -48,7 +48,8 @@ def is_ours(path: Path) -> bool:
         data = path.read_bytes()
     except OSError:
         return False
-    known = SIGN in data or data[68:72] == APPLICATION_ID.to_bytes(4, "big") or not any(data[:100])
+    blank = bool(data) and not any(data[:100])  # an empty file was begun, never filled
+    known = SIGN in data or data[68:72] == APPLICATION_ID.to_bytes(4, "big") or blank
     return known or (0 < len(data) < PAGE and data[:16] == MAGIC[: len(data)])
 
 

@@ -20,15 +20,17 @@ from mlpjit.store.seals import TABLES, seal_tables
 
 Write = Callable[[sqlite3.Connection], object]
 Made = Sequence[tuple[str, bytes]]
+MOST_BYTES = 16 * 2**20  # of rows that are not committed: where the disk is slower than the runs, these wait
 LINGER_SECONDS = 0.05  # a disk's flush costs milliseconds: runs that end close together share one
 
 
 class Queued(NamedTuple):
-    """A write, the tables beside runs that it changes, and (run id, seal) of the runs that it stores."""
+    """A write, the tables beside runs that it changes, (run id, seal) of the runs that it stores, their bytes."""
 
     write: Write
     touched: Sequence[str]
     made: Made
+    size: int
 
 
 class Writer:
@@ -39,7 +41,8 @@ class Writer:
         self.error: StoreError | None = None
         self.committed = 0  # how many of the writes, in the order in which they were queued
         self._queued = 0
-        self._order = threading.Lock()
+        self._waiting_bytes = 0
+        self._order = threading.Condition()
         self._queue: queue.SimpleQueue[Queued | threading.Event | None] = queue.SimpleQueue()
         self._lock = WriterLock(path)
         _make_folder(path.parent)
@@ -56,14 +59,18 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="store writer", daemon=True)
         self._thread.start()
 
-    def put(self, write: Write, touched: Sequence[str] = TABLES, made: Made = ()) -> int:
-        """Queue a write; returns at once how many have been queued, this one included.
+    def put(self, write: Write, touched: Sequence[str] = TABLES, made: Made = (), size: int = 0) -> int:
+        """Queue a write; returns how many have been queued, this one included.
 
-        `touched` are the tables beside runs that it changes, `made` (run id, seal) of the runs that it stores.
+        `touched` are the tables beside runs that it changes, `made` (run id, seal) of the runs that it stores. One of
+        a `size` in bytes waits while MOST_BYTES lie here that are not committed; one without is queued at once.
         """
-        self._raise()
         with self._order:
-            self._queue.put(Queued(write, touched, made))
+            while size and self._waiting_bytes >= MOST_BYTES and self._thread.is_alive():
+                self._order.wait(0.05)
+            self._raise()
+            self._queue.put(Queued(write, touched, made, size))
+            self._waiting_bytes += size
             self._queued += 1
             return self._queued
 
@@ -148,6 +155,9 @@ class Writer:
                 self._account.add(made)
             self._check_files()
             self.committed += len(writes)
+            with self._order:
+                self._waiting_bytes -= sum(queued.size for queued in writes)
+                self._order.notify_all()
         for item in items:
             if isinstance(item, threading.Event):
                 item.set()
