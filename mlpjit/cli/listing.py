@@ -163,14 +163,18 @@ def _extra(count: int) -> str | None:
 
 
 def records(kind: str) -> list[dict[str, Any]]:
-    """Return the records of a kind as plain data; of an optimizer also its loop, its state and what it asks for."""
+    """Return the records of a kind as plain data; of an optimizer also its loop, its state and what it asks for.
+
+    Data in the memory of this process have no name that a study file could use: they are left out.
+    """
     if kind in ("studies", "spaces"):
         return _studies() if kind == "studies" else _spaces()
     if kind == FIGURES:
         return _figures()
     from mlpjit.catalogue.specs import registry
+    from mlpjit.config.memory import in_memory
 
-    return [_plain(record, kind) for record in registry(kind).records()]
+    return [_plain(record, kind) for record in registry(kind).records() if not in_memory(record.name)]
 
 
 def _plain(record: Any, kind: str) -> dict[str, Any]:

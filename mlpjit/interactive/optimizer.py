@@ -38,8 +38,10 @@ class Optimizer:
         return pairs(self._called(), self._told())
 
     def _told(self) -> list[tuple[str, str]]:
-        wrapped = [("in", self.wrapper.record.formula)] if self.wrapper else []
-        return [("formula", self.record.formula), *wrapped, ("source", self.record.citation)]
+        """Return what there is to tell of it; nothing of what its record leaves out."""
+        wrapped = self.wrapper.record.formula if self.wrapper else ""
+        told = [("formula", self.record.formula), ("in", wrapped), ("source", self.record.citation)]
+        return [each for each in told if each[1] not in ("", "-")]
 
     def _called(self) -> str:
         given = ", ".join(f"{k}={v!r}" for k, v in self.hyperparameters.items())

@@ -93,7 +93,8 @@ def _is_no_damage(error: Exception, path: Path) -> bool:
     """Whether an error is of the moment, or of a file that never was a store with seals."""
     passing = ("locked", "unable to open", "full", "readonly", "read-only")
     said = any(sign in str(error) for sign in passing)
-    return said or isinstance(error, VersionError) or not is_ours(path)
+    begun = isinstance(error, NoStoreError) and not committed(path)  # what was cut to nothing has lost what it held
+    return said or begun or isinstance(error, VersionError) or not is_ours(path)
 
 
 def connect_to_write(path: Path) -> sqlite3.Connection:

@@ -8,7 +8,8 @@ import tomllib
 import pytest
 from typer.testing import CliRunner
 
-from mlpjit import __version__
+from mlpjit import Dataset, __version__
+from mlpjit.catalogue.datasets import datasets
 from mlpjit.cli import COMMANDS, app, tables
 from mlpjit.cli.listing import KINDS, records, singular
 
@@ -56,6 +57,17 @@ def test_a_name_alone_is_found_in_every_kind_that_has_it() -> None:
 def test_a_study_is_told_as_its_file() -> None:
     assert tomllib.loads(printed("list", "study", "quick"))["name"] == "quick"
     assert printed("list", "quick") == printed("list", "study", "quick")
+
+
+def test_data_in_memory_are_not_listed() -> None:
+    """They are registered, but no file can name them."""
+    known = records("datasets")
+    name = Dataset([[float(row), row % 3.0] for row in range(40)], [float(row) for row in range(40)]).name
+    try:
+        assert name in datasets
+        assert records("datasets") == known
+    finally:
+        datasets.remove(name)
 
 
 def test_version() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import linecache
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,16 @@ def read(path: Path) -> dict[str, Any]:
     return found
 
 
-def run_cell(source: str, names: dict[str, Any]) -> Any:
-    """Execute a cell as a kernel does; return the value of its last line, if that is an expression."""
+def run_cell(source: str, names: dict[str, Any], file: str) -> Any:
+    """Execute a cell as a kernel does; return the value of its last line, if that is an expression.
+
+    Its source can be read, as in a kernel: what `__main__` is differs between processes that run tests.
+    """
+    linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
     body = ast.parse(source).body
     last = body.pop() if isinstance(body[-1], ast.Expr) else None
-    exec(compile(ast.Module(body, []), "cell", "exec"), names)
-    return None if last is None else eval(compile(ast.Expression(last.value), "cell", "eval"), names)
+    exec(compile(ast.Module(body, []), file, "exec"), names)
+    return None if last is None else eval(compile(ast.Expression(last.value), file, "eval"), names)
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +52,7 @@ def test_a_notebook_runs(path, tmp_path, monkeypatch):
     names: dict[str, Any] = {"__name__": "__main__"}
     for cell in read(path)["cells"]:
         if cell["cell_type"] == "code":
-            value = run_cell("".join(cell["source"]), names)
+            value = run_cell("".join(cell["source"]), names, f"<{path.stem}, cell {cell['id']}>")
             assert repr(value)
             shows = [show for show in ("_repr_html_", "_repr_png_") if hasattr(value, show)]
             assert not shows or any(getattr(value, show)() for show in shows)

@@ -312,6 +312,13 @@ def test_a_file_that_holds_nothing_is_no_store_yet(tmp_path: Path, begin: object
 
 
 @posix
+def test_a_file_that_was_cut_to_nothing_while_it_was_written_is_damaged(killed: Path) -> None:
+    os.truncate(killed, 0)
+    with pytest.warns(DamageWarning, match="is damaged: 1 of 1 runs count as not made"):
+        assert held(killed) == set()
+
+
+@posix
 def test_the_log_of_a_store_that_was_deleted_is_not_read_into_a_new_one(killed: Path) -> None:
     killed.unlink()
     with pytest.warns(DamageWarning, match="gone with 1 run that was stored"), Store.open(killed) as store:

@@ -350,7 +350,8 @@ def test_an_optimizer_is_registered_in_python() -> None:
     mine, theirs = (mj.train(config) for config in configs)
     assert (mine.params == theirs.params).all()
     assert configs[0].run_id != configs[1].run_id
-    assert repr(own(momentum=0.5)) == "fading(momentum=0.5)"
+    assert repr(own(momentum=0.5)) == "fading(momentum=0.5)"  # it has neither formula nor source
+    assert repr(mj.wrappers["lookahead"](own)).splitlines()[1].startswith("  in: ")
 
 
 def test_another_of_the_same_name_takes_its_place() -> None:

@@ -91,7 +91,7 @@ def test_without_another_process_all_of_it_is_compiled_here(tmp_path, cold, befo
     assert len(found["made"]) == found["all"] == cold[1]["all"]
 
 
-def test_what_is_published_beside_is_all_but_the_loop_itself_and_what_is_called_first(tmp_path, cold):
+def test_what_is_published_beside_is_all_but_the_loops_themselves_and_what_is_called_first(tmp_path, cold):
     needs = warm.needs(RunConfig(hidden=[8], activation="gelu", optimizer="adam", epochs=1))
     beside = subprocess.Popen(
         [sys.executable, "-c", compile_workers.CODE], stdin=subprocess.PIPE, text=True,
@@ -104,7 +104,8 @@ def test_what_is_published_beside_is_all_but_the_loop_itself_and_what_is_called_
     beside.communicate()
     found = train(tmp_path, ALONE)
     assert found["loss"] == cold[1]["loss"]
-    assert sorted(found["made"]) == ["fill_permutation", "train"]
+    loops = ["begin", "begin_run", "fill_permutation", "keep_run", "make_runs", "train"]
+    assert sorted(found["made"]) == loops
 
 
 def test_a_claim_is_held_by_one_and_free_after_it(tmp_path):
@@ -176,8 +177,8 @@ def test_a_command_that_ends_while_it_compiles_leaves_no_process(tmp_path, numbe
     )  # fmt: skip
     wait_for(lambda: len(list(cache.glob("*/.writing-*"))) >= min(2, available_threads()))
     command.send_signal(number)
-    ended = command.wait(60)
-    assert ended == (130 if number != signal.SIGKILL else -signal.SIGKILL)
+    ended = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -signal.SIGKILL}
+    assert command.wait(60) == ended[number]
     assert wait_for(lambda: not alive(command.pid))
 
 
