@@ -48,8 +48,7 @@ def is_ours(path: Path) -> bool:
         data = path.read_bytes()
     except OSError:
         return False
-    blank = bool(data) and not any(data[:100])  # an empty file was begun, never filled
-    known = SIGN in data or data[68:72] == APPLICATION_ID.to_bytes(4, "big") or blank
+    known = SIGN in data or data[68:72] == APPLICATION_ID.to_bytes(4, "big") or not any(data[:100])
     return known or (0 < len(data) < PAGE and data[:16] == MAGIC[: len(data)])
 
 
