@@ -38,12 +38,7 @@ def written(folder: Path, text: str) -> Path:
     return folder / "mine.py"
 
 
-@pytest.fixture(autouse=True)
-def own_records_are_forgotten() -> object:
-    before = set(optimizers)
-    yield
-    for name in set(optimizers) - before:
-        optimizers.remove(name)
+pytestmark = pytest.mark.usefixtures("own_records_are_forgotten")
 
 
 def tried(path: Path) -> None:

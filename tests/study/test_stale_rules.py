@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from mlpjit.catalogue import registries
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
 from mlpjit.extending import files
@@ -93,12 +92,12 @@ HARMLESS = [
 ]  # fmt: skip
 
 
+pytestmark = pytest.mark.usefixtures("own_records_are_forgotten")
+
+
 @pytest.fixture(autouse=True)
-def own_records_are_forgotten() -> Iterator[None]:
-    before = set(registries.optimizers)
+def the_helper_is_forgotten() -> Iterator[None]:
     yield
-    for name in set(registries.optimizers) - before:
-        registries.optimizers.remove(name)
     sys.modules.pop("helper", None)
 
 

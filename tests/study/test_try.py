@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,13 +51,7 @@ seeds = [100, 101]
 """
 
 
-@pytest.fixture(autouse=True)
-def own_records_are_forgotten() -> Iterator[None]:
-    """Leave the registry as it was, and everything that is remembered by name."""
-    before = set(registries.optimizers)
-    yield
-    for name in set(registries.optimizers) - before:
-        registries.optimizers.remove(name)
+pytestmark = pytest.mark.usefixtures("own_records_are_forgotten")
 
 
 @pytest.fixture
