@@ -8,10 +8,12 @@ from mlpjit.catalogue.registries import activations, clippings, losses, normaliz
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.entries import Activation, Stage
 from mlpjit.kernels.functions import function_hash
+from mlpjit.kernels.lanes.updates import lane_update_loop
 from mlpjit.kernels.language import Kernel, kernel
 from mlpjit.kernels.network.activation_loops import LEARNED_LOOPS
 from mlpjit.kernels.network.activation_loops import LOOPS as ACTIVATION_LOOPS
 from mlpjit.kernels.network.activation_rules import linked_names as activation_names
+from mlpjit.kernels.network.loss_rules import lane_parts
 from mlpjit.kernels.network.loss_rules import parts as loss_parts
 from mlpjit.kernels.rates import loop as schedule_loop
 from mlpjit.kernels.stages.draws import draw_normals, draw_nothing
@@ -88,6 +90,20 @@ def schedule(name: str) -> jit.Compiled:
 def loss(name: str, dtype: str) -> jit.Compiled:
     """Return the kernel of a loss."""
     return _loss("loss", name, dtype, tangent=False)
+
+
+def lane_loss(name: str, dtype: str) -> jit.Compiled:
+    """Return the kernel of a loss for runs in lanes."""
+    record = losses[name]
+    made, names = _linked("lane_loss", record, *lane_parts(record))
+    return jit.load(made, dtype, names, record.source_hash())
+
+
+def lane_update(name: str, dtype: str) -> jit.Compiled:
+    """Return the loop of an elementwise optimizer for runs in lanes."""
+    record = optimizers[name]
+    made, names = _linked("lane_update", record, lane_update_loop, linked_names(record))
+    return jit.load(made, dtype, names, record.source_hash().replace(" ", "-"))
 
 
 def loss_tangent(name: str, dtype: str) -> jit.Compiled:

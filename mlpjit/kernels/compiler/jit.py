@@ -27,7 +27,16 @@ from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from mlpjit.host import check_rounding
-from mlpjit.kernels.compiler import blocks, buffers, chains, simd, state_arrays, sums, tiles  # noqa: F401  (they register)
+from mlpjit.kernels.compiler import (  # noqa: F401  (they register)
+    blocks,
+    buffers,
+    chains,
+    lane_tiles,
+    simd,
+    state_arrays,
+    sums,
+    tiles,
+)
 from mlpjit.kernels.compiler import cache as disk
 from mlpjit.kernels.compiler.building import OPTIONS, load_or_compile, publish
 from mlpjit.kernels.compiler.columns import Columns
