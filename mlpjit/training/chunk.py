@@ -37,7 +37,7 @@ class Chunk:
     def __init__(self, values: RunValues, runs: Sequence[RunConfig | RunValues], control: Control) -> None:
         self.values, self.control, self.count = values, control, len(runs)
         self.template = template = template_of(shared(values))
-        self.side = lanes_of(template, self.count)
+        self.side = lanes_of(template, runs)
         self.memories = [Memory(template.layout) for _ in range(max(1, self.side))]
         self.memory = self.memories[0]
         self.splits: dict[int, Split] = {}

@@ -17,6 +17,7 @@ from mlpjit.training.stage_memory import state_size
 from mlpjit.training.workspace import aligned
 
 if TYPE_CHECKING:
+    from mlpjit.config.run_config import RunConfig
     from mlpjit.training.template import Template
     from mlpjit.training.values import RunValues
 
@@ -56,11 +57,18 @@ def _rules_serve(values: RunValues) -> bool:
     )  # fmt: skip
 
 
-def lanes_of(template: Template, runs: int) -> int:
-    """Return how many of so many runs of a template are made side by side, 0 where none are."""
+def lanes_of(template: Template, runs: Sequence[RunConfig | RunValues]) -> int:
+    """Return how many of some runs of a template are made side by side, 0 where none are.
+
+    Those with penalties look across all weights at each step; one with a time limit must be able to end alone.
+    """
     lanes = VECTOR[template.dtype]
-    fits = lanes * template.layout.size <= MOST_BYTES
-    return lanes if runs >= lanes and fits and eligible(template.values) else 0
+    fits = len(runs) >= lanes and lanes * template.layout.size <= MOST_BYTES
+    return lanes if fits and eligible(template.values) and not any(map(_apart, runs)) else 0
+
+
+def _apart(run: RunConfig | RunValues) -> bool:
+    return run.l1 != 0.0 or run.l2 != 0.0 or getattr(run, "timeout", None) is not None
 
 
 class Lanes:

@@ -30,6 +30,7 @@ from mlpjit.kernels.lanes.updates import call_lane_update, decay_in_lanes
 from mlpjit.kernels.language import (
     Int,
     Ints,
+    Primitive,
     device,
     dot,
     float64,
@@ -52,6 +53,8 @@ from mlpjit.kernels.run.training import batch_rows, make_order, note_step, now, 
 from mlpjit.kernels.run.units import write_units
 from mlpjit.kernels.tables import ARRAY, CARRY, CONTROL, NONE_AT, NUMBER, PLAN, STAGE, STAGES, STATUS
 
+move_pair = Primitive("move_pair")
+
 
 @kernel
 def gather_rows(group: Ints, array: Int, first: Int, rows: Int, columns: Int, into: Reals) -> None:
@@ -59,8 +62,12 @@ def gather_rows(group: Ints, array: Int, first: Int, rows: Int, columns: Int, in
     for lane in range(LANES):
         arrays, staged = arrays_of(group, lane), offset(reals(group, GROUP.staged), lane * rows * columns)
         order, source = offset(ints(arrays, ARRAY.order), first), reals(arrays, array)
-        for i in range(rows):
-            copy_row(columns, offset(source, load(order, i) * columns), offset(staged, i * columns))
+        if columns == 2:
+            for i in range(rows):
+                move_pair(offset(source, 2 * load(order, i)), offset(staged, 2 * i))
+        else:
+            for i in range(rows):
+                copy_row(columns, offset(source, load(order, i) * columns), offset(staged, i * columns))
     turn_in(group, rows * columns, into)
 
 
@@ -135,7 +142,7 @@ def note_steps(group, done, rows):
             plan, arrays = plan_of(group, lane), arrays_of(group, lane)
             advance(float64s(arrays, ARRAY.carry), CARRY.gradients, float64(1))
             value = load(losses, lane) / rows + float64(0)
-            store(statuses, lane, note_step(plan, arrays, done, rows, value, 0.0 * value))
+            store(statuses, lane, note_step(plan, arrays, done, rows, value, float64(0)))
 
 
 @kernel
@@ -289,8 +296,8 @@ def keep_group(group, place, count, begun, ended):
 def make_group(group: Ints, place: Int, count: Int, fresh: Int) -> Int:
     """Make `count` runs of a chunk, from a place on, side by side; return FINISHED, or STOPPED with nothing kept."""
     plan, control = plan_of(group, 0), ints(run_of(group, 0), CHUNK.control)
-    begun = now(plan, control)
     begin_group(group, place, count, fresh)
+    begun = now(plan, control)
     status = train_group(group)
     if status == STATUS.finished:
         keep_group(group, place, count, begun, now(plan, control))
