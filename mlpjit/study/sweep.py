@@ -19,7 +19,7 @@ from mlpjit.store import FILE_NAME, RowError, Session, Store
 from mlpjit.store.notes import RACES
 from mlpjit.study.chunks import Task
 from mlpjit.study.memory import check_memory
-from mlpjit.study.plan import COMPILE_FIELDS, Planned, StepTiming, Work, missing, work
+from mlpjit.study.plan import Planned, StepTiming, Work, missing, to_prepare, work
 from mlpjit.study.pool import Ended, Runner, ThreadPool, compiled_runner, now, thread_count
 from mlpjit.study.progress import Snapshot, Tracker
 from mlpjit.study.racing import records
@@ -217,7 +217,7 @@ class Sweep:
         stored = sum(run_id in self.known and run_id not in left for run_id in runs.run_ids)
         tracker = Tracker(stage, len(todo), stored, float(costs[todo].sum()), self.progress)
         tracker.tick(force=True)
-        self._compile(runs, todo, tracker)
+        self._compile(to_prepare(runs, todo, costs), tracker)
         tracker.started = time.monotonic()
         pool = ThreadPool(self.runner, self.threads, lambda ended: self._keep(runs, ended))
         made: deque[Kept] = deque()
@@ -237,10 +237,10 @@ class Sweep:
 
         return runs.numbers(estimated_cost)
 
-    def _compile(self, runs: Runs, todo: list[int], tracker: Tracker) -> None:
+    def _compile(self, configs: list[RunConfig], tracker: Tracker) -> None:
         with self.signals.at_once():
             check_unchanged()
-            seconds = self.runner.prepare(runs.representatives(COMPILE_FIELDS, todo), tracker.prepare)
+            seconds = self.runner.prepare(configs, tracker.prepare)
         self.summary.compile_seconds += seconds
 
     @staticmethod

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mlpjit.catalogue.registries import losses, optimizers
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.lanes.group import GROUP
-from mlpjit.kernels.lanes.training import make_group
+from mlpjit.kernels.language import Kernel
 from mlpjit.kernels.tables import filled
+from mlpjit.registry import forgetting
 from mlpjit.training import linking, shape
 from mlpjit.training.shape import VECTOR, is_learned
 from mlpjit.training.stage_memory import state_size
@@ -57,14 +60,40 @@ def _rules_serve(values: RunValues) -> bool:
     )  # fmt: skip
 
 
+@cache
+def _parts(loss: str, optimizer: str) -> dict[str, tuple[Kernel, dict[str, Any], str]]:
+    return linking.lane_kernels(loss, optimizer)
+
+
+def load(loss: str, optimizer: str, dtype: str) -> dict[str, int]:
+    """Compile or load what makes runs with these rules side by side; return the addresses by part."""
+    parts = _parts(loss, optimizer)
+    return {part: jit.load(made, dtype, names, key).address for part, (made, names, key) in parts.items()}
+
+
+def _published(values: RunValues) -> bool:
+    """Say whether all of it lies in the cache: a chunk compiles nothing."""
+    rules = values.loss["name"], values.optimizer["name"], values.dtype
+    if rules not in _found:
+        parts = _parts(*rules[:2]).values()
+        if not all(jit.on_disk(made, values.dtype, names, key) for made, names, key in parts):
+            return False
+        _found.add(rules)
+    return True
+
+
+_found: set[tuple[str, str, str]] = set()
+forgetting.extend((_found.clear, _parts.cache_clear))
+
+
 def lanes_of(template: Template, runs: Sequence[RunConfig | RunValues]) -> int:
     """Return how many of some runs of a template are made side by side, 0 where none are.
 
     Those with penalties look across all weights at each step; one with a time limit must be able to end alone.
     """
     lanes = VECTOR[template.dtype]
-    fits = len(runs) >= lanes and lanes * template.layout.size <= MOST_BYTES
-    return lanes if fits and eligible(template.values) and not any(map(_apart, runs)) else 0
+    fits = len(runs) >= lanes and lanes * template.layout.size <= MOST_BYTES and eligible(template.values)
+    return lanes if fits and not any(map(_apart, runs)) and _published(template.values) else 0
 
 
 def _apart(run: RunConfig | RunValues) -> bool:
@@ -76,15 +105,15 @@ class Lanes:
 
     def __init__(self, template: Template, rows: np.ndarray) -> None:
         self.template, self.dtype = template, template.dtype
-        self.lanes, self.address = VECTOR[template.dtype], jit.load(make_group, template.dtype).address
+        values, self.lanes = template.values, VECTOR[template.dtype]
+        made = load(values.loss["name"], values.optimizer["name"], template.dtype)
+        self.address = made["group"]
         self.widest = max(layer.fan_out for layer in template.layers)
         self.block = 8 if self.widest <= 8 else 4
         self.kept: dict[str, np.ndarray] = self._arrays()
-        optimizer = template.values.optimizer["name"]
         self.table = filled(GROUP, {
             "runs": rows, "block": self.block, "widest": self.widest, "state_size": self._state_size(),
-            "loss": linking.lane_loss(template.values.loss["name"], self.dtype).address,
-            "update": linking.lane_update(optimizer, self.dtype).address, **self.kept,
+            "loss": made["loss"], "update": made["update"], **self.kept,
         })  # fmt: skip
 
     def _state_size(self) -> int:

@@ -8,6 +8,7 @@ from mlpjit.catalogue.registries import activations, clippings, losses, normaliz
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.entries import Activation, Stage
 from mlpjit.kernels.functions import function_hash
+from mlpjit.kernels.lanes.training import make_group
 from mlpjit.kernels.lanes.updates import lane_update_loop
 from mlpjit.kernels.language import Kernel, kernel
 from mlpjit.kernels.network.activation_loops import LEARNED_LOOPS
@@ -92,18 +93,16 @@ def loss(name: str, dtype: str) -> jit.Compiled:
     return _loss("loss", name, dtype, tangent=False)
 
 
-def lane_loss(name: str, dtype: str) -> jit.Compiled:
-    """Return the kernel of a loss for runs in lanes."""
-    record = losses[name]
-    made, names = _linked("lane_loss", record, *lane_parts(record))
-    return jit.load(made, dtype, names, record.source_hash())
-
-
-def lane_update(name: str, dtype: str) -> jit.Compiled:
-    """Return the loop of an elementwise optimizer for runs in lanes."""
-    record = optimizers[name]
-    made, names = _linked("lane_update", record, lane_update_loop, linked_names(record))
-    return jit.load(made, dtype, names, record.source_hash().replace(" ", "-"))
+def lane_kernels(loss: str, optimizer: str) -> dict[str, tuple[Kernel, dict[str, Any], str]]:
+    """Return what runs in lanes are compiled from: the kernel, the names it is linked with, and their key."""
+    of_loss, rule = losses[loss], optimizers[optimizer]
+    return {
+        "group": (make_group, {}, ""),
+        "loss": (*_linked("lane_loss", of_loss, *lane_parts(of_loss)), of_loss.source_hash()),
+        "update": (
+            *_linked("lane_update", rule, lane_update_loop, linked_names(rule)), rule.source_hash().replace(" ", "-")
+        ),
+    }  # fmt: skip
 
 
 def loss_tangent(name: str, dtype: str) -> jit.Compiled:

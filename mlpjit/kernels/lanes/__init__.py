@@ -1,1 +1,1 @@
-"""Runs of one template side by side: each number of a run is a lane of a vector, each lane has the bits it has alone."""
+"""Runs of one template side by side, each in a lane of every vector and with the bits that it has alone."""

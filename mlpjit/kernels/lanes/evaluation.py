@@ -1,9 +1,20 @@
-"""Evaluation of a group on whole sets: each run's loss, score and units' sums, in the order in which it has them alone."""
+"""Evaluation of a group on whole sets: each run's loss, score and units' sums, in the order that they have alone."""
 
 from __future__ import annotations
 
 from mlpjit.kernels.arithmetic.matmul import LANES
-from mlpjit.kernels.lanes.group import GROUP, arrays_of, clear, fetch, goes_on, plan_of, stage_in, turn_in, turn_out
+from mlpjit.kernels.lanes.group import (
+    GROUP,
+    arrays_of,
+    clear,
+    clear_sums,
+    fetch,
+    goes_on,
+    plan_of,
+    stage_in,
+    turn_in,
+    turn_out,
+)
 from mlpjit.kernels.lanes.passes import forward_block, layer_at, outputs_of, slopes_of
 from mlpjit.kernels.language import (
     Float64s,
@@ -160,7 +171,7 @@ def begin_observing(group):
     layers = load(plan_of(group, 0), PLAN.layer_count)
     clear(layers * load(group, GROUP.widest) * LANES, reals(group, GROUP.peaks))
     clear(layers * load(group, GROUP.widest) * LANES, reals(group, GROUP.saturated))
-    clear(layers * len(UNIT_SUM) * LANES, float64s(group, GROUP.unit_sums))
+    clear_sums(layers * len(UNIT_SUM) * LANES, float64s(group, GROUP.unit_sums))
 
 
 @kernel
@@ -228,8 +239,8 @@ def score_of(group: Ints, lane: Int, rows: Int, y: Int, score: Float64s) -> None
 @device
 def begin_set(group):
     """Set the losses and scores of a set to zero."""
-    clear(LANES, float64s(group, GROUP.sums))
-    clear(load(plan_of(group, 0), PLAN.outputs) * LANES, float64s(group, GROUP.residuals))
+    clear_sums(LANES, float64s(group, GROUP.sums))
+    clear_sums(load(plan_of(group, 0), PLAN.outputs) * LANES, float64s(group, GROUP.residuals))
     for lane in range(LANES):
         store(ints(group, GROUP.hits), lane, integer(0))
 
@@ -247,7 +258,7 @@ def evaluate_group(group: Ints, params: Reals, rows: Int, x: Int, y: Int, observ
     sums, chunk = float64s(group, GROUP.sums), load(plan, PLAN.chunk)
     for first in range(0, rows, chunk):
         some, late = min(chunk, rows - first), 0
-        clear(LANES, losses)
+        clear_sums(LANES, losses)
         for i in range(0, some, block):
             if stop_asked(arrays_of(group, 0)) != 0:
                 return

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from mlpjit.kernels.arithmetic.matmul import LANES, pack_transposed_panels
-from mlpjit.kernels.language import Int, Ints, Reals, device, ints, kernel, load, offset, reals, store
+from mlpjit.kernels.language import Int, Ints, Reals, device, float64, ints, kernel, load, offset, real, reals, store
 from mlpjit.kernels.run.beginning import CHUNK
 from mlpjit.kernels.run.evaluation import copy_row
 from mlpjit.kernels.tables import STATUS, numbered
@@ -123,6 +123,13 @@ def take_out(group: Ints, array: Int, size: Int, given: Reals) -> None:
 
 @device
 def clear(count, numbers):
-    """Set numbers to 0."""
+    """Set numbers of the runs' dtype to 0."""
     for k in range(count):
-        store(numbers, k, 0.0 * load(numbers, k))
+        store(numbers, k, real(0.0))
+
+
+@device
+def clear_sums(count, sums):
+    """Set float64 numbers to 0."""
+    for k in range(count):
+        store(sums, k, float64(0))

@@ -204,7 +204,8 @@ losses.register(
     Loss(
         "cross_entropy", cross_entropy.function, "L = -(1/n) sum_i sum_k y_ik log softmax(z_i)_k",
         "Bishop 2006, Pattern Recognition and Machine Learning, eq. 4.108",
-        {"label_smoothing": 0.0}, (sample_categorical.function, lane_cross_entropy.function), limits={"label_smoothing": at_least(0, 1)},
+        {"label_smoothing": 0.0}, (sample_categorical.function, lane_cross_entropy.function),
+        limits={"label_smoothing": at_least(0, 1)},
         kernel=cross_entropy, tangent=cross_entropy_tangent, sample=sample_categorical,
         in_lanes=lane_cross_entropy, logits=True, classes=True,
     )
