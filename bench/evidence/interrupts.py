@@ -21,10 +21,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from bench.evidence.own_rules import ended  # noqa: E402
+from bench.evidence.commands import MARK, ROOT, machine, started
+from bench.evidence.own_rules import ended
 
 STUDY = """
 name = "tiny"
@@ -39,7 +39,6 @@ per = "optimizer"
 seeds = [100, 101]
 """
 RULE = (ROOT / "docs/examples/soft_sign.py").read_text()
-CODE = "import sys; sys.argv[0] = 'mlpjit'; from mlpjit.cli import main; main()"
 KINDS = {"SIGINT": [signal.SIGINT], "SIGINT twice": [signal.SIGINT] * 2, "SIGTERM": [signal.SIGTERM]}
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 COMMANDS = (
@@ -62,12 +61,7 @@ class Ended:
 
 def interrupted(command: list[str], folder: Path, cache: Path, wait: float, signals: list[signal.Signals]) -> Ended:
     """Send a command signals after some seconds; return how it ended."""
-    began, marked = time.monotonic(), {"MLPJIT_EVIDENCE": str(folder)}
-    environment = {**os.environ, **marked, "MLPJIT_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        [sys.executable, "-c", CODE, *command], cwd=folder, env=environment, text=True, start_new_session=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+    began, process = time.monotonic(), started(command, folder, cache)
     with suppress(subprocess.TimeoutExpired):
         process.wait(wait)
     sent = time.monotonic()
@@ -82,7 +76,7 @@ def interrupted(command: list[str], folder: Path, cache: Path, wait: float, sign
         _, errors = process.communicate()
     seconds = time.monotonic() - sent
     faults = _faults(process.returncode, errors, seconds, signals[0], folder)
-    left = ended(f"MLPJIT_EVIDENCE={folder}")
+    left = ended(f"{MARK}={folder}")
     faults += [f"{len(left)} processes left"] if left else []
     faults += [f"it said:\n{errors}"] if faults else []
     return Ended(f"{sent - began:4.1f} s, {_stage(errors)}", process.returncode, seconds, faults)
@@ -145,7 +139,9 @@ def main(count: int, seed: int) -> None:
                 wrong, made, slowest = wrong + bool(one.faults), made + (one.code != 0), max(slowest, one.seconds)
                 what = f"{kind:12} {COMMANDS[which][0]} {'cold' if cold else 'warm'} at {one.stage}"
                 print(f"{what:90} {one.code:3} {one.seconds:4.1f} s  {'; '.join(one.faults)}", flush=True)
-    print(f"{len(KINDS) * count} signals, {made} before the end: {wrong} wrong, slowest {slowest:.1f} s")
+    print(
+        f"{len(KINDS) * count} signals, {made} before the end: {wrong} wrong, slowest {slowest:.1f} s; seed {seed}, {machine()}"
+    )
 
 
 if __name__ == "__main__":
