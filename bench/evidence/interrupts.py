@@ -139,9 +139,8 @@ def main(count: int, seed: int) -> None:
                 wrong, made, slowest = wrong + bool(one.faults), made + (one.code != 0), max(slowest, one.seconds)
                 what = f"{kind:12} {COMMANDS[which][0]} {'cold' if cold else 'warm'} at {one.stage}"
                 print(f"{what:90} {one.code:3} {one.seconds:4.1f} s  {'; '.join(one.faults)}", flush=True)
-    print(
-        f"{len(KINDS) * count} signals, {made} before the end: {wrong} wrong, slowest {slowest:.1f} s; seed {seed}, {machine()}"
-    )
+    print(f"{len(KINDS) * count} signals, {made} before the end: {wrong} wrong, slowest {slowest:.1f} s")
+    print(f"seed {seed}, {machine()}")
 
 
 if __name__ == "__main__":

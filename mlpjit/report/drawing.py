@@ -18,6 +18,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
+from mlpjit.files import replacing
 from mlpjit.report import style
 from mlpjit.report.figures import FigureRecord
 from mlpjit.report.figures.results import Results
@@ -53,7 +54,8 @@ class Drawing:
             drawn: Figure = self.record.draw(self.table, self.results)
             for file, suffix in zip(self.files(pdf), SUFFIXES, strict=False):
                 options = OPTIONS.get(suffix, {})
-                drawn.savefig(file, format=suffix, dpi=DOTS_PER_INCH, metadata=METADATA[suffix], **options)
+                with replacing(file) as partial:
+                    drawn.savefig(partial, format=suffix, dpi=DOTS_PER_INCH, metadata=METADATA[suffix], **options)
         return float(drawn.get_figwidth())
 
 
