@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from mlpjit.errors import writing
 
@@ -22,7 +22,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Two processes never write under one name, and who reads meets the file as it was or as it is. What a process that
     was killed left here an hour ago goes. Raises StoreError where the disk does not take the file.
     """
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{PARTIAL}")
+    partial = path.with_name(f".{path.name}.{uuid4().hex[:12]}{PARTIAL}")
     with writing(path):
         try:
             yield partial

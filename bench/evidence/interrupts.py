@@ -89,7 +89,7 @@ def _stage(errors: str) -> str:
 
 def _faults(code: int, errors: str, seconds: float, number: signal.Signals, folder: Path) -> list[str]:
     if code == 0:  # it was faster than the signal
-        return []
+        return [f"went on for {seconds:.1f} s"] if seconds > SECONDS else []
     found = [] if code == CODES[number] else [f"exit code {code}"]
     found += [] if "resume with: mlpjit" in errors else ["no resume line"]
     found += ["traceback"] if "Traceback" in errors else []
