@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 from mlpjit.study.signals import abandoned, comes_again, received, send_again
 
-PATIENCE_SECONDS = 1.5
+PATIENCE_SECONDS = 1.2
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 _inside: list[bool] = []  # True while a command runs
 _installed: list[bool] = []
