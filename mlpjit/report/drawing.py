@@ -24,6 +24,7 @@ from mlpjit.report.figures import FigureRecord
 from mlpjit.report.figures.results import Results
 
 DOTS_PER_INCH = 130
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SUFFIXES = ("svg", "png", "pdf")
 # Without dates or versions, so that the same results give the same bytes.
 METADATA: dict[str, dict[str, Any]] = {
@@ -74,11 +75,12 @@ def saving(drawings: Sequence[Drawing], pdf: bool, processes: int | None = None)
     context: Any = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=_save_share, args=(drawings[1::2], pdf, sender), daemon=True)
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for this process, which takes the child along
+    # A signal that comes meanwhile waits: neither may the child raise what is not its own, nor this process miss it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     child.start()
-    signal.signal(signal.SIGINT, before)
-    sender.close()
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        sender.close()
         yield widths
         widths += [0.0] * len(drawings)
         widths[::2] = [drawing.save(pdf) for drawing in drawings[::2]]
@@ -105,7 +107,9 @@ def _save_share(drawings: Sequence[Drawing], pdf: bool, sender: Connection) -> N
     """
     from matplotlib.mathtext import MathTextParser
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first process, which takes this one along
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     MathTextParser._parse_cached.cache_clear()  # type: ignore[attr-defined]
     try:
         sender.send([drawing.save(pdf) for drawing in drawings])
