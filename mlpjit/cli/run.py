@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlpjit.cli.options import Categorical, Data, Drop, Missing, Target, data_spec
+from mlpjit.cli.options import Categorical, Data, Drop, Force, Missing, Target, data_spec
 
 if TYPE_CHECKING:
     from mlpjit.comparison.tries import Try
@@ -30,6 +30,7 @@ def run(
     drop: Drop = None,
     categorical: Categorical = None,
     missing: Missing = None,
+    force: Force = False,
 ) -> None:
     """Make every run of a study that is not stored yet, then figures, tables and a page. Again: it resumes."""
     from mlpjit.training import compile_workers
@@ -46,7 +47,7 @@ def run(
     try:
         with display() as show:
             shown = show if no_report else importing_ahead(show)
-            summary = sweep(loaded, directory, threads, shown, announce=tell)
+            summary = sweep(loaded, directory, threads, shown, announce=tell, force=force)
     except Interrupted as interrupted:
         raise Interrupted(f"{interrupted}\nresume with: {loaded.command(directory)}") from None
     finish(summary, directory, no_report, as_json)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlpjit.cli.options import Force
+
 if TYPE_CHECKING:
     from mlpjit.study.trial import Trial
 
@@ -28,6 +30,7 @@ def try_optimizer(
     threads: Annotated[int | None, typer.Option("--threads", help="Runs at once; all CPUs without it.")] = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Run only: no figures, no page.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    force: Force = False,
 ) -> None:
     """Tune an optimizer of your own on a study's grid, then add pairs of runs until its verdicts are certain."""
     if forget:
@@ -48,7 +51,7 @@ def try_optimizer(
     announce = functools.partial(_announce, tried, directory)
     try:
         with display() as show:
-            summary = tried.try_out(directory, threads, show, announce)
+            summary = tried.try_out(directory, threads, show, announce, force)
     except Interrupted as interrupted:
         raise Interrupted(f"{interrupted}\nresume with: {tried.command(directory)}") from None
     finish(summary, directory, no_report, as_json, tried.keep(directory))

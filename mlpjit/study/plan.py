@@ -87,6 +87,10 @@ class Planned(Protocol):
     """What planning and sweeping ask of a study."""
 
     @property
+    def source(self) -> str:
+        """The name or path that it was loaded by, empty without one."""
+
+    @property
     def runs(self) -> Runs:
         """The distinct tuning runs."""
 

@@ -82,7 +82,7 @@ class Study:
         """
         path = built_in().get(str(name)) or Path(name)
         try:
-            text = regular_file(path).read_text(encoding="utf-8")
+            text = regular_file(path).read_text(encoding="utf-8-sig")  # as some editors write it
         except FileNotFoundError:
             raise ConfigError(_not_found(str(name))) from None
         except UnicodeDecodeError:
@@ -189,12 +189,14 @@ class Study:
         threads: int | None = None,
         progress: Callable[[Snapshot], None] | None = None,
         runner: Runner | None = None,
+        force: bool = False,
     ) -> StudyResults:
         """Make every run that the store in `out` lacks, and return the results.
 
-        Raises StoreError, and Interrupted (a KeyboardInterrupt) after everything finished has been stored.
+        Raises ConfigError where the runs take more memory than is free, unless `force` is given, StoreError, and
+        Interrupted (a KeyboardInterrupt) after everything finished has been stored.
         """
-        summary = sweep(self, self.directory(out), threads, progress, runner)
+        summary = sweep(self, self.directory(out), threads, progress, runner, force=force)
         return StudyResults(self.directory(out), summary)
 
 

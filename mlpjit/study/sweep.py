@@ -77,6 +77,7 @@ def sweep(
     progress: Callable[[Snapshot], None] | None = None,
     runner: Runner | None = None,
     announce: Callable[[Found], None] | None = None,
+    force: bool = False,
 ) -> Summary:
     """Make every run of a study that the store in `directory` lacks. See `Study.run`.
 
@@ -85,13 +86,13 @@ def sweep(
     check_rounding()
     count = thread_count(threads)
     path = directory / FILE_NAME
-    with StopSignals() as signals, Store.find(path) or _made(path, study) as store:
+    with StopSignals() as signals, Store.find(path) or _made(path, study, 0 if force else count) as store:
         return Sweep(study, store, count, progress, runner, signals).run(announce)
 
 
-def _made(path: Path, study: Planned) -> Store:
-    """Make a store. Raises ConfigError, and makes none, where a run of the study does not fit into memory."""
-    check_memory(study.runs)
+def _made(path: Path, study: Planned, threads: int) -> Store:
+    """Make a store. Raises ConfigError, and makes none, where so many runs at once take more than is free."""
+    check_memory(study.runs, threads, study.source)
     return Store.open(path)
 
 

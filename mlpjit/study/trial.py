@@ -70,6 +70,7 @@ class Trial(Study):
         threads: int | None = None,
         progress: Callable[[Snapshot], None] | None = None,
         announce: Callable[[int], None] | None = None,
+        force: bool = False,
     ) -> Summary:
         """Make what the store in `directory` lacks: the base study in this process, the rest in worker processes.
 
@@ -83,8 +84,8 @@ class Trial(Study):
         with working([self.file]) as workers:
             workers.check(self.file.names, self.dtypes())
             if lacking:
-                sweep(self.base, directory, threads, progress)
-            summary = sweep(self, directory, threads, progress, workers.runner())
+                sweep(self.base, directory, threads, progress, force=force)
+            summary = sweep(self, directory, threads, progress, workers.runner(), force=force)
         self.keep(directory)
         return summary
 
