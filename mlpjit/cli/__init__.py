@@ -17,6 +17,7 @@ import typer
 
 from mlpjit.cli import (
     bench,
+    bundle,
     compare,
     data,
     doctor,
@@ -136,6 +137,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "figure": (figure.figure, "Draw one figure at a paper's width."),
     "compare": (compare.compare, "Compare competitors on paired seeds."),
     "export": (export.export, "Write a study's runs and curves as CSV."),
+    "bundle": (bundle.bundle, "Write results as one file to send."),
     "verify": (verify.verify, "Make stored runs again and compare every bit."),
     "doctor": (doctor.doctor, "Show versions, CPU, threads and cache."),
     "bench": (bench.bench, "Measure kernels, steps and revisions."),
