@@ -147,7 +147,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
 for name, (command, line) in COMMANDS.items():
     app.command(name, short_help=line)(guarded(command))
 datasets = typer.Typer(help="Datasets from elsewhere, fetched on request only.", no_args_is_help=True)
-datasets.command("fetch")(guarded(data.fetch))
+datasets.command("fetch", short_help="Download a dataset from OpenML as a file for studies.")(guarded(data.fetch))
 # A callback keeps `fetch` a command of its own while it is the only one.
 datasets.callback()(lambda: None)
 app.add_typer(datasets, name="data")
