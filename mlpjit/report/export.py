@@ -39,10 +39,15 @@ def export(directory: Path, parquet: bool = False, layers: bool = False) -> list
         if parquet:
             return _write_parquet(store, directory, layers)
         return [
-            write_csv(directory / TABLE, READ, (_runs_row(row) for row in store.rows())),
+            export_runs(store, directory / TABLE),
             write_csv(directory / "curves.csv", ("run_id", *store.curve_names()), _curve_rows(store)),
             *([write_csv(directory / "layers.csv", _layer_columns(store), _layer_rows(store))] if layers else []),
         ]
+
+
+def export_runs(store: Store, path: Path) -> Path:
+    """Write one row a run and return the path."""
+    return write_csv(path, READ, (_runs_row(row) for row in store.rows()))
 
 
 def export_compact(directory: Path) -> Path:

@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,11 @@ from mlpjit.config.identity import digest
 from mlpjit.config.run_config import check_value
 from mlpjit.errors import ConfigError
 from mlpjit.extending.files import OptimizerFile
+from mlpjit.extending.source import source_of
 from mlpjit.store import FILE_NAME, Store
 from mlpjit.study.choice import Known
 from mlpjit.study.estimate import competing
+from mlpjit.study.own_sources import keep_source
 from mlpjit.study.pairs import CAP, Judged, Pairing, best_settings, pairs_of
 from mlpjit.study.plan import work
 from mlpjit.study.pool import now
@@ -49,6 +52,11 @@ class Trial(Study):
     cap: int = CAP
     margin: float | None = None
 
+    @cached_property
+    def own_source(self) -> dict[str, Any] | None:
+        """The text of its file, None where it was edited since it was read."""
+        return source_of(self.file)
+
     def canonical(self) -> dict[str, Any]:
         """Return the study as plain data, with the names of what is tried."""
         return {**super().canonical(), "tried": list(self.file.names)}
@@ -78,6 +86,7 @@ class Trial(Study):
         Raises ConfigError where an optimizer fails its checks, StoreError, and Interrupted after everything finished
         has been stored.
         """
+        _ = self.own_source  # before it is edited while runs are made
         lacking = missing_runs(self.base, directory)
         if announce:
             announce(lacking)
@@ -140,6 +149,7 @@ class Trial(Study):
             if not all(any(one.says_the_same(other) for other in kept) for one in made):
                 store.start_writing()
                 keep(store, made)
+            keep_source(store, self.own_source)
         return made
 
     def _tries(self, judged: Sequence[Judged], best: Mapping[str, Mapping[str, Any]]) -> list[Try]:

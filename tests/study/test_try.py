@@ -20,8 +20,10 @@ from mlpjit.cli import app
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
 from mlpjit.extending import files, fma
+from mlpjit.extending.source import source_of
 from mlpjit.interactive import checks as dry_run
 from mlpjit.store import Store
+from mlpjit.study.own_sources import sources
 from mlpjit.study.pool import Unfinished
 from mlpjit.study.study import Study
 from mlpjit.study.trial import trial
@@ -120,7 +122,15 @@ def test_the_whole_comparison(tiny: Path, tmp_path: Path) -> None:
     assert "34 runs (34 done), 14 made now" in third
     with Store.open(out, readonly=True) as store:
         now = {row[0]: row[1] for row in store.rows(("run_id", "finished_at"))}
+        texts = [source["texts"]["soft_sign.py"] for source in sources(store)]
+    assert texts == [EXAMPLE.read_text(), changed.read_text()]
     assert sum(now.get(run_id) == finished for run_id, finished in kept.items()) == 20
+
+
+def test_the_source_of_an_edited_file_is_not_taken_for_what_ran(tmp_path: Path) -> None:
+    file = files.load(written(tmp_path, EXAMPLE.read_text()))
+    written(tmp_path, EXAMPLE.read_text() + "# more")
+    assert source_of(file) is None
 
 
 def test_the_example_is_the_one_of_the_documentation() -> None:
