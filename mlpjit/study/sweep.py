@@ -20,7 +20,7 @@ from mlpjit.store.notes import RACES
 from mlpjit.study.chunks import Task
 from mlpjit.study.memory import check_memory
 from mlpjit.study.plan import COMPILE_FIELDS, Planned, StepTiming, Work, missing, work
-from mlpjit.study.pool import Ended, Runner, ThreadPool, compiled_runner, now, thread_count
+from mlpjit.study.pool import Ended, Runner, compiled_runner, now, thread_count
 from mlpjit.study.progress import Snapshot, Tracker
 from mlpjit.study.racing import records
 from mlpjit.study.runs import Runs
@@ -219,7 +219,7 @@ class Sweep:
         tracker.tick(force=True)
         self._compile(runs, todo, tracker)
         tracker.started = time.monotonic()
-        pool = ThreadPool(self.runner, self.threads, lambda ended: self._keep(runs, ended))
+        pool = self.runner.pool(self.threads, lambda ended: self._keep(runs, ended))
         made: deque[Kept] = deque()
 
         def tick(running: float) -> None:

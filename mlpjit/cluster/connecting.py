@@ -1,0 +1,55 @@
+"""Where the workers are: a scheduler that runs already, or processes here."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mlpjit.errors import ConfigError
+from mlpjit.study.pool import thread_count
+
+try:
+    import dask
+    from distributed import Client, LocalCluster
+except ImportError:
+    raise ConfigError("--dask needs dask.distributed: pip install 'mlpjit[cluster]'") from None
+
+CONNECT_SECONDS = 10.0
+LOCAL = re.compile(r"local:(\d+)")
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Client]:
+    """Connect to the scheduler at an address, by the file that it wrote, or to processes made here (`local:4`).
+
+    Raises ConfigError where none answers.
+    """
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    if found := LOCAL.fullmatch(address):
+        with _local(thread_count(int(found[1]))) as client:
+            yield client
+        return
+    try:
+        where = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
+        client = Client(**where, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(f"--dask {address}: no scheduler answers: {error}") from None
+    with client:
+        yield client
+
+
+@contextmanager
+def _local(workers: int) -> Iterator[Client]:
+    """Make a cluster of processes with one thread each, which take as much memory as there is."""
+    settings = {"distributed.logging.distributed": "critical", "logging.distributed": "critical"}
+    with (
+        dask.config.set(settings),
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):  # fmt: skip
+        yield client
