@@ -18,10 +18,14 @@ NEWEST = 0.3  # how much of the pace is that of the last chunk
 
 @dataclass(eq=False)
 class Chunk:
-    """Runs that go to a worker together; `deaths` of workers that made this one run alone, `arrived` by index."""
+    """Runs that go to a worker together, and the indices of those that have arrived.
+
+    `deaths` counts the workers that ended while they made it, a run alone; `copies` the workers that have it.
+    """
 
     tasks: Sequence[Task]
     deaths: int = 0
+    copies: int = 0
     arrived: set[int] = field(default_factory=set)
 
     @property

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+import signal
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from mlpjit.errors import ConfigError
@@ -43,13 +46,31 @@ def connected(address: str) -> Iterator[Client]:
 @contextmanager
 def _local(workers: int) -> Iterator[Client]:
     """Make a cluster of processes with one thread each, which take as much memory as there is."""
-    settings = {"distributed.logging.distributed": "critical", "logging.distributed": "critical"}
-    with (
-        dask.config.set(settings),
-        LocalCluster(
+    starter = ThreadPoolExecutor(1, initializer=_deafen)
+    try:
+        cluster = starter.submit(_cluster, workers).result()
+    finally:
+        starter.shutdown(wait=False)
+    with Client(cluster, set_as_default=False) as client:
+        try:
+            yield client
+        except KeyboardInterrupt:  # in a hurry: who ends this process ends the others with it
+            threading.Thread(target=cluster.close, daemon=True).start()
+            raise
+        except BaseException:
+            cluster.close()
+            raise
+    cluster.close()
+
+
+def _deafen() -> None:
+    """Keep Ctrl-C from what this thread starts: a terminal sends it to every process, and this one alone answers."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
+def _cluster(workers: int) -> LocalCluster:
+    with dask.config.set({"logging.distributed": "critical"}):
+        return LocalCluster(
             n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address=None,
             silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):  # fmt: skip
-        yield client
+        )  # fmt: skip

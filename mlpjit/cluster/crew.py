@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +18,7 @@ from mlpjit.cluster.backlog import MOST_SECONDS, Chunk
 from mlpjit.cluster.parcels import Question, packed, versions
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
+from mlpjit.study.pool import now
 
 LOOK_SECONDS = 0.5
 TICK_SECONDS = 0.02
@@ -51,13 +54,20 @@ class Handed:
     chunk: Chunk
     member: Member
     future: Future
-    since: str
+    begun: float | None = None  # when the worker was first seen to be at it
+    since: str = ""
 
     @property
     def under_way(self) -> bool:
         """Whether the worker is at it: it is among the first that have not ended."""
         waiting = [each for each in self.member.handed if each.future.status != "finished"]
         return self in waiting[: self.member.slots]
+
+    def seconds(self) -> float:
+        """Return for how long the worker has been at it."""
+        if self.begun is None and self.under_way:
+            self.begun, self.since = time.monotonic(), now()
+        return 0.0 if self.begun is None else time.monotonic() - self.begun
 
 
 class Crew:
@@ -157,10 +167,11 @@ class Crew:
             call, *given, key=(self.token, self._count), workers=[member.address], allow_other_workers=False, pure=False
         )
 
-    def hand(self, chunk: Chunk, member: Member, since: str) -> None:
-        """Give a worker a chunk."""
+    def hand(self, chunk: Chunk, member: Member) -> None:
+        """Give a worker what is missing of a chunk."""
         future = self._submit(serving.make, self.token, packed((chunk.missing, MOST_SECONDS)), member)
-        handed = Handed(chunk, member, future, since)
+        handed = Handed(chunk, member, future)
+        chunk.copies += 1
         member.handed.append(handed)
         self.handed[future.key] = handed
         self._arrivals.add(future)
@@ -176,19 +187,23 @@ class Crew:
 
     def drop(self, handed: Handed) -> None:
         """Forget what was handed."""
-        self.handed.pop(handed.future.key, None)
-        if handed in handed.member.handed:
+        if self.handed.pop(handed.future.key, None):
+            handed.chunk.copies -= 1
             handed.member.handed.remove(handed)
-        handed.future.release()
+            handed.future.release()
 
     def stop(self) -> None:
         """Have the runs under way end, without waiting for that."""
         for handed in list(self.handed.values()):
             if not handed.under_way:
                 self.drop(handed)
-        busy = {handed.member.address for handed in self.handed.values()}
-        if busy:
-            self.client.run(serving.stop, self.token, workers=list(busy), wait=False)
+        busy = list({handed.member.address for handed in self.handed.values()})
+        if busy:  # a worker that cannot be reached any more must not hold this thread up
+            threading.Thread(target=self._tell_to_stop, args=(busy,), daemon=True).start()
+
+    def _tell_to_stop(self, addresses: list[str]) -> None:
+        with suppress(Exception):
+            self.client.run(serving.stop, self.token, workers=addresses, wait=False, on_error="ignore")
 
     def drop_all(self) -> None:
         """Forget everything that was handed."""

@@ -17,31 +17,44 @@ from mlpjit.study.chunks import Task
 from mlpjit.study.pool import STOP_SECONDS, Ended, now
 
 MOST_DEATHS = 3  # of workers that made a run alone, after which it is taken for the cause
+# A chunk that takes so many times what it should, and so long, is given to an idle worker too.
+TOO_SLOW, TOO_LONG_SECONDS = 4.0, 10.0
 
 
 class ClusterPool:
-    """Runs tasks on the workers of a crew; `finish` is called here, for each run once, `again` for what came twice."""
+    """Runs tasks on the workers of a crew; `finish` is called here, for each run once, `again` for what came twice.
 
-    def __init__(self, crew: Crew, finish: Callable[[Ended], Any], again: Callable[[Ended], None]) -> None:
-        self.crew, self.finish, self.again = crew, finish, again
-        self.repeated = 0
+    `lost` is told how many runs a worker may have been making when it was lost.
+    """
+
+    def __init__(
+        self, crew: Crew, finish: Callable[[Ended], Any], again: Callable[[Ended], Any], lost: Callable[[int], Any]
+    ) -> None:
+        self.crew, self.finish, self.again, self.lost = crew, finish, again, lost
 
     def run(
         self, tasks: Iterable[Task], cost: float, stop: threading.Event, poll: Callable[[float], None]
     ) -> Iterator[Any]:
-        """Yield finish(ended) of tasks as they arrive; once `stop` is set, of those that ended by themselves."""
+        """See `study.pool.Pool.run`."""
         self.backlog = Backlog(tasks, cost)
         try:
-            while (self.backlog or self.crew.handed) and not stop.is_set():
+            while self._is_missing_some() and not stop.is_set():
                 yield from self._arrived()
                 self._hand_out()
-                yield from self._lost(self.crew.look())
-                poll(0.0)
+                yield from self._taken_away(self.crew.look())
+                poll(sum(self._spent(handed) for handed in self.crew.handed.values()))
                 time.sleep(TICK_SECONDS)
             if stop.is_set():
                 yield from self._last()
         finally:
             self.crew.drop_all()
+
+    def _is_missing_some(self) -> bool:
+        return bool(self.backlog) or any(handed.chunk.missing for handed in self.crew.handed.values())
+
+    def _spent(self, handed: Handed) -> float:
+        """Return the cost of what a worker has done of a chunk, by the time it has been at it."""
+        return min(handed.chunk.cost, handed.seconds() / self.backlog.pace) if self.backlog.pace else 0.0
 
     def _last(self) -> Iterator[Any]:
         """Yield the runs that end within a moment after a stop."""
@@ -52,34 +65,53 @@ class ClusterPool:
             time.sleep(TICK_SECONDS)
 
     def _hand_out(self) -> None:
-        """Give chunks to who has fewest."""
+        """Give chunks to who has fewest; at the end, to who is idle, those of others."""
         while self.backlog:
             free = [member for member in self.crew.members.values() if member.free > 0]
             if not free:
                 return
-            least = min(free, key=lambda member: len(member.handed) / member.slots)
             chunk = self.backlog.take(self.crew.slots)
-            assert chunk
-            self.crew.hand(chunk, least, now())
+            if chunk is not None:
+                self.crew.hand(chunk, min(free, key=lambda member: len(member.handed) / member.slots))
+        for member in self.crew.members.values():
+            if member.ready and not member.handed:
+                self._take_over(member)
+
+    def _take_over(self, member: Any) -> None:
+        """Give an idle worker a chunk that another has not begun, or a copy of one that another does not end."""
+        handed = list(self.crew.handed.values())
+        if waiting := [each for each in handed if not each.under_way and each.future.status != "finished"]:
+            chunk = waiting[-1].chunk
+            self.crew.drop(waiting[-1])
+            self.crew.hand(chunk, member)
+        elif slow := [each for each in handed if self._is_too_slow(each)]:
+            self.crew.hand(slow[0].chunk, member)
+
+    def _is_too_slow(self, handed: Handed) -> bool:
+        expected = handed.chunk.cost * self.backlog.pace
+        return handed.chunk.copies == 1 and handed.seconds() > max(TOO_LONG_SECONDS, TOO_SLOW * expected)
 
     def _arrived(self) -> Iterator[Any]:
         for handed, result in self.crew.arrived():
             if isinstance(result, bytes):
-                yield from self._taken(handed, unpacked(result))
+                yield from self._taken(handed.chunk, unpacked(result))
             elif handed.future.status == "error" and not isinstance(result[1], KilledWorker):
                 raise MlpjitError(f"worker {handed.member.address}: {result[1]!r}")
             else:
-                yield from self._lost([handed])
+                yield from self._taken_away([handed])
 
-    def _taken(self, handed: Handed, answer: Answer) -> Iterator[Any]:
-        chunk = handed.chunk
+    def _taken(self, chunk: Chunk, answer: Answer) -> Iterator[Any]:
         tasks = {task.index: task for task in chunk.tasks}
         for made in answer.made:
             yield from self._ended(chunk, tasks, made)
         done = [index for made in answer.made for index in made.indices]
         self.backlog.made(sum(tasks[index].cost for index in done), answer.seconds)
-        if chunk.missing:
-            self.backlog.give_back([Chunk(chunk.missing)])
+        self._give_back(chunk)
+
+    def _give_back(self, chunk: Chunk) -> None:
+        """Have what is missing of a chunk made, unless another worker is at it."""
+        if chunk.missing and not chunk.copies:
+            self.backlog.give_back([chunk])
 
     def _ended(self, chunk: Chunk, tasks: dict[int, Task], made: Made) -> Iterator[Any]:
         ended = Ended([tasks[i] for i in made.indices], made.started_at, made.finished_at, made.results, made.error)
@@ -89,25 +121,33 @@ class ClusterPool:
         if old:
             self.again(ended.among(old))
         if new:
-            yield self.finish(ended if not old else ended.among(new))
+            yield self.finish(ended.among(new) if old else ended)
 
-    def _lost(self, lost: Iterable[Handed]) -> Iterator[Any]:
+    def _taken_away(self, lost: Iterable[Handed]) -> Iterator[Any]:
         """Hand out again what workers took with them; what one was at is cut in two, a run alone tried again."""
-        for handed in lost:
-            chunk, suspect = handed.chunk, handed.under_way
+        for handed, suspect in [(handed, handed.under_way) for handed in lost]:
+            made = handed.future.status == "finished"
             self.crew.drop(handed)
-            self.repeated += len(chunk.missing) if suspect else 0
-            if not suspect or not chunk.missing:
-                self.backlog.give_back([chunk])
-            elif len(chunk.missing) > 1:
-                self.backlog.give_back(chunk.halves())
-            elif chunk.deaths + 1 < MOST_DEATHS:
-                self.backlog.give_back([Chunk(chunk.missing, chunk.deaths + 1)])
+            if suspect or made:
+                self.lost(len(handed.chunk.missing))
+            if suspect:
+                yield from self._suspected(handed.chunk, handed)
             else:
-                yield self._given_up(chunk, handed)
+                self._give_back(handed.chunk)
 
-    def _given_up(self, chunk: Chunk, handed: Handed) -> Any:
-        (task,) = chunk.missing
-        host = handed.member.host
-        told = f"its worker ended {MOST_DEATHS} times while it made this run alone, on {host} at last"
-        return self.finish(Ended([task], [handed.since], [now()], error=f"{told}: out of memory, crashed or killed"))
+    def _suspected(self, chunk: Chunk, handed: Handed) -> Iterator[Any]:
+        if chunk.copies or not chunk.missing:
+            return
+        if len(chunk.missing) > 1:
+            self.backlog.give_back(chunk.halves())
+            return
+        chunk.deaths += len(chunk.tasks) == 1
+        if chunk.deaths < MOST_DEATHS:
+            self.backlog.give_back(chunk.halves() if len(chunk.tasks) > 1 else [chunk])
+        else:
+            yield self._given_up(chunk.tasks[0], handed)
+
+    def _given_up(self, task: Task, handed: Handed) -> Any:
+        told = f"its worker ended {MOST_DEATHS} times while it made this run alone, on {handed.member.host} at last"
+        error = f"{told}: out of memory, crashed or killed"
+        return self.finish(Ended([task], [handed.since or now()], [now()], error=error))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 
 from mlpjit.cluster.parcels import Answer, Made, Question, packed, unpacked, versions
 from mlpjit.config.fields import dataset_info
@@ -81,12 +80,6 @@ def _stop_of(token: str) -> threading.Event:
     return _stops.setdefault(token, threading.Event())
 
 
-def stop(token: str) -> None:
+async def stop(token: str) -> None:  # Dask waits for no answer of a coroutine
     """Have the runs of a study end that are under way here, and begin no other."""
     _stop_of(token).set()
-
-
-def forget(token: str) -> None:
-    """Keep nothing of a study."""
-    with suppress(KeyError):
-        del _stops[token]
