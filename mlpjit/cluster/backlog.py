@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from mlpjit.study.chunks import Task
 
 WORTH_SECONDS = 3.0
-LEAST_SECONDS, FIRST_SECONDS = 0.25, 0.3
+LEAST_SECONDS, FIRST_SECONDS = 0.25, 0.1
 MOST_SECONDS = 5.0  # after which a worker begins no other run of a chunk
 MOST_RUNS = 4096
 SHARES = 3.0  # of what is left, a chunk is one part in so many for each run that can be made at once

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 from mlpjit.errors import ConfigError
 from mlpjit.study.pool import thread_count
@@ -34,8 +35,11 @@ def connected(address: str) -> Iterator[Client]:
         with _local(thread_count(int(found[1]))) as client:
             yield client
         return
+    is_file = address.endswith(".json")
+    if is_file and not Path(address).is_file():  # which Dask would wait for without end
+        raise ConfigError(f"--dask {address}: there is no such file")
     try:
-        where = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
+        where = {"scheduler_file": address} if is_file else {"address": address}
         client = Client(**where, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise ConfigError(f"--dask {address}: no scheduler answers: {error}") from None

@@ -41,10 +41,9 @@ class Member:
         """The machine that it is on."""
         return urlsplit(self.address).hostname or self.address
 
-    @property
-    def free(self) -> int:
-        """How many chunks it may be handed."""
-        return AHEAD * self.slots - len(self.handed) if self.ready else 0
+    def free(self, ahead: int) -> int:
+        """Return how many chunks it may be handed, where each of its threads has so many at most."""
+        return ahead * self.slots - len(self.handed) if self.ready else 0
 
 
 @dataclass(eq=False)

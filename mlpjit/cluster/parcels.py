@@ -36,9 +36,10 @@ class Made(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What came of a chunk; `seconds` of wall that the worker was at it."""
+    """What came of a chunk: when its first run began, in seconds since 1970, and the seconds until the last ended."""
 
     made: list[Made]
+    began: float
     seconds: float
 
 

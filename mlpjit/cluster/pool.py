@@ -10,7 +10,7 @@ from typing import Any
 from distributed import KilledWorker
 
 from mlpjit.cluster.backlog import Backlog, Chunk
-from mlpjit.cluster.crew import TICK_SECONDS, Crew, Handed
+from mlpjit.cluster.crew import AHEAD, TICK_SECONDS, Crew, Handed, Member
 from mlpjit.cluster.parcels import Answer, Made, unpacked
 from mlpjit.errors import MlpjitError
 from mlpjit.study.chunks import Task
@@ -67,7 +67,8 @@ class ClusterPool:
     def _hand_out(self) -> None:
         """Give chunks to who has fewest; at the end, to who is idle, those of others."""
         while self.backlog:
-            free = [member for member in self.crew.members.values() if member.free > 0]
+            ahead = AHEAD if self.backlog.pace else 1  # how long runs take shows with the first
+            free = [member for member in self.crew.members.values() if member.free(ahead) > 0]
             if not free:
                 return
             chunk = self.backlog.take(self.crew.slots)
@@ -77,7 +78,7 @@ class ClusterPool:
             if member.ready and not member.handed:
                 self._take_over(member)
 
-    def _take_over(self, member: Any) -> None:
+    def _take_over(self, member: Member) -> None:
         """Give an idle worker a chunk that another has not begun, or a copy of one that another does not end."""
         handed = list(self.crew.handed.values())
         if waiting := [each for each in handed if not each.under_way and each.future.status != "finished"]:

@@ -55,18 +55,19 @@ def _other_data(configs: Iterable[RunConfig]) -> list[str]:
 
 def make(token: str, parcel: bytes) -> bytes:
     """Make the runs of a chunk; begin no other once so many seconds have passed. Those left out are to be made yet."""
-    began = time.monotonic()
     tasks: list[Task]
     tasks, most_seconds = unpacked(parcel)
-    pool = ThreadPool(compiled_runner(), 1, _made)
-    cost = sum(task.cost for task in tasks)
+    moment, began = time.time(), time.monotonic()
+    ended = began
+
+    def finish(some: Ended) -> Made:
+        nonlocal ended
+        ended = time.monotonic()
+        return Made([task.index for task in some.tasks], some.started_at, some.finished_at, some.results, some.error)
+
+    pool, cost = ThreadPool(compiled_runner(), 1, finish), sum(task.cost for task in tasks)
     made = list(pool.run(_until(tasks, began + most_seconds), cost, _stop_of(token), lambda running: None))
-    return packed(Answer(made, time.monotonic() - began))
-
-
-def _made(ended: Ended) -> Made:
-    indices = [task.index for task in ended.tasks]
-    return Made(indices, ended.started_at, ended.finished_at, ended.results, ended.error)
+    return packed(Answer(made, moment, ended - began))
 
 
 def _until(tasks: Iterable[Task], moment: float) -> Iterator[Task]:
