@@ -8,7 +8,9 @@ threads; on the workers with kills; on the workers without, for the figures. OUT
 Overhead of tasks: of the time from a worker's first run to the end of its last, summed over the workers, the part
 outside of chunks, which last from the start of their first run to the end of their last: what the network, the
 scheduler, this process, packing and unpacking cost. What Python does between the runs of a chunk is told beside
-that of threads, which do the same.
+that of threads, which do the same. On a machine that is busy otherwise, the same share of CPU time says more: of what
+worker processes use between the end of their first chunk and that of their last, the part that is not of the threads
+that make runs.
 """
 
 from __future__ import annotations
@@ -129,11 +131,14 @@ class Watch:
 
 @dataclass
 class Ledger:
-    """What went over the wire, and when workers were at it: (address, began, ended, seconds in runs, runs) by task."""
+    """What went over the wire, and when workers were at it, by task.
+
+    (address, began, ended, seconds in runs, runs, CPU seconds of the thread, of the process until then)
+    """
 
     sent: int = 0
     received: int = 0
-    tasks: list[tuple[str, float, float, float, int]] = field(default_factory=list)
+    tasks: list[tuple[str, float, float, float, int, float, float]] = field(default_factory=list)
 
     @contextmanager
     def kept(self) -> Iterator[Ledger]:
@@ -163,15 +168,22 @@ class Ledger:
         times = [made.results.times for made in answer.made if made.results is not None]
         busy = sum(float((each[:, 1] - each[:, 0]).sum()) for each in times)
         count = sum(len(each) for each in times)
-        self.tasks.append((handed.member.address, answer.began, answer.began + answer.seconds, busy, count))
+        span = (answer.began, answer.began + answer.seconds, busy, count)
+        self.tasks.append((handed.member.address, *span, answer.cpu_seconds, answer.process_seconds))
+
+    def by_worker(self) -> list[list[tuple[str, float, float, float, int, float, float]]]:
+        """The tasks of each worker, in their order."""
+        addresses = {task[0] for task in self.tasks}
+        return [sorted(task for task in self.tasks if task[0] == address) for address in addresses]
+
+    def cpu_overhead(self) -> float:
+        """The part of the workers' CPU time that is not of the threads that make runs."""
+        useful = sum(task[5] for own in self.by_worker() for task in own[1:])
+        return 1.0 - useful / sum(own[-1][6] - own[0][6] for own in self.by_worker())
 
     def overhead(self) -> float:
         """The part of the workers' time that is outside of chunks."""
-        spans = [
-            (min(t[1] for t in own), max(t[2] for t in own))
-            for address in {task[0] for task in self.tasks}
-            if (own := [task for task in self.tasks if task[0] == address])
-        ]
+        spans = [(own[0][1], own[-1][2]) for own in self.by_worker()]
         return 1.0 - sum(task[2] - task[1] for task in self.tasks) / sum(ended - began for began, ended in spans)
 
     def inside(self) -> float:
@@ -205,7 +217,7 @@ def on_cluster(study: Study, directory: Path, kills: bool) -> dict[str, Any]:
         "task_seconds": sum(t[2] - t[1] for t in ledger.tasks) / len(ledger.tasks),
         "run_ms": 1e3 * sum(t[3] for t in ledger.tasks) / sum(t[4] for t in ledger.tasks),
         "sent_bytes_per_run": ledger.sent / summary.ran, "received_bytes_per_run": ledger.received / summary.ran,
-        "overhead": ledger.overhead(), "between_runs": ledger.inside(),
+        "overhead": ledger.overhead(), "cpu_overhead": ledger.cpu_overhead(), "between_runs": ledger.inside(),
         "scheduler_mb": [before, max(watch.memory), watch.memory[-1]],
         "scheduler_growth_mb": max(watch.memory) - before,
         "store_bytes_per_run": (directory / "store.sqlite").stat().st_size / summary.ran,
@@ -236,7 +248,7 @@ def tell(name: str, seen: dict[str, Any]) -> None:
         f"{seen['killed']} workers killed; {'; '.join(seen['told']) or 'nothing told'}",
         f"{seen['tasks']:,} tasks of {seen['task_seconds']:.2f} s, runs of {seen['run_ms']:.2f} ms",
         f"scheduler {low:.0f} MB before, {high:.0f} at most, {last:.0f} at last",
-        f"overhead of tasks {seen['overhead']:.1%} of workers' time",
+        f"overhead of tasks {seen['overhead']:.1%} of workers' time, {seen['cpu_overhead']:.1%} of their CPU time",
         f"between the runs of a chunk {seen['between_runs']:.1%} of its time",
         f"wire: {seen['sent_bytes_per_run']:.0f} bytes a run sent, {seen['received_bytes_per_run']:,.0f} received",
         f"this process: {seen['client_cpu_ms_per_run']:.2f} ms of CPU a run",
@@ -266,7 +278,7 @@ def on_threads(study: Study, directory: Path) -> None:
 def plan(seen: dict[str, Any]) -> dict[str, float]:
     """What a million runs of 100 ms on a hundred workers would take, by what was seen."""
     tasks, task = MILLION * 0.1 / 3.0, (seen["sent_bytes_per_run"] + seen["received_bytes_per_run"]) * 30
-    minutes = MILLION * 0.1 / HUNDRED / (1.0 - max(0.0, seen["overhead"])) / 60
+    minutes = MILLION * 0.1 / HUNDRED / (1.0 - max(0.0, seen["cpu_overhead"])) / 60
     return {
         "tasks": tasks, "bytes_per_task": task, "store_gb": MILLION * seen["store_bytes_per_run"] / 1e9,
         "wire_gb": tasks * task / 1e9, "client_cpu_minutes": MILLION * seen["client_cpu_ms_per_run"] / 6e4,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,11 +13,13 @@ from uuid import uuid4
 
 from distributed import Client, Future, as_completed
 
+from mlpjit.catalogue.registries import clippings, optimizers, wrappers
 from mlpjit.cluster import serving
 from mlpjit.cluster.backlog import MOST_SECONDS, Chunk
-from mlpjit.cluster.parcels import Question, packed, versions
+from mlpjit.cluster.parcels import Admission, Question, packed, versions
 from mlpjit.config.run_config import RunConfig
-from mlpjit.errors import ConfigError
+from mlpjit.errors import ConfigError, MlpjitError
+from mlpjit.kernels.stages.declare import is_own
 from mlpjit.study.pool import now
 
 LOOK_SECONDS = 0.5
@@ -33,6 +35,7 @@ class Member:
     slots: int
     handed: list[Handed] = field(default_factory=list)
     admission: Future | None = None
+    machine: Mapping[str, Any] = field(default_factory=dict)
     ready: bool = False
     refused: bool = False
 
@@ -92,6 +95,7 @@ class Crew:
 
         Raises ConfigError where all that are there are refused.
         """
+        _check_own(configs)
         began = time.monotonic()
         self._question, self._warm = packed(Question(versions(), configs)), set()
         for member in self.members.values():
@@ -120,7 +124,13 @@ class Crew:
         return lost
 
     def _call_the_roll(self) -> list[Handed]:
-        there: dict[str, int] = self.client.nthreads()
+        try:
+            there: dict[str, int] = self.client.nthreads()
+        except OSError as error:
+            told = f"{error}; what arrived is stored, and the same command again resumes"
+            raise MlpjitError(f"the scheduler was lost: {told}") from None
+        if self.members and not there:
+            self._tell("no worker is there any more: waiting for others")
         lost: list[Handed] = []
         for address in self.members.keys() - there.keys():
             lost += self.members.pop(address).handed
@@ -136,7 +146,7 @@ class Crew:
             if member.host in self._warm or not self._is_warming(member.host):
                 member.admission = self._submit(serving.admit, self._question, member)
         elif member.admission.done():
-            problems = self._problems(member.admission)
+            problems, member.machine = self._answer(member.admission)
             member.admission.release()
             member.admission = None
             member.ready, member.refused = not problems, bool(problems)
@@ -147,11 +157,10 @@ class Crew:
         return any(member.host == host and member.admission is not None for member in self.members.values())
 
     @staticmethod
-    def _problems(admission: Future) -> list[str]:
+    def _answer(admission: Future) -> Admission:
         if admission.status == "finished":
-            found: list[str] = admission.result()
-            return found
-        return [f"it cannot import what runs need: {admission.exception()!r}"]
+            return Admission(*admission.result())
+        return Admission([f"it cannot import what runs need: {admission.exception()!r}"], {})
 
     def _tell(self, line: str) -> None:
         if line and line not in self._told:
@@ -208,3 +217,11 @@ class Crew:
         """Forget everything that was handed."""
         for handed in list(self.handed.values()):
             self.drop(handed)
+
+
+def _check_own(configs: Sequence[RunConfig]) -> None:
+    """Raise ConfigError where runs need what a user wrote, which workers do not have."""
+    stages = {"optimizer": optimizers, "wrapper": wrappers, "clip": clippings}
+    specs = [(getattr(config, name), registry) for config in configs for name, registry in stages.items()]
+    if own := sorted({spec["name"] for spec, registry in specs if spec and is_own(registry[spec["name"]])}):
+        raise ConfigError(f"--dask: {', '.join(own)}: what you have written yourself runs on this machine alone")

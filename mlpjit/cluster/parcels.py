@@ -36,11 +36,23 @@ class Made(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What came of a chunk: when its first run began, in seconds since 1970, and the seconds until the last ended."""
+    """What came of a chunk: when its first run began, in seconds since 1970, and the seconds until the last ended.
+
+    `cpu_seconds` are those of the thread that made the runs, `process_seconds` the clock of its process then.
+    """
 
     made: list[Made]
     began: float
     seconds: float
+    cpu_seconds: float = 0.0
+    process_seconds: float = 0.0
+
+
+class Admission(NamedTuple):
+    """What a worker answers: why it cannot make runs, nothing when it can; the machine that it is on."""
+
+    problems: list[str]
+    machine: Mapping[str, Any]
 
 
 def versions() -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from distributed import KilledWorker
@@ -95,16 +95,16 @@ class ClusterPool:
     def _arrived(self) -> Iterator[Any]:
         for handed, result in self.crew.arrived():
             if isinstance(result, bytes):
-                yield from self._taken(handed.chunk, unpacked(result))
+                yield from self._taken(handed.chunk, unpacked(result), handed.member.machine)
             elif handed.future.status == "error" and not isinstance(result[1], KilledWorker):
                 raise MlpjitError(f"worker {handed.member.address}: {result[1]!r}")
             else:
                 yield from self._taken_away([handed])
 
-    def _taken(self, chunk: Chunk, answer: Answer) -> Iterator[Any]:
+    def _taken(self, chunk: Chunk, answer: Answer, machine: Mapping[str, Any]) -> Iterator[Any]:
         tasks = {task.index: task for task in chunk.tasks}
         for made in answer.made:
-            yield from self._ended(chunk, tasks, made)
+            yield from self._ended(chunk, _ended(tasks, made, machine))
         done = [index for made in answer.made for index in made.indices]
         self.backlog.made(sum(tasks[index].cost for index in done), answer.seconds)
         self._give_back(chunk)
@@ -114,11 +114,11 @@ class ClusterPool:
         if chunk.missing and not chunk.copies:
             self.backlog.give_back([chunk])
 
-    def _ended(self, chunk: Chunk, tasks: dict[int, Task], made: Made) -> Iterator[Any]:
-        ended = Ended([tasks[i] for i in made.indices], made.started_at, made.finished_at, made.results, made.error)
-        new = [place for place, index in enumerate(made.indices) if index not in chunk.arrived]
-        old = [place for place, index in enumerate(made.indices) if index in chunk.arrived]
-        chunk.arrived.update(made.indices)
+    def _ended(self, chunk: Chunk, ended: Ended) -> Iterator[Any]:
+        """Yield what `finish` makes of the runs that had not arrived."""
+        known = [task.index in chunk.arrived for task in ended.tasks]
+        new, old = ([place for place, is_known in enumerate(known) if is_known is which] for which in (False, True))
+        chunk.arrived.update(task.index for task in ended.tasks)
         if old:
             self.again(ended.among(old))
         if new:
@@ -152,3 +152,8 @@ class ClusterPool:
         told = f"its worker ended {MOST_DEATHS} times while it made this run alone, on {handed.member.host} at last"
         error = f"{told}: out of memory, crashed or killed"
         return self.finish(Ended([task], [handed.since or now()], [now()], error=error))
+
+
+def _ended(tasks: Mapping[int, Task], made: Made, machine: Mapping[str, Any]) -> Ended:
+    some = [tasks[index] for index in made.indices]
+    return Ended(some, made.started_at, made.finished_at, made.results, made.error, machine)

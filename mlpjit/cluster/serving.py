@@ -10,10 +10,11 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 
-from mlpjit.cluster.parcels import Answer, Made, Question, packed, unpacked, versions
+from mlpjit.cluster.parcels import Admission, Answer, Made, Question, packed, unpacked, versions
 from mlpjit.config.fields import dataset_info
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import MlpjitError
+from mlpjit.host import host
 from mlpjit.study.chunks import Task
 from mlpjit.study.pool import Ended, ThreadPool, compiled_runner
 
@@ -21,8 +22,12 @@ from mlpjit.study.pool import Ended, ThreadPool, compiled_runner
 _stops: dict[str, threading.Event] = {}
 
 
-def admit(question: bytes) -> list[str]:
-    """Return why this worker cannot make these runs, nothing when it can; kernels are compiled or loaded then."""
+def admit(question: bytes) -> Admission:
+    """Say whether this worker can make these runs; kernels are compiled or loaded then."""
+    return Admission(_problems(question), host(1))
+
+
+def _problems(question: bytes) -> list[str]:
     try:
         asked: Question = unpacked(question)
         problems = [*_other_versions(asked), *_other_data(asked.configs)]
@@ -58,16 +63,16 @@ def make(token: str, parcel: bytes) -> bytes:
     tasks: list[Task]
     tasks, most_seconds = unpacked(parcel)
     moment, began = time.time(), time.monotonic()
-    ended = began
+    ended = began, 0.0
 
     def finish(some: Ended) -> Made:
         nonlocal ended
-        ended = time.monotonic()
+        ended = time.monotonic(), time.thread_time()
         return Made([task.index for task in some.tasks], some.started_at, some.finished_at, some.results, some.error)
 
     pool, cost = ThreadPool(compiled_runner(), 1, finish), sum(task.cost for task in tasks)
     made = list(pool.run(_until(tasks, began + most_seconds), cost, _stop_of(token), lambda running: None))
-    return packed(Answer(made, moment, ended - began))
+    return packed(Answer(made, moment, ended[0] - began, ended[1], time.process_time()))
 
 
 def _until(tasks: Iterable[Task], moment: float) -> Iterator[Task]:

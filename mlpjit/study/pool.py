@@ -6,7 +6,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -75,13 +75,17 @@ def thread_count(asked: int | None) -> int:
 
 @dataclass(frozen=True)
 class Ended:
-    """Runs that ended in one way: with results, with the error that ended them, or because their time was up."""
+    """Runs that ended in one way: with results, with the error that ended them, or because their time was up.
+
+    `machine` has the host columns of where that was, nothing where it was here.
+    """
 
     tasks: Sequence[Task]
     started_at: Sequence[str]
     finished_at: Sequence[str]
     results: Results | None = None
     error: str | None = None
+    machine: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def timed_out(self) -> bool:
@@ -92,7 +96,8 @@ class Ended:
         """Return some of them."""
         tasks = [self.tasks[place] for place in places]
         started, finished = [self.started_at[place] for place in places], [self.finished_at[place] for place in places]
-        return Ended(tasks, started, finished, self.results and self.results.among(places), self.error)
+        results = self.results and self.results.among(places)
+        return replace(self, tasks=tasks, started_at=started, finished_at=finished, results=results)
 
 
 class Pool(Protocol):

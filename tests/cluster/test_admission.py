@@ -16,7 +16,7 @@ CONFIG = RunConfig(dataset="wine", hidden=[4], epochs=1)
 
 
 def asked(config: RunConfig = CONFIG, **other: str) -> list[str]:
-    return serving.admit(packed(Question(versions() | other, [config])))
+    return serving.admit(packed(Question(versions() | other, [config]))).problems
 
 
 def test_a_worker_of_this_version_is_admitted():
@@ -44,7 +44,7 @@ def test_a_worker_without_the_file_is_refused(tmp_path):
 
 
 def test_what_cannot_be_read_is_a_reason_and_no_error():
-    (reason,) = serving.admit(b"junk")
+    (reason,) = serving.admit(b"junk").problems
     assert "UnpicklingError" in reason
 
 

@@ -161,7 +161,7 @@ def test_what_comes_twice_is_finished_once_and_told():
     pool = ClusterPool(crew, lambda ended: ended, twice.append, list)
     pool.backlog, chunk = Backlog([], 0.0), Chunk(tasks(3))
     pieces = (answer(chunk.tasks[:2]), answer(chunk.tasks))
-    first, second = (list(pool._taken(chunk, pool_file.unpacked(piece))) for piece in pieces)
+    first, second = (list(pool._taken(chunk, pool_file.unpacked(piece), {})) for piece in pieces)
     assert (indices(first), indices(second), indices(twice)) == ([0, 1], [2], [0, 1])
     assert len(twice[0].results or []) == 2
 
