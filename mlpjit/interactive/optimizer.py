@@ -24,7 +24,9 @@ class Optimizer:
 
     def __init__(self, record: Stage, wrapper: Wrapper | None = None, **hyperparameters: float | bool) -> None:
         self.record, self.wrapper = record, wrapper
-        self.hyperparameters = checked_parameters(record.name, record.defaults, hyperparameters, record.limits)
+        self.hyperparameters = checked_parameters(
+            record.name, record.defaults, hyperparameters, record.limits, record.divisors
+        )  # fmt: skip
 
     @property
     def name(self) -> str:
@@ -108,7 +110,9 @@ class Wrapper:
 
     def __init__(self, record: Stage, **hyperparameters: float | bool) -> None:
         self.record = record
-        self.hyperparameters = checked_parameters(record.name, record.defaults, hyperparameters, record.limits)
+        self.hyperparameters = checked_parameters(
+            record.name, record.defaults, hyperparameters, record.limits, record.divisors
+        )  # fmt: skip
 
     def __call__(self, optimizer: Optimizer, **hyperparameters: float | bool) -> Optimizer:
         """Return the optimizer in this wrapper: `wrappers["lookahead"](optimizers["adam"], k=5)`.

@@ -13,7 +13,11 @@ from mlpjit.kernels.language import Function
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """A catalogue entry: what `mlpjit list` shows, and the functions that are compiled for it."""
+    """A catalogue entry: what `mlpjit list` shows, and the functions that are compiled for it.
+
+    `limits` of its parameters by name. `divisors`: parameters by which it divides together, so that one of them at
+    least is `bounds.LEAST_DIVISOR` or more.
+    """
 
     name: str
     function: Function
@@ -22,6 +26,7 @@ class Rule:
     defaults: dict[str, Any] = field(default_factory=dict)
     parts: tuple[Function, ...] = ()
     limits: Mapping[str, Limits] = field(default_factory=dict, kw_only=True)
+    divisors: tuple[str, ...] = field(default=(), kw_only=True)
 
     @property
     def summary(self) -> str:
