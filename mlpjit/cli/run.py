@@ -39,6 +39,7 @@ def run(
     from mlpjit.study.signals import Interrupted
     from mlpjit.study.study import Study
     from mlpjit.study.sweep import sweep
+    from mlpjit.study.using import runner_of
 
     loaded = Study.load(study, data_spec(data, target, drop, categorical, missing))
     directory = loaded.directory(out)
@@ -46,7 +47,8 @@ def run(
     try:
         with display() as show:
             shown = show if no_report else importing_ahead(show)
-            summary = sweep(loaded, directory, threads, shown, announce=tell)
+            with runner_of(loaded) as runner:
+                summary = sweep(loaded, directory, threads, shown, runner, tell)
     except Interrupted as interrupted:
         raise Interrupted(f"{interrupted}\nresume with: {loaded.command(directory)}") from None
     finish(summary, directory, no_report, as_json)

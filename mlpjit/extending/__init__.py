@@ -13,6 +13,7 @@ Functions that a rule calls are compiled with it and need no mark. `docs/try.md`
 from __future__ import annotations
 
 from mlpjit.bounds import above, at_least
+from mlpjit.extending.declare import activation
 from mlpjit.kernels.arithmetic.cholesky import cholesky, cholesky_solve
 from mlpjit.kernels.arithmetic.elementary import erf, exp, log, power, power_float64, tanh
 from mlpjit.kernels.arithmetic.matrices import add_multiple, sum_of_sizes
@@ -108,6 +109,7 @@ __all__ = [
     "Reals",
     "above",
     "absolute",
+    "activation",
     "add_multiple",
     "add_scaled",
     "at_least",

@@ -12,7 +12,7 @@ from mlpjit.bounds import Limits
 from mlpjit.errors import ConfigError
 from mlpjit.kernels.entries import Activation
 from mlpjit.kernels.language import Function, device
-from mlpjit.registry import Registry
+from mlpjit.registry import Registry, forgetting
 
 LABEL = re.compile(r"(\w+)\((\w+)=(\S+)\)")
 
@@ -42,6 +42,7 @@ def _variant(records: Registry[Activation], name: str, parameter: str, value: st
 
 
 activations: Registry[Activation] = Activations("activation")
+forgetting.append(_variant.cache_clear)
 
 
 def activation(

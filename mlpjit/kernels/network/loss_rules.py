@@ -40,7 +40,7 @@ class Loss(Rule):
 
     `logits`: it holds the output's function itself, so the output activation must be the identity. `classes`: it
     compares with classes and needs a classification task. `sample`: where the loss is a negative log-likelihood, the
-    kernel of its gradient on labels that are drawn from it.
+    kernel of its gradient on labels that are drawn from it. `bends`: its second derivative is a number.
     """
 
     kernel: Kernel | None = None
@@ -48,6 +48,7 @@ class Loss(Rule):
     sample: Kernel | None = None
     logits: bool = False
     classes: bool = False
+    bends: bool = True
 
 
 losses: Registry[Loss] = Registry("loss")
