@@ -7,7 +7,6 @@ from typing import Any
 from mlpjit.catalogue.registries import activations, clippings, losses, normalizations, optimizers, schedules, wrappers
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.entries import Activation, Stage
-from mlpjit.kernels.functions import function_hash
 from mlpjit.kernels.language import Kernel, kernel
 from mlpjit.kernels.network.activation_loops import LEARNED_LOOPS
 from mlpjit.kernels.network.activation_loops import LOOPS as ACTIVATION_LOOPS
@@ -82,7 +81,7 @@ def schedule(name: str) -> jit.Compiled:
     """Return the loop that writes a schedule's rates."""
     record = schedules[name]
     made, names = _linked("schedule", record, *schedule_loop(record))
-    return jit.load(made, "float64", names, function_hash(record.function))
+    return jit.load(made, "float64", names, record.source_hash().replace(" ", "-"))
 
 
 def loss(name: str, dtype: str) -> jit.Compiled:
@@ -105,7 +104,7 @@ def loss_sample(name: str, dtype: str) -> jit.Compiled:
 def _loss(kind: str, name: str, dtype: str, tangent: bool) -> jit.Compiled:
     record = losses[name]
     made, names = _linked(kind, record, *loss_parts(record, tangent))
-    return jit.load(made, dtype, names, record.source_hash())
+    return jit.load(made, dtype, names, record.source_hash().replace(" ", "-"))
 
 
 def normalization(name: str, dtype: str, pairs: bool = False) -> dict[str, int]:

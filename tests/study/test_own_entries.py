@@ -16,6 +16,7 @@ from mlpjit.errors import ConfigError
 from mlpjit.extending import absolute, copysign, files, real, select
 from mlpjit.study import workers
 from mlpjit.study.study import Study
+from mlpjit.study.toml import read_toml
 from mlpjit.study.trial import trial
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -68,25 +69,95 @@ def test_its_runs_are_those_of_the_study_but_for_it(tmp_path: Path) -> None:
     assert {config.learning_rate for config in own} == {0.03, 0.3}
 
 
+KINDS = {
+    "bent_line": ("activation", {"width": [0.5, 1.0]}), "soft_square": ("loss", {}), "soft_sign": ("optimizer", {}),
+    "late_fall": ("schedule", {"share": [0.1, 0.5]}), "random_signs": ("init", {"gain": [1.0, 2.0]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_takes_the_place_of_its_own(name: str) -> None:
+    """All else is as in the study: its axes, the rates of each of its optimizers, its seeds."""
+    field, tune = KINDS[name]
+    blocks = [
+        {"optimizer": "sgd", "learning_rate": [0.1, 1.0], "depth": [1, 2], "seed": [0, 1]},
+        {"optimizer": "adam", "learning_rate": [0.001], "depth": [1, 2], "seed": [0, 1]},
+    ]
+    base = Study.from_table({"name": "x", "sweep": blocks, "final": {"per": "optimizer", "seeds": [9]}})
+    made = trial(base, files.load(EXAMPLES / f"{name}.py"), tune=tune if field != "loss" else None)
+    own = [c for c in made.configs() if made.runs.run_ids and c.run_id not in base.runs.run_ids]
+    assert made.per == (field,)
+    assert {c.factors()[field].partition("(")[0] for c in own} == {name}
+    settings = {(c.optimizer["name"], c.learning_rate) for c in own}
+    if field == "optimizer":
+        assert settings == {(name, 0.1), (name, 1.0), (name, 0.001)}
+    else:
+        assert settings == {("sgd", 0.1), ("sgd", 1.0), ("adam", 0.001)}
+        assert len(own) == 3 * 2 * 2 * (2 if tune else 1)
+
+
+def test_losses_compare_on_the_data_set(tmp_path: Path) -> None:
+    base = Study.load(written(tmp_path, TINY.replace('activation = ["relu", "tanh"]', ""), "tiny.toml"))
+    made = trial(base, workers.read(EXAMPLES / "soft_square.py"), cap=2)
+    made.try_out(tmp_path / "out")
+    (judged,) = made.verdicts(tmp_path / "out")
+    compared = judged.compared
+    assert (compared.competitor, compared.control, compared.problem) == (
+        "loss soft_square", "loss cross_entropy", "digits",
+    )  # fmt: skip
+    assert judged.measure.unit == "points"
+
+
+EVERYTHING = """
+name = "used"
+use = ["bent_line.py", "soft_square.py", "late_fall.py", "random_signs.py", "soft_sign.py"]
+width = 8
+epochs = 1
+[sweep]
+activation = [{ name = "bent_line", width = 0.5 }, "relu"]
+loss = "soft_square"
+schedule = ["late_fall"]
+init = "random_signs"
+optimizer = "soft_sign"
+learning_rate = 0.01
+seed = [0, 1]
+"""
+
+
 def test_a_study_names_files_of_its_users_own(tmp_path: Path) -> None:
     """Their paths are relative to the study's; another process makes its runs, which have the same ids here."""
-    written(tmp_path, ACTIVATION.read_text(), "bent.py")
-    table = TINY.replace('["relu", "tanh"]', '["relu", "bent_line"]').replace(
-        "width = 8", 'use = ["bent.py"]\nwidth = 8'
-    )
-    study = written(tmp_path, table, "used.toml")
-    told = run("run", study, "--out", tmp_path / "out", "--no-report")
-    assert "12 runs (12 done), 12 made now" in told
+    for name in KINDS:
+        written(tmp_path, (EXAMPLES / f"{name}.py").read_text(), f"{name}.py")
+    study = written(tmp_path, EVERYTHING, "used.toml")
+    assert "4 runs (4 done), 4 made now" in run("run", study, "--out", tmp_path / "out", "--no-report")
     loaded = Study.load(study)
     ids = loaded.runs.run_ids
-    assert loaded.canonical()["use"].keys() == {"bent.py"}
+    assert len(loaded.canonical()["use"]) == 5
     assert {block.fixed["timeout"] for block in loaded.blocks} == {60.0}
-    files.load(tmp_path / "bent.py")
-    assert [RunConfig(**config.model_dump(exclude_unset=True)).run_id for config in loaded.configs()] == ids
     assert "nothing left to run" in run("run", study, "--out", tmp_path / "out", "--no-report")
-    written(tmp_path, ACTIVATION.read_text().replace("width=1.0", "width=1.5"), "bent.py")
-    changed = Study.load(study).runs.run_ids
-    assert len({*changed, *ids}) == 12
+    for name in KINDS:
+        files.load(tmp_path / f"{name}.py")
+    assert Study.from_table({k: v for k, v in read_toml(EVERYTHING, "").items() if k != "use"}).runs.run_ids == ids
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("bent_line", "0.5 * (z + root)", "0.5 * (root + z)"), ("bent_line", "width=1.0", "width=1.5"),
+        ("soft_square", "0.5 * d * d", "d * d * 0.5"), ("soft_square", "scale=1.0", "scale=1.5"),
+        ("late_fall", "left / share", "left / (share * 1.0)"), ("late_fall", "share=0.25", "share=0.5"),
+        ("random_signs", "-gain)", "-1.0 * gain)"), ("random_signs", "gain=1.4142", "gain=1.5"),
+    ],
+)  # fmt: skip
+def test_an_edit_makes_another_run(name: str, old: str, new: str, tmp_path: Path) -> None:
+    field, _ = KINDS[name]
+    text = (EXAMPLES / f"{name}.py").read_text()
+    assert old in text
+    ids = []
+    for each in (text, text.replace("\n\n\n@", "\n\n# a comment\n@"), text.replace(old, new)):
+        files.load(written(tmp_path, each))
+        ids.append(RunConfig(**{field: name}).run_id)
+    assert ids[0] == ids[1] != ids[2]
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,18 @@ def pointwise_tangent_loop(
             store(row, j, bend * load(row, j) * scale)
 
 
+@kernel
+def pointwise_values_loop(
+    count: Int, outputs: Reals, targets: Reals, settings: Float64s, found: Float64s, slopes: Reals
+) -> None:
+    """Value and slope of each output alone, to be compared."""
+    values = rounded(outputs, unpack(settings, SETTINGS))  # noqa: F821
+    for i in range(count):
+        value, slope, _ = rule(load(outputs, i), load(targets, i), *values)  # noqa: F821
+        store(found, i, float64(value))
+        store(slopes, i, slope)
+
+
 def parts(record: Loss, tangent: bool = False) -> tuple[Kernel, dict[str, Any]]:
     """Return the kernel of a loss, or of its tangent, and the names it is linked with."""
     own = record.tangent if tangent else record.kernel
