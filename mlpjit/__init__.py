@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlpjit.config.memory import Dataset
     from mlpjit.config.run_config import RunConfig
     from mlpjit.errors import ConfigError, DatasetError, MlpjitError, StoreError
-    from mlpjit.extending import elementwise, layerwise
+    from mlpjit.extending import activation, elementwise, initializer, layerwise, loss, schedule
     from mlpjit.interactive.catalogue import optimizers, wrappers
     from mlpjit.interactive.network import Network
     from mlpjit.models.model import Model, load
@@ -29,15 +29,17 @@ _HOMES = {
     "ConfigError": "errors", "Control": "training.result", "Dataset": "config.memory", "DatasetError": "errors",
     "MlpjitError": "errors", "Model": "models.model", "Network": "interactive.network",
     "RunConfig": "config.run_config", "RunResult": "notebook.result", "StoreError": "errors",
-    "Study": "notebook.study", "StudyResults": "notebook.study", "activations": "catalogue.registries",
-    "elementwise": "extending", "initializers": "catalogue.registries", "layerwise": "extending",
-    "load": "models.model", "losses": "catalogue.registries", "optimizers": "interactive.catalogue",
+    "Study": "notebook.study", "StudyResults": "notebook.study", "activation": "extending",
+    "activations": "catalogue.registries", "elementwise": "extending", "initializer": "extending",
+    "initializers": "catalogue.registries", "layerwise": "extending", "load": "models.model", "loss": "extending",
+    "losses": "catalogue.registries", "optimizers": "interactive.catalogue", "schedule": "extending",
     "schedules": "catalogue.registries", "train": "notebook.result", "wrappers": "interactive.catalogue",
 }  # fmt: skip
 __all__ = [
-    "ConfigError", "Control", "Dataset", "DatasetError", "MlpjitError", "Model", "Network", "RunConfig", "RunResult",
-    "StoreError", "Study", "StudyResults", "activations", "elementwise", "initializers", "layerwise", "load", "losses",
-    "optimizers", "schedules", "train", "wrappers",
+    "ConfigError", "Control", "Dataset", "DatasetError", "MlpjitError", "Model", "Network", "RunConfig",
+    "RunResult", "StoreError", "Study", "StudyResults", "activation", "activations", "elementwise", "initializer",
+    "initializers", "layerwise", "load", "loss", "losses", "optimizers", "schedule", "schedules", "train",
+    "wrappers",
 ]  # fmt: skip
 
 

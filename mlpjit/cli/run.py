@@ -67,10 +67,14 @@ def _sweep(
     """Make what is missing with threads here, or on a cluster."""
     if dask is None:
         from mlpjit.study.sweep import sweep
+        from mlpjit.study.using import runner_of
 
-        return sweep(study, directory, threads, show, announce=tell, force=force)
+        with runner_of(study) as runner:
+            return sweep(study, directory, threads, show, runner, tell, force)
     if threads is not None:
         raise ConfigError("--threads: with --dask, workers decide how many runs are made at once")
+    if study.use:
+        raise ConfigError("--dask: a study that names files of its own (`use`) runs on this machine alone")
     from mlpjit.cluster.running import sweep_on
 
     return sweep_on(dask, study, directory, show, tell, lambda line: print(line, file=sys.stderr), force)

@@ -59,7 +59,7 @@ def _checked_optimizer(record: Stage) -> Optimizer:
     """Return an optimizer that has just been registered; taken out again where its checks find something."""
     from mlpjit.interactive.checks import problems
 
-    if found := problems([record.name], ["float32"]):
+    if found := problems([("optimizers", record.name)], ["float32"]):
         registries.optimizers.remove(record.name)
         raise ConfigError(found)
     return Optimizer(record)

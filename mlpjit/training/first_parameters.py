@@ -13,6 +13,7 @@ from mlpjit.catalogue.initialization import Draw, Initializer
 from mlpjit.catalogue.initialization.mean_field import Response
 from mlpjit.catalogue.registries import initializers
 from mlpjit.errors import ConfigError
+from mlpjit.registry import forgetting
 from mlpjit.training import linking, shape
 from mlpjit.training.forward import preactivations
 from mlpjit.training.workspace import aligned
@@ -29,6 +30,9 @@ def response(activation: str) -> Response:
         return f, df
 
     return evaluated
+
+
+forgetting.append(response.cache_clear)
 
 
 def _lazily(activation: str) -> Response:

@@ -7,7 +7,6 @@ from typing import Any
 from mlpjit.catalogue.registries import activations, clippings, losses, normalizations, optimizers, schedules, wrappers
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.entries import Activation, Stage
-from mlpjit.kernels.functions import function_hash
 from mlpjit.kernels.lanes.training import make_group
 from mlpjit.kernels.lanes.updates import lane_update_loop
 from mlpjit.kernels.language import Kernel, kernel
@@ -85,7 +84,7 @@ def schedule(name: str) -> jit.Compiled:
     """Return the loop that writes a schedule's rates."""
     record = schedules[name]
     made, names = _linked("schedule", record, *schedule_loop(record))
-    return jit.load(made, "float64", names, function_hash(record.function))
+    return jit.load(made, "float64", names, record.source_hash().replace(" ", "-"))
 
 
 def loss(name: str, dtype: str) -> jit.Compiled:
@@ -120,7 +119,7 @@ def loss_sample(name: str, dtype: str) -> jit.Compiled:
 def _loss(kind: str, name: str, dtype: str, tangent: bool) -> jit.Compiled:
     record = losses[name]
     made, names = _linked(kind, record, *loss_parts(record, tangent))
-    return jit.load(made, dtype, names, record.source_hash())
+    return jit.load(made, dtype, names, record.source_hash().replace(" ", "-"))
 
 
 def normalization(name: str, dtype: str, pairs: bool = False) -> dict[str, int]:

@@ -43,7 +43,7 @@ class Loss(Rule):
     `logits`: it holds the output's function itself, so the output activation must be the identity. `classes`: it
     compares with classes and needs a classification task. `sample`: where the loss is a negative log-likelihood, the
     kernel of its gradient on labels that are drawn from it. `in_lanes`: `kernel` for runs in lanes; without it those of
-    a loss with a kernel of its own are made one after the other.
+    a loss with a kernel of its own are made one after the other. `bends`: its second derivative is a number.
     """
 
     kernel: Kernel | None = None
@@ -52,6 +52,7 @@ class Loss(Rule):
     in_lanes: Kernel | None = None
     logits: bool = False
     classes: bool = False
+    bends: bool = True
 
 
 losses: Registry[Loss] = Registry("loss")
@@ -189,6 +190,18 @@ def lane_parts(record: Loss) -> tuple[Kernel, dict[str, Any]]:
     if record.in_lanes is not None:
         return record.in_lanes, {}
     return lane_pointwise_loop, {"rule": record.function, "SETTINGS": len(record.defaults)}
+
+
+@kernel
+def pointwise_values_loop(
+    count: Int, outputs: Reals, targets: Reals, settings: Float64s, found: Float64s, slopes: Reals
+) -> None:
+    """Value and slope of each output alone, to be compared."""
+    values = rounded(outputs, unpack(settings, SETTINGS))  # noqa: F821
+    for i in range(count):
+        value, slope, _ = rule(load(outputs, i), load(targets, i), *values)  # noqa: F821
+        store(found, i, float64(value))
+        store(slopes, i, slope)
 
 
 def parts(record: Loss, tangent: bool = False) -> tuple[Kernel, dict[str, Any]]:
