@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import mlpjit.host  # noqa: F401  (at first: it notes when this process began to read the package)
 
 if TYPE_CHECKING:
-    from mlpjit.catalogue.registries import activations, initializers, losses, schedules
+    from mlpjit.catalogue.registries import initializers, losses, schedules
     from mlpjit.config.memory import Dataset
     from mlpjit.config.run_config import RunConfig
     from mlpjit.errors import ConfigError, DatasetError, MlpjitError, StoreError
     from mlpjit.extending import elementwise, layerwise
-    from mlpjit.interactive.catalogue import optimizers, wrappers
+    from mlpjit.interactive.catalogue import activations, optimizers, wrappers
     from mlpjit.interactive.network import Network
     from mlpjit.models.model import Model, load
     from mlpjit.notebook.result import RunResult, train
@@ -29,7 +29,7 @@ _HOMES = {
     "ConfigError": "errors", "Control": "training.result", "Dataset": "config.memory", "DatasetError": "errors",
     "MlpjitError": "errors", "Model": "models.model", "Network": "interactive.network",
     "RunConfig": "config.run_config", "RunResult": "notebook.result", "StoreError": "errors",
-    "Study": "notebook.study", "StudyResults": "notebook.study", "activations": "catalogue.registries",
+    "Study": "notebook.study", "StudyResults": "notebook.study", "activations": "interactive.catalogue",
     "elementwise": "extending", "initializers": "catalogue.registries", "layerwise": "extending",
     "load": "models.model", "losses": "catalogue.registries", "optimizers": "interactive.catalogue",
     "schedules": "catalogue.registries", "train": "notebook.result", "wrappers": "interactive.catalogue",
