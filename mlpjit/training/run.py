@@ -97,11 +97,6 @@ def execute(config: RunConfig, control: Control | None = None) -> RunResult:
     return run.result(spent)
 
 
-def train(config: RunConfig) -> RunResult:
-    """Train one network as configured and return its result (the Python entry point)."""
-    return execute(config)
-
-
 def measure_step(config: RunConfig, repeats: int = 5) -> dict[str, float]:
     """Time training steps alone: median, lowest and highest of `repeats` short runs, in seconds a step."""
     prepare([config])
