@@ -129,6 +129,10 @@ class Array(NamedTuple):
     residuals: int  # of each output, summed over a set
     unit_sums: int  # of each layer, a row of UnitSum
     spare: int  # a number that nobody reads
+    # Of a run that an experiment steers, else 0: each step's shares of the update, float64 (steps, tensors), and room
+    # for the parameters as they were before it.
+    shares: int
+    noted: int
 
 
 class Layer(NamedTuple):
@@ -203,6 +207,7 @@ class Number(NamedTuple):
     l1: int
     l2: int
     decay: int
+    loss_factor: int
     plateau_factor: int
     plateau_patience: int
     plateau_threshold: int
@@ -294,3 +299,4 @@ STATUS, RESIDUAL, MODE = numbered(Status), numbered(Residual), numbered(Mode)
 
 DIVERGENCE_FACTOR = 10_000
 WEIGHT, BIAS, GAMMA, BETA, ALPHA = range(5)  # kinds of tensors
+FROZEN = 5  # what is none of these to penalties and decay, since it stays as it is
