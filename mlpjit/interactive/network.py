@@ -13,6 +13,7 @@ from mlpjit.catalogue.specs import parse_activation, parse_spec, plain
 from mlpjit.config.memory import Dataset
 from mlpjit.display import lines, pairs
 from mlpjit.errors import ConfigError
+from mlpjit.interactive.objectives import NetworkLoss
 from mlpjit.interactive.passes import Passes
 from mlpjit.training.first_parameters import initial_params
 from mlpjit.training.forward import drawn_masks
@@ -197,6 +198,13 @@ class Network:
         work = Passes(self, np.zeros(self.parameter_count), x)
         work.use(statistics)
         return work.losses(many, self._targets(y, len(work.x)))
+
+    def objective(self, x: np.ndarray, y: np.ndarray) -> NetworkLoss:
+        """Return the mean loss over the rows of x and its gradient as something that `mj.steps` can go down.
+
+        x (n, inputs), y (n, outputs): all of them are one batch. Batch normalization uses the statistics of x.
+        """
+        return NetworkLoss(self, x, self._targets(y, len(x)))
 
     def jvp(
         self, params: np.ndarray, vector: np.ndarray, x: np.ndarray, *, seed: int | None = None, step: int = 1
