@@ -99,9 +99,9 @@ def rosenbrock(params, grads):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_function_of_ones_own(dtype):
-    found = mj.steps(mj.optimizers["lbfgs"], np.array([-1.2, 1.0], dtype), rosenbrock, learning_rate=1.0, steps=200)
+    found = mj.steps(mj.optimizers["lbfgs"], np.array([-1.2, 1.0], dtype), rosenbrock, learning_rate=1.0, steps=60)
     assert found.losses[0] == pytest.approx(24.2, rel=1e-6)
-    np.testing.assert_allclose(found.params[-1], [1.0, 1.0], rtol=1e-2 if dtype == "float32" else 1e-8)
+    np.testing.assert_allclose(found.params[-1], [1.0, 1.0], rtol=1e-2 if dtype == "float32" else 1e-5)
 
 
 @mj.objective
