@@ -129,6 +129,11 @@ class Objective:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
+        try:
+            inspect.getsource(function)
+        except OSError:
+            line = "its source cannot be read: define it in a file or a notebook"
+            raise ConfigError(f"{function.__name__}: {line}") from None
         wanted = list(inspect.signature(function).parameters)
         if unknown := [name for name in wanted if name not in self.arguments]:
             raise ConfigError(f"{function.__name__} takes {unknown[0]!r}{suggestion(unknown[0], self.arguments)}")

@@ -129,8 +129,7 @@ class Array(NamedTuple):
     residuals: int  # of each output, summed over a set
     unit_sums: int  # of each layer, a row of UnitSum
     spare: int  # a number that nobody reads
-    # Of a run that an experiment steers, else 0: each step's shares of the update, float64 (steps, tensors), and room
-    # for the parameters as they were before it.
+    # Of a run that an experiment steers, else 0: shares of each step's update (steps, tensors); parameters before it.
     shares: int
     noted: int
 
@@ -298,5 +297,4 @@ UNIT_SUM = numbered(UnitSum)
 STATUS, RESIDUAL, MODE = numbered(Status), numbered(Residual), numbered(Mode)
 
 DIVERGENCE_FACTOR = 10_000
-WEIGHT, BIAS, GAMMA, BETA, ALPHA = range(5)  # kinds of tensors
-FROZEN = 5  # what is none of these to penalties and decay, since it stays as it is
+WEIGHT, BIAS, GAMMA, BETA, ALPHA, FROZEN = range(6)  # kinds of tensors; penalties and decay know what is frozen

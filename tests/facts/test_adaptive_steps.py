@@ -152,14 +152,16 @@ FALLING = 0.02 * 0.99 ** np.arange(3000)
     ("name", "settings"),
     [
         ("adagrad", {"eps": 1e-30}),
-        ("rmsprop", {"eps": 1e-12, "eps_root": 0.0}),  # far above what rounding leaves of a gradient at the optimum
-        ("adam", {"eps": 1e-12, "eps_root": 0.0}),
+        ("rmsprop", {"eps": 1e-30, "eps_root": 0.0}),
+        ("adam", {"eps": 1e-30, "eps_root": 0.0}),
         ("sign_sgd", {}),
     ],
 )
 def test_adaptive_methods_take_the_sign_and_the_wrong_class(name, settings):
     """w = sign(X^T y) / 4: a fresh sample has w x = 0.75 where y = 1 and +0.25 where y = -1."""
-    w = fitted(name, settings, np.full(6000, 0.05) if name == "adagrad" else FALLING)
+    # RMSProp leaves again as soon as its average holds nothing but what rounding has left of gradients.
+    rates = {"adagrad": np.full(6000, 0.05), "rmsprop": FALLING[:50]}.get(name, FALLING)
+    w = fitted(name, settings, rates)
     np.testing.assert_allclose(w, np.sign(X.T @ Y) / 4, atol=1e-4)
     assert w[:3] @ FRESH[1.0] == pytest.approx(0.75, abs=1e-4)
     assert w[:3] @ FRESH[-1.0] == pytest.approx(0.25, abs=1e-4)

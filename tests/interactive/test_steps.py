@@ -190,32 +190,39 @@ def taken(name="sgd", params=TWO, gradient=TWO, **options):
     return mj.steps(mj.optimizers[name], params, gradient, **{"learning_rate": 0.1, "steps": 1, **options})
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: taken(params=np.zeros(2, int)), "params: got int64, need float32 or float64"),
-        (lambda: taken(params=np.zeros((1, 1, 2))), r"params: got float64 \(1, 1, 2\), need a 1-D or 2-D"),
-        (lambda: taken(gradient=np.zeros(3)), r"gradient: got shape \(3,\), params have 2"),
-        (lambda: taken(steps=None), "steps: say how many"),
-        (lambda: taken(gradient=np.zeros((4, 2)), steps=5), r"shapes \(\), \(4,\), \(\), \(5,\) of problems"),
-        (lambda: taken(steps=1.5), "steps: got 1.5, need a whole number"),
-        (lambda: taken(every=0), "every: got 0"),
-        (lambda: taken(bounds=(1, 0)), r"bounds: got \(1, 0\)"),
-        (lambda: taken(layers=[(3,)]), "layers: got shapes of 3 numbers"),
-        (lambda: taken(learning_rate="a"), "learning_rate: got <U1"),
-        (lambda: taken("kfac"), "kfac asks for inputs, deltas"),
-        (lambda: taken("lbfgs"), "lbfgs asks for gradients elsewhere"),
-        (lambda: taken("adahessian", gradient=rosenbrock), "Hessian-vector"),
-        (lambda: mj.Quadratic(np.eye(2), diagonal=TWO), "give either matrix or diagonal"),
-        (lambda: mj.Quadratic(np.zeros((2, 3))), r"matrix: got shape \(2, 3\), need \(n, n\)"),
-        (lambda: taken(gradient=mj.Quadratic(np.eye(3))), r"matrix: got shape \(3, 3\), params have 2"),
-        (lambda: mj.objective(lambda theta: theta), "takes 'theta'"),
-        (lambda: taken(gradient=silent), "silent returns nothing, need one number"),
-        (lambda: taken(gradient=wrong), "test_steps.py, line"),
-        (lambda: taken(params=np.zeros(4), gradient=SMALL), "params: got float64, the network is of float32"),
-        (lambda: taken(gradient=SMALL), "params: got 2, the network has 4"),
-    ],
-)  # fmt: skip
+MISFITS = [
+    (lambda: taken(params=np.zeros(2, int)), "params: got int64, need float32 or float64"),
+    (lambda: taken(params=np.zeros((1, 1, 2))), r"params: got float64 \(1, 1, 2\), need a 1-D or 2-D"),
+    (lambda: taken(gradient=np.zeros(3)), r"gradient: got shape \(3,\), params have 2"),
+    (lambda: taken(steps=None), "steps: say how many"),
+    (lambda: taken(gradient=np.zeros((4, 2)), steps=5), r"shapes \(\), \(4,\), \(\), \(5,\) of problems"),
+    (lambda: taken(steps=1.5), "steps: got 1.5, need a whole number"),
+    (lambda: taken(every=0), "every: got 0"),
+    (lambda: taken(bounds=(1, 0)), r"bounds: got \(1, 0\)"),
+    (lambda: taken(layers=[(3,)]), "layers: got shapes of 3 numbers"),
+    (lambda: taken(learning_rate="a"), "learning_rate: got <U1"),
+    (lambda: taken("kfac"), "kfac asks for inputs, deltas"),
+    (lambda: taken("lbfgs"), "lbfgs asks for gradients elsewhere"),
+    (lambda: taken("adahessian", gradient=rosenbrock), "Hessian-vector"),
+    (lambda: mj.Quadratic(np.eye(2), diagonal=TWO), "give either matrix or diagonal"),
+    (lambda: mj.Quadratic(np.zeros((2, 3))), r"matrix: got shape \(2, 3\), need \(n, n\)"),
+    (lambda: taken(gradient=mj.Quadratic(np.eye(3))), r"matrix: got shape \(3, 3\), params have 2"),
+    (lambda: mj.objective(lambda theta: theta), "takes 'theta'"),
+    (lambda: taken(gradient=silent), "silent returns nothing, need one number"),
+    (lambda: taken(gradient=wrong), "test_steps.py, line"),
+    (lambda: taken(params=np.zeros(4), gradient=SMALL), "params: got float64, the network is of float32"),
+    (lambda: taken(gradient=SMALL), "params: got 2, the network has 4"),
+]  # fmt: skip
+
+
+def test_an_objective_without_a_source_is_told():
+    names = {}
+    exec("def typed(params, grads):\n    return 0.0\n", names)
+    with pytest.raises(mj.ConfigError, match="typed: its source cannot be read"):
+        mj.objective(names["typed"])
+
+
+@pytest.mark.parametrize(("call", "message"), MISFITS)
 def test_errors_say_what_does_not_fit(call, message):
     with pytest.raises(mj.ConfigError, match=message) as raised:
         call()

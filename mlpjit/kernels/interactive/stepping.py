@@ -150,7 +150,7 @@ def keep_state(course: Ints, which: Int, size: Int, kept: Int, place: Int) -> No
 
 
 @kernel
-def keep(course: Ints, problem: Int, done: Int) -> None:
+def keep_entry(course: Ints, problem: Int, done: Int) -> None:
     """Keep what stands after `done` steps: parameters or the point to report, the loss there, states."""
     count, step = load(course, COURSE.parameters), min(done + 1, load(course, COURSE.steps))
     place = problem * (load(course, COURSE.steps) // load(course, COURSE.every) + 1) + done // load(
@@ -176,8 +176,8 @@ def take_steps(course: Ints) -> None:
         copy_matrix(count, offset(reals(course, COURSE.starts), problem * count), reals(course, COURSE.params))
         copy_matrix(first, offset(reals(course, COURSE.optimizer_states), problem * first), optimizer)
         copy_matrix(second, offset(reals(course, COURSE.wrapper_states), problem * second), wrapper)
-        keep(course, problem, 0)
+        keep_entry(course, problem, 0)
         for step in range(1, load(course, COURSE.steps) + 1):
             take_one_step(course, problem, step)
             if step % every == 0:
-                keep(course, problem, step)
+                keep_entry(course, problem, step)
