@@ -23,8 +23,7 @@ from mlpjit.extending.findings import RuleError, definition, returning, told
 from mlpjit.kernels.compiler import cache, inspection, jit
 from mlpjit.kernels.compiler.inspection import Finding
 from mlpjit.kernels.entries import Stage
-from mlpjit.kernels.functions import _is_own as is_users
-from mlpjit.kernels.functions import _read as values_read
+from mlpjit.kernels.functions import is_users, values_read
 from mlpjit.kernels.language import Kernel
 from mlpjit.kernels.stages.declare import plain_scalars
 from mlpjit.kernels.stages.named_arguments import inner, kinds

@@ -68,7 +68,7 @@ class Optimizer:
         if parameters(tensors) != len(given):
             raise ConfigError(f"layers: got shapes of {parameters(tensors)} numbers, params has {len(given)}")
         values: dict[str, np.ndarray] = {}
-        for record, hyperparameters, prefix in self._parts():
+        for record, hyperparameters, prefix in self.parts():
             packed = initial_state(record, hyperparameters, given, tensors)
             values |= named(record, packed, len(given), prefix)
         return OptimizerState(0, values, tensors, seed)
@@ -88,17 +88,17 @@ class Optimizer:
         samples of the batch. Raises ConfigError for other shapes, and where something asked for is missing.
         """
         given = checked(params)
-        work = Step(self._parts(), given, alike(grads, given), state, learning_rate, rows)
+        work = Step(self.parts(), given, alike(grads, given), state, learning_rate, rows)
         work.run(loss, Oracles(gradient, curvature, factors))
         return work.params, OptimizerState(state.step + 1, work.values(), state.tensors, state.seed)
 
     def point(self, params: np.ndarray, state: OptimizerState) -> np.ndarray:
         """Return the point to report after the steps so far: params, or an average for rules that keep one."""
         given = checked(params)
-        work = Step(self._parts(), given, given, state, 0.0)
+        work = Step(self.parts(), given, given, state, 0.0)
         return work.point() if state.step else given.copy()
 
-    def _parts(self) -> list[Part]:
+    def parts(self) -> list[Part]:
         """Return the optimizer and its wrapper."""
         own: list[Part] = [(self.record, self.hyperparameters, "")]
         wrapper = self.wrapper

@@ -35,7 +35,7 @@ class Replayed:
     @property
     def model(self) -> Model:
         """What it has learned."""
-        return model_of(self.run.config, self.run.point(), statistics_of(self.run))
+        return model_of(self.run.config, self.run.point(), statistics_of(self.run), self.run.config.run_id)
 
 
 def best_run(directory: Path) -> str:
