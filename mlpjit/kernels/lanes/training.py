@@ -87,13 +87,38 @@ def test_group(group: Ints, loss: Int, score: Int, from_array: Int) -> None:
             score_of(group, lane, rows, ARRAY.y_test, offset(carry, score))
 
 
+@device
+def best_are_last(group):
+    """Say whether the best parameters of every run are its last."""
+    earlier, last = (
+        0,
+        float64(load(plan_of(group, 0), PLAN.total_steps) // load(plan_of(group, 0), PLAN.steps_per_epoch)),
+    )
+    for lane in range(LANES):
+        best = load(float64s(arrays_of(group, lane), ARRAY.carry), CARRY.best_epoch)
+        earlier += goes_on(group, lane) and best != last
+    return earlier == 0
+
+
+@device
+def copy_tests(group):
+    """Let what was found of the last parameters hold for the best."""
+    for lane in range(LANES):
+        carry = float64s(arrays_of(group, lane), ARRAY.carry)
+        store(carry, CARRY.best_test_loss, load(carry, CARRY.test_loss))
+        store(carry, CARRY.best_test_score, load(carry, CARRY.test_score))
+
+
 @kernel
 def finish_group(group: Ints, done: Int) -> None:
     """Evaluate the test set at the end and at the best epoch; what goes on has finished, or diverged at the end."""
     count, statuses = load(plan_of(group, 0), PLAN.parameters), ints(group, GROUP.statuses)
     take_out(group, ARRAY.params, count, reals(group, GROUP.params))
     test_group(group, CARRY.test_loss, CARRY.test_score, ARRAY.params)
-    test_group(group, CARRY.best_test_loss, CARRY.best_test_score, ARRAY.best_params)
+    if best_are_last(group):
+        copy_tests(group)
+    else:
+        test_group(group, CARRY.best_test_loss, CARRY.best_test_score, ARRAY.best_params)
     for lane in range(LANES):
         if goes_on(group, lane):
             params = reals(arrays_of(group, lane), ARRAY.params)
