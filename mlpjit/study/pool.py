@@ -162,7 +162,7 @@ class ThreadPool:
         workers = [threading.Thread(target=self._work, args=(chunks,), daemon=True) for _ in range(self.threads)]
         for worker in workers:
             worker.start()
-        gc.freeze()  # what is planned is no garbage: to look through it again and again took a tenth of small runs' time
+        gc.freeze()  # what is planned is no garbage: to look through it again and again took a tenth of small runs
         try:
             yield from self._results(workers, stop, poll)
         finally:
