@@ -37,7 +37,7 @@ from mlpjit.kernels.language import (
     reals,
     store,
 )
-from mlpjit.kernels.run.beginning import CHUNK, begin_run
+from mlpjit.kernels.run.beginning import CHUNK, begin_run, copy_words
 from mlpjit.kernels.run.chunk import keep_run
 from mlpjit.kernels.run.evaluation import stop_asked
 from mlpjit.kernels.run.outcomes import finite, judge_epoch
@@ -151,12 +151,17 @@ def all_ended(group):
     return left == 0
 
 
-@device
-def order_group(group, epoch):
-    """Write the order in which each run visits its samples."""
+@kernel
+def order_group(group: Ints, epoch: Int) -> None:
+    """Write the order in which each run visits its samples; that of the lane before, where its seed is the same."""
+    rows = load(plan_of(group, 0), PLAN.train_rows)
     for lane in range(LANES):
-        if goes_on(group, lane):
-            make_order(plan_of(group, lane), arrays_of(group, lane), epoch)
+        plan, arrays = plan_of(group, lane), arrays_of(group, lane)
+        same = lane > 0 and load(plan, PLAN.order_seed) == load(plan_of(group, lane - 1), PLAN.order_seed)
+        if same:
+            copy_words(rows, ints(arrays_of(group, lane - 1), ARRAY.order), ints(arrays, ARRAY.order))
+        else:
+            make_order(plan, arrays, epoch)
 
 
 @kernel
