@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -80,10 +81,18 @@ class Block:
     def values(self, index: int) -> dict[str, Any]:
         """Return all values of one run of the block."""
         chosen = dict(self.fixed)
-        for axis in reversed(self.axes):
-            index, position = divmod(index, len(axis))
-            chosen.update(zip(axis.fields, axis.values[position], strict=True))
+        for length, values, fields in self._backwards:
+            index, position = divmod(index, length)
+            if len(fields) == 1:
+                chosen[fields[0]] = values[position][0]
+            else:
+                chosen.update(zip(fields, values[position], strict=True))
         return chosen
+
+    @cached_property
+    def _backwards(self) -> list[tuple[int, tuple[tuple[Any, ...], ...], tuple[str, ...]]]:
+        """The length, values and fields of each axis, the last one first: `values` is asked for every run."""
+        return [(len(axis), axis.values, axis.fields) for axis in reversed(self.axes)]
 
     def combinations(self, fields: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Yield complete values for every distinct combination of the axes among `fields`, the rest at their first."""

@@ -11,6 +11,7 @@ from mlpjit.config.run_config import RunConfig
 
 WORTH_SECONDS = 0.1
 SHARES = 2.0  # of what is left, a thread takes one part in so many at most, and there are so many for each thread
+LONGEST_SECONDS = 2.0  # of runs that are handed out together since they are made side by side
 UNKNOWN = 0.25  # of a chunk's worth, where the pace is that of runs of another kind
 
 
@@ -25,9 +26,16 @@ class Task:
 
 
 class Chunks:
-    """Tasks in their order, in chunks of one group each. Threads may share it."""
+    """Tasks in their order, in chunks of one group each. Threads may share it.
 
-    def __init__(self, tasks: Iterable[Task], cost: float, threads: int, most: Callable[[RunConfig], int]) -> None:
+    most: how many runs like one make a call; beside: how many are made side by side.
+    """
+
+    def __init__(
+        self, tasks: Iterable[Task], cost: float, threads: int, most: Callable[[RunConfig], int],
+        beside: Callable[[RunConfig], int] = lambda config: 1,
+    ) -> None:  # fmt: skip
+        self._beside = beside
         self._source, self._waiting = iter(tasks), deque[Task]()
         self._left, self._threads, self._most = cost, threads, most
         self._pace, self._group = 0.0, -1  # seconds for a unit of cost, and of which group
@@ -67,4 +75,9 @@ class Chunks:
             return 1
         worth = WORTH_SECONDS * (1.0 if task.group == self._group else UNKNOWN)
         left = self._left * self._pace / (SHARES * self._threads)
-        return max(1, min(int(min(worth, left) / alone), self._most(task.config)))
+        most, beside = self._most(task.config), self._beside(task.config)
+        size = min(int(min(worth, left) / alone), most)
+        if size >= beside:
+            return max(1, size - size % beside)
+        enough = beside <= most and beside * self._threads * task.cost <= self._left
+        return beside if enough and beside * alone <= LONGEST_SECONDS else max(1, size)

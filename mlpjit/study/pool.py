@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import queue
 import threading
@@ -42,13 +43,15 @@ class Runner:
     """What makes runs. `prepare(configs, tell)` compiles and returns seconds; `tell` hears of each thing it prepares.
 
     `execute(configs, control)` blocks and returns the results of those that ended, the first ones: they differ in their
-    rate and seeds alone, and are at most `most(config)`. `tell(done, total, what)`.
+    rate and seeds alone, and are at most `most(config)`, of which `beside(config)` are made side by side.
+    `tell(done, total, what)`.
     """
 
     execute: Callable[[Sequence[RunConfig], Control], Results]
     prepare: Callable[[Sequence[RunConfig], Tell], float]
     measure_step: Callable[[RunConfig, int], dict[str, Any]]
     most: Callable[[RunConfig], int] = lambda config: 1
+    beside: Callable[[RunConfig], int] = lambda config: 1
     keeps_time: bool = False  # `execute` ends the runs whose time is up, by a clock that leaves its own start out
 
     def pool(self, threads: int, finish: Callable[[Ended], Any]) -> Pool:
@@ -60,10 +63,11 @@ def compiled_runner() -> Runner:
     """Return the runner that trains with the compiled kernels."""
     from mlpjit.training.chunk import make
     from mlpjit.training.cost import most_at_once
+    from mlpjit.training.lanes import beside
     from mlpjit.training.run import measure_step
     from mlpjit.training.warm import prepare
 
-    return Runner(make, prepare, measure_step, most_at_once)
+    return Runner(make, prepare, measure_step, most_at_once, beside)
 
 
 def thread_count(asked: int | None) -> int:
@@ -173,13 +177,15 @@ class ThreadPool:
         self, tasks: Iterable[Task], cost: float, stop: threading.Event, poll: Callable[[float], None]
     ) -> Iterator[Any]:
         """See `Pool.run`."""
-        chunks = Chunks(tasks, cost, self.threads, self.runner.most)
+        chunks = Chunks(tasks, cost, self.threads, self.runner.most, self.runner.beside)
         workers = [threading.Thread(target=self._work, args=(chunks,), daemon=True) for _ in range(self.threads)]
         for worker in workers:
             worker.start()
+        gc.freeze()  # what is planned is no garbage: to look through it again and again took a tenth of small runs
         try:
             yield from self._results(workers, stop, poll)
         finally:
+            gc.unfreeze()
             self._stop_all()
             self._join(workers)
 

@@ -81,6 +81,10 @@ class Runs:
             first += int(positions.max(initial=0)) + 1
         return np.concatenate(parts)[self._points]
 
+    def seeds(self) -> npt.NDArray[np.int64]:
+        """Return the seed of every run."""
+        return np.array(self.column("seed"), np.int64)
+
     def values(self, name: str) -> set[Any]:
         """Return the values that a factor takes."""
         part = FACTORS[name]
@@ -129,6 +133,10 @@ class ListedRuns(Runs):
         numbers: dict[tuple[Setting, float | None], int] = {}
         keys = [(setting_of(config.__dict__), config.timeout) for config in self._configs]
         return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.intp)
+
+    def seeds(self) -> npt.NDArray[np.int64]:
+        """Return the seed of every run."""
+        return np.array([config.seed for config in self._configs], np.int64)
 
     def timeouts(self) -> list[float | None]:
         """Return the time limit of every run in seconds."""

@@ -244,9 +244,9 @@ class Sweep:
 
     @staticmethod
     def _tasks(runs: Runs, todo: Sequence[int], costs: np.ndarray[Any, np.dtype[np.float64]]) -> Iterator[Task]:
-        """Yield the runs to make, the longest first, those that one call can make one behind the other."""
+        """Yield the runs to make, the longest first, those of one call and those of one seed behind each other."""
         groups, some = runs.groups(), np.array(todo)
-        some = some[np.lexsort((some, groups[some], -costs[some]))]
+        some = some[np.lexsort((some, runs.seeds()[some], groups[some], -costs[some]))]
         columns = (some.tolist(), costs[some].tolist(), groups[some].tolist())
         for index, cost, group in zip(*columns, strict=True):
             yield Task(index, runs.config(index), cost, group)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlpjit.catalogue.datasets import Split, split
+from mlpjit.catalogue.datasets import splits
 from mlpjit.errors import DatasetError
 from mlpjit.host import check_rounding
 from mlpjit.kernels.run.beginning import CHUNK, OWN, OWN_NUMBER, OWN_WIDTH
@@ -40,7 +40,6 @@ class Chunk:
         self.side = lanes_of(template, runs)
         self.memories = [Memory(template.layout) for _ in range(max(1, self.side))]
         self.memory = self.memories[0]
-        self.splits: dict[int, Split] = {}
         self._take_own(runs)
         self._make_images()
         self.statuses, self.times = np.zeros(self.count, np.int64), np.zeros((self.count, 2))
@@ -55,20 +54,17 @@ class Chunk:
         columns = {OWN.draw_seed: seeds, OWN.init_seed: init_seeds, OWN.order_seed: order_seeds}
         for place, given in columns.items():
             self.own[:, place] = given
-        for seed in split_seeds:
-            if seed not in self.splits:
-                self.splits[seed] = self._split(seed)
+        self._take_splits(split_seeds)
         self.own[:, OWN.data :] = [self.splits[seed].addresses for seed in split_seeds]
         self.numbers[:] = np.array([rates, decays, [self.template.momentum] * self.count, l1, l2]).T
         if self.template.beginnings.given:
             self._give_parameters(init_seeds, split_seeds)
 
-    def _split(self, seed: int) -> Split:
+    def _take_splits(self, seeds: Sequence[int]) -> None:
         values = self.values
-        found = split(values.dataset, seed, values.dtype)
-        if found.data_hash != values.data.data_hash:
+        self.splits = splits(values.dataset, seeds, values.dtype)
+        if any(found.data_hash != values.data.data_hash for found in self.splits.values()):
             raise DatasetError(f"dataset {values.dataset['name']!r}: file changed while the study ran")
-        return found
 
     def _give_parameters(self, init_seeds: Sequence[int], split_seeds: Sequence[int]) -> None:
         """Work out the first parameters that compiled code cannot draw."""

@@ -58,6 +58,19 @@ def test_a_chunk_holds_no_more_than_fits() -> None:
     assert max(handed(tasks(1000), threads=1, pace=1e-6, most=7)) == 7
 
 
+def test_what_is_made_side_by_side_is_handed_out_in_whole_groups() -> None:
+    def sizes(pace: float) -> list[int]:
+        left, found = Chunks(tasks(200), 200.0, 1, lambda config: ANY, lambda config: 16), []
+        while chunk := left.take():
+            found.append(len(chunk))
+            left.made(chunk, len(chunk), pace * len(chunk))
+        return found
+
+    assert sizes(0.001)[:3] == [1, 96, 48]
+    assert sizes(0.05)[:3] == [1, 16, 16]
+    assert sizes(1.0) == [1] * 200
+
+
 def test_a_chunk_is_of_one_group_and_the_first_of_another_is_small() -> None:
     given = [*tasks(400, group=0), *tasks(400, group=1)]
     left, found = Chunks(given, 800.0, 1, lambda config: ANY), []

@@ -13,9 +13,9 @@ from mlpjit.catalogue.datasets.generated import datasets
 from mlpjit.catalogue.datasets.loading import describe, load
 from mlpjit.catalogue.datasets.records import Dataset, DatasetInfo, DatasetRecord
 from mlpjit.catalogue.datasets.specs import FILE_DEFAULTS, canonical
-from mlpjit.catalogue.datasets.splits import Split, split
+from mlpjit.catalogue.datasets.splits import Split, split, splits
 
 __all__ = [
     "FILE_DEFAULTS", "Dataset", "DatasetInfo", "DatasetRecord", "Split",
-    "canonical", "datasets", "describe", "embedded", "load", "split",
+    "canonical", "datasets", "describe", "embedded", "load", "split", "splits",
 ]  # fmt: skip

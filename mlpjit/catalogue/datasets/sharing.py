@@ -28,12 +28,14 @@ class Shared(Generic[Value]):
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """Return the value of a key, made now if it is not held."""
         with self._lock:
-            if key not in self._values:
-                self._values[key] = made = make()
-                self._bytes += self._size(made)
-                self._shrink()
-            self._values.move_to_end(key)
-            return self._values[key]
+            found = self._values.get(key)
+            if found is not None:
+                self._values.move_to_end(key)
+                return found
+            self._values[key] = made = make()
+            self._bytes += self._size(made)
+            self._shrink()
+            return made
 
     def _shrink(self) -> None:
         while len(self._values) > 1 and self._bytes > self._max_bytes:

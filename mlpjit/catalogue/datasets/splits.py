@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, Literal
@@ -68,10 +68,21 @@ def split(spec: Spec, split_seed: int, dtype: Literal["float32", "float64"] = "f
 
     Raises ConfigError and DatasetError as `load` does.
     """
+    return splits(spec, (split_seed,), dtype)[split_seed]
+
+
+def splits(spec: Spec, seeds: Iterable[int], dtype: Literal["float32", "float64"]) -> dict[int, Split]:
+    """Return the splits of a dataset by several seeds, as `split` does."""
     if dtype not in DTYPES:
         raise DatasetError(f"dtype = {dtype!r}, allowed is 'float32' or 'float64'")
-    source = _source(spec)
-    return _splits.get((source, split_seed, dtype), lambda: divide(load_source(source), split_seed, dtype))
+    source, found = _source(spec), {}
+    for seed in seeds:
+        if seed not in found:
+            found[seed] = _splits.get(
+                (source, seed, dtype),
+                lambda seed=seed: divide(load_source(source), seed, dtype),  # type: ignore[misc]
+            )
+    return found
 
 
 def _source(spec: Spec) -> Source:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlpjit.kernels.arithmetic.matmul import LANES
+from mlpjit.kernels.lanes.gathering import gather_set
 from mlpjit.kernels.lanes.group import (
     GROUP,
     arrays_of,
@@ -11,8 +12,6 @@ from mlpjit.kernels.lanes.group import (
     fetch,
     goes_on,
     plan_of,
-    stage_in,
-    turn_in,
     turn_out,
 )
 from mlpjit.kernels.lanes.passes import forward_block, layer_at, outputs_of, slopes_of
@@ -47,14 +46,6 @@ buffer, buffer64, keep_loops = Primitive("buffer"), Primitive("buffer64"), Primi
 DOT = 16  # sums of a `dot`, whatever the dtype
 DOT_LANES = 256  # in lanes
 WIDEST = 16
-
-
-@kernel
-def gather_set(group: Ints, array: Int, first: Int, rows: Int, columns: Int, into: Reals) -> None:
-    """Put rows of a set of each run into lanes."""
-    for lane in range(LANES):
-        stage_in(group, lane, rows * columns, offset(reals(arrays_of(group, lane), array), first * columns))
-    turn_in(group, rows * columns, into)
 
 
 @kernel

@@ -4,47 +4,28 @@ from __future__ import annotations
 
 from mlpjit.kernels.arithmetic.matmul import LANES
 from mlpjit.kernels.lanes.evaluation import add_losses, lose_block
-from mlpjit.kernels.lanes.group import GROUP, arrays_of, clear, clear_sums, goes_on, plan_of, take_out, turn_in
+from mlpjit.kernels.lanes.gathering import gather_rows
+from mlpjit.kernels.lanes.group import GROUP, arrays_of, clear, clear_sums, goes_on, plan_of, take_out
 from mlpjit.kernels.lanes.passes import backward_block, forward_block, output_delta_block
 from mlpjit.kernels.lanes.updates import call_lane_update, decay_in_lanes
 from mlpjit.kernels.language import (
     Int,
     Ints,
-    Primitive,
-    Reals,
     device,
     float64,
     float64s,
     ints,
     kernel,
     load,
-    offset,
     real,
     reals,
     store,
 )
-from mlpjit.kernels.run.evaluation import copy_row, stop_asked
+from mlpjit.kernels.run.evaluation import stop_asked
 from mlpjit.kernels.run.recording import record_gradients, record_row, record_updates, repeat_step
 from mlpjit.kernels.run.steps import advance, set_momentum
 from mlpjit.kernels.run.training import batch_rows, note_step, record_of
 from mlpjit.kernels.tables import ARRAY, CARRY, CONTROL, NONE_AT, NUMBER, PLAN, STATUS
-
-move_pair = Primitive("move_pair")
-
-
-@kernel
-def gather_rows(group: Ints, array: Int, first: Int, rows: Int, columns: Int, into: Reals) -> None:
-    """Put rows of each run's batch into lanes, in its order."""
-    for lane in range(LANES):
-        arrays, staged = arrays_of(group, lane), offset(reals(group, GROUP.staged), lane * rows * columns)
-        order, source = offset(ints(arrays, ARRAY.order), first), reals(arrays, array)
-        if columns == 2:
-            for i in range(rows):
-                move_pair(offset(source, 2 * load(order, i)), offset(staged, 2 * i))
-        else:
-            for i in range(rows):
-                copy_row(columns, offset(source, load(order, i) * columns), offset(staged, i * columns))
-    turn_in(group, rows * columns, into)
 
 
 @kernel

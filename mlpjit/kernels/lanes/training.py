@@ -37,7 +37,7 @@ from mlpjit.kernels.language import (
     reals,
     store,
 )
-from mlpjit.kernels.run.beginning import CHUNK, begin_run
+from mlpjit.kernels.run.beginning import CHUNK, begin_run, copy_words
 from mlpjit.kernels.run.chunk import keep_run
 from mlpjit.kernels.run.evaluation import stop_asked
 from mlpjit.kernels.run.outcomes import finite, judge_epoch
@@ -87,13 +87,38 @@ def test_group(group: Ints, loss: Int, score: Int, from_array: Int) -> None:
             score_of(group, lane, rows, ARRAY.y_test, offset(carry, score))
 
 
+@device
+def best_are_last(group):
+    """Say whether the best parameters of every run are its last."""
+    earlier, last = (
+        0,
+        float64(load(plan_of(group, 0), PLAN.total_steps) // load(plan_of(group, 0), PLAN.steps_per_epoch)),
+    )
+    for lane in range(LANES):
+        best = load(float64s(arrays_of(group, lane), ARRAY.carry), CARRY.best_epoch)
+        earlier += goes_on(group, lane) and best != last
+    return earlier == 0
+
+
+@device
+def copy_tests(group):
+    """Let what was found of the last parameters hold for the best."""
+    for lane in range(LANES):
+        carry = float64s(arrays_of(group, lane), ARRAY.carry)
+        store(carry, CARRY.best_test_loss, load(carry, CARRY.test_loss))
+        store(carry, CARRY.best_test_score, load(carry, CARRY.test_score))
+
+
 @kernel
 def finish_group(group: Ints, done: Int) -> None:
     """Evaluate the test set at the end and at the best epoch; what goes on has finished, or diverged at the end."""
     count, statuses = load(plan_of(group, 0), PLAN.parameters), ints(group, GROUP.statuses)
     take_out(group, ARRAY.params, count, reals(group, GROUP.params))
     test_group(group, CARRY.test_loss, CARRY.test_score, ARRAY.params)
-    test_group(group, CARRY.best_test_loss, CARRY.best_test_score, ARRAY.best_params)
+    if best_are_last(group):
+        copy_tests(group)
+    else:
+        test_group(group, CARRY.best_test_loss, CARRY.best_test_score, ARRAY.best_params)
     for lane in range(LANES):
         if goes_on(group, lane):
             params = reals(arrays_of(group, lane), ARRAY.params)
@@ -126,12 +151,17 @@ def all_ended(group):
     return left == 0
 
 
-@device
-def order_group(group, epoch):
-    """Write the order in which each run visits its samples."""
+@kernel
+def order_group(group: Ints, epoch: Int) -> None:
+    """Write the order in which each run visits its samples; that of the lane before, where its seed is the same."""
+    rows = load(plan_of(group, 0), PLAN.train_rows)
     for lane in range(LANES):
-        if goes_on(group, lane):
-            make_order(plan_of(group, lane), arrays_of(group, lane), epoch)
+        plan, arrays = plan_of(group, lane), arrays_of(group, lane)
+        same = lane > 0 and load(plan, PLAN.order_seed) == load(plan_of(group, lane - 1), PLAN.order_seed)
+        if same:
+            copy_words(rows, ints(arrays_of(group, lane - 1), ARRAY.order), ints(arrays, ARRAY.order))
+        else:
+            make_order(plan, arrays, epoch)
 
 
 @kernel
