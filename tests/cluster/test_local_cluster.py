@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
 from contextlib import closing
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
 from mlpjit.cluster.running import sweep_on
+from mlpjit.study.progress import Snapshot
 from mlpjit.study.study import Study
 from mlpjit.study.sweep import sweep
 
@@ -28,10 +32,24 @@ def rows(directory: Path) -> dict[str, dict[str, Any]]:
     return {row["run_id"]: row for row in kept}
 
 
-def test_runs_on_a_cluster_have_the_bits_of_those_on_threads(tmp_path):
-    study = Study.from_table(TABLE)
-    there = sweep_on("local:2", study, tmp_path / "cluster")
+class KillsOne:
+    """Kills a worker process once the first runs have arrived."""
+
+    killed = 0
+
+    def __call__(self, shown: Snapshot) -> None:
+        if shown.done and not self.killed:
+            worker = next(child for child in active_children() if child.name.startswith("Dask Worker"))
+            assert worker.pid
+            os.kill(worker.pid, signal.SIGKILL)
+            self.killed += 1
+
+
+def test_runs_on_a_cluster_that_loses_a_worker_have_the_bits_of_those_on_threads(tmp_path):
+    study, kills = Study.from_table(TABLE), KillsOne()
+    there = sweep_on("local:2", study, tmp_path / "cluster", kills)
     sweep(study, tmp_path / "threads", 1)
+    assert kills.killed == 1
     assert there.ran == there.total == len(study.runs) + 4
     assert there.states == {"done": there.total}
     assert rows(tmp_path / "cluster") == rows(tmp_path / "threads")
