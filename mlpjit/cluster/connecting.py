@@ -73,7 +73,8 @@ def _deafen() -> None:
 
 
 def _cluster(workers: int) -> LocalCluster:
-    with dask.config.set({"logging.distributed": "critical"}):
+    quiet = {"logging.distributed": "critical", "distributed.worker.profile.enabled": False}
+    with dask.config.set(quiet):
         return LocalCluster(
             n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address=None,
             silence_logs=logging.CRITICAL,
