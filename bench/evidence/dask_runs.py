@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import resource
 import signal
 import sqlite3
 import subprocess
@@ -99,10 +98,10 @@ def workers_of(nanny: int) -> list[int]:
     return [child for child in children(nanny) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
-def resident(process: int) -> float:
-    """Megabytes of memory that a process holds."""
+def resident(process: int | str, kind: str = "VmRSS") -> float:
+    """Megabytes of memory that a process holds; VmHWM: that it held at most, itself and not who started it."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(kind))
 
 
 @dataclass
@@ -228,7 +227,8 @@ def on_cluster(study: Study, directory: Path, kills: bool) -> dict[str, Any]:
         "task_seconds": sum(t[2] - t[1] for t in ledger.tasks) / len(ledger.tasks),
         "run_ms": 1e3 * sum(t[3] for t in ledger.tasks) / sum(t[4] for t in ledger.tasks),
         "sent_bytes_per_run": ledger.sent / summary.ran, "received_bytes_per_run": ledger.received / summary.ran,
-        "overhead": ledger.overhead(), "cpu_outside_ms_per_task": 1e3 * ledger.cpu_outside(), "between_runs": ledger.inside(),
+        "overhead": ledger.overhead(), "cpu_outside_ms_per_task": 1e3 * ledger.cpu_outside(),
+        "between_runs": ledger.inside(),
         "scheduler_mb": [before, max(watch.memory), watch.memory[-1]],
         "scheduler_growth_mb": max(watch.memory) - before,
         "store_bytes_per_run": (directory / "store.sqlite").stat().st_size / summary.ran,
@@ -328,8 +328,7 @@ def planning() -> dict[str, float]:
     began = time.process_time()
     runs = study_of(MILLION).runs
     runs.numbers(estimated_cost)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"runs": len(runs), "cpu_seconds": time.process_time() - began, "peak_mb": peak}
+    return {"runs": len(runs), "cpu_seconds": time.process_time() - began, "peak_mb": resident("self", "VmHWM")}
 
 
 if __name__ == "__main__":

@@ -30,7 +30,9 @@ def connected(address: str) -> Iterator[Client]:
 
     Raises ConfigError where none answers.
     """
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in list(logging.root.manager.loggerDict):  # whose levels are their own; what matters is told by the crew
+        if name.startswith("distributed"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     if found := LOCAL.fullmatch(address):
         with _local(thread_count(int(found[1]))) as client:
             yield client
