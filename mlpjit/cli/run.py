@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlpjit.cli.options import Categorical, Data, Drop, Missing, Target, data_spec
+from mlpjit.cli.options import Categorical, Data, Drop, Force, Missing, Target, data_spec
 from mlpjit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def run(
     drop: Drop = None,
     categorical: Categorical = None,
     missing: Missing = None,
+    force: Force = False,
 ) -> None:
     """Make every run of a study that is not stored yet, then figures, tables and a page. Again: it resumes."""
     from mlpjit.training import compile_workers
@@ -52,7 +53,7 @@ def run(
     try:
         with display() as show:
             shown = show if no_report else importing_ahead(show)
-            summary = _sweep(loaded, directory, threads, dask, shown, tell)
+            summary = _sweep(loaded, directory, threads, dask, shown, tell, force)
     except Interrupted as interrupted:
         where = "" if dask is None else f" --dask {shlex.quote(dask)}"
         raise Interrupted(f"{interrupted}\nresume with: {loaded.command(directory)}{where}") from None
@@ -61,18 +62,22 @@ def run(
 
 def _sweep(
     study: Study, directory: Path, threads: int | None, dask: str | None,
-    show: Callable[[Snapshot], None], tell: Callable[[Found], None],
+    show: Callable[[Snapshot], None], tell: Callable[[Found], None], force: bool,
 ) -> Summary:  # fmt: skip
     """Make what is missing with threads here, or on a cluster."""
     if dask is None:
         from mlpjit.study.sweep import sweep
+        from mlpjit.study.using import runner_of
 
-        return sweep(study, directory, threads, show, announce=tell)
+        with runner_of(study) as runner:
+            return sweep(study, directory, threads, show, runner, tell, force)
     if threads is not None:
         raise ConfigError("--threads: with --dask, workers decide how many runs are made at once")
+    if study.use:
+        raise ConfigError("--dask: a study that names files of its own (`use`) runs on this machine alone")
     from mlpjit.cluster.running import sweep_on
 
-    return sweep_on(dask, study, directory, show, tell, lambda line: print(line, file=sys.stderr))
+    return sweep_on(dask, study, directory, show, tell, lambda line: print(line, file=sys.stderr), force)
 
 
 def finish(summary: Summary, directory: Path, no_report: bool, as_json: bool, tries: Sequence[Try] = ()) -> None:

@@ -39,6 +39,7 @@ def sweep_on(
     progress: Callable[[Snapshot], None] | None = None,
     announce: Callable[[Found], None] | None = None,
     warn: Callable[[str], None] = lambda line: None,
+    force: bool = False,
 ) -> Summary:
     """Make every run of a study that the store in `directory` lacks, on a cluster: see `study.sweep.sweep`."""
     here = compiled_runner()
@@ -46,7 +47,7 @@ def sweep_on(
         runner = ClusterRunner(
             here.execute, measure_step=here.measure_step, crew=(crew := Crew(client, warn)), prepare=crew.prepare
         )
-        summary = sweep(study, directory, None, progress, runner, announce)
+        summary = sweep(study, directory, None, progress, runner, announce, force)
     if runner.lost:
         warn(f"runs under way on workers that were lost, made again: {sum(runner.lost):,}")
     if runner.twice:

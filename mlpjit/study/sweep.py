@@ -19,7 +19,7 @@ from mlpjit.store import FILE_NAME, RowError, Store
 from mlpjit.store.notes import RACES
 from mlpjit.study.chunks import Task
 from mlpjit.study.memory import check_memory
-from mlpjit.study.plan import COMPILE_FIELDS, Planned, StepTiming, Work, missing, work
+from mlpjit.study.plan import Planned, StepTiming, Work, missing, to_prepare, work
 from mlpjit.study.pool import Ended, Runner, compiled_runner, now, thread_count
 from mlpjit.study.progress import Snapshot, Tracker
 from mlpjit.study.racing import records
@@ -78,6 +78,7 @@ def sweep(
     progress: Callable[[Snapshot], None] | None = None,
     runner: Runner | None = None,
     announce: Callable[[Found], None] | None = None,
+    force: bool = False,
 ) -> Summary:
     """Make every run of a study that the store in `directory` lacks. See `Study.run`.
 
@@ -86,13 +87,13 @@ def sweep(
     check_rounding()
     count = thread_count(threads)
     path = directory / FILE_NAME
-    with StopSignals() as signals, Store.find(path) or _made(path, study) as store:
+    with StopSignals() as signals, Store.find(path) or _made(path, study, 0 if force else count) as store:
         return Sweep(study, store, count, progress, runner, signals).run(announce)
 
 
-def _made(path: Path, study: Planned) -> Store:
-    """Make a store. Raises ConfigError, and makes none, where a run of the study does not fit into memory."""
-    check_memory(study.runs)
+def _made(path: Path, study: Planned, threads: int) -> Store:
+    """Make a store. Raises ConfigError, and makes none, where so many runs at once take more than is free."""
+    check_memory(study.runs, threads, study.source)
     return Store.open(path)
 
 
@@ -215,7 +216,7 @@ class Sweep:
         stored = sum(run_id in self.known and run_id not in left for run_id in runs.run_ids)
         tracker = Tracker(stage, len(todo), stored, float(costs[todo].sum()), self.progress)
         tracker.tick(force=True)
-        self._compile(runs, todo, tracker)
+        self._compile(to_prepare(runs, todo, costs), tracker)
         tracker.started = time.monotonic()
         pool = self.runner.pool(self.threads, lambda ended: self._keep(runs, ended))
         made: deque[Kept] = deque()
@@ -235,10 +236,10 @@ class Sweep:
 
         return runs.numbers(estimated_cost)
 
-    def _compile(self, runs: Runs, todo: list[int], tracker: Tracker) -> None:
+    def _compile(self, configs: list[RunConfig], tracker: Tracker) -> None:
         with self.signals.at_once():
             check_unchanged()
-            seconds = self.runner.prepare(runs.representatives(COMPILE_FIELDS, todo), tracker.prepare)
+            seconds = self.runner.prepare(configs, tracker.prepare)
         self.summary.compile_seconds += seconds
 
     @staticmethod
