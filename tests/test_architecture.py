@@ -132,9 +132,9 @@ def test_test_files_have_names_of_their_own():
 
 
 START_UP = {
-    "--help": ["numba", "numpy", "pandas", "matplotlib", "pydantic", "rich", "scipy"],
-    "list optimizers": ["numba", "pandas", "matplotlib", "scipy"],
-    "plan quick": ["numba", "pandas", "matplotlib", "scipy"],
+    "--help": ["numba", "numpy", "pandas", "matplotlib", "pydantic", "rich", "scipy", "dask", "distributed"],
+    "list optimizers": ["numba", "pandas", "matplotlib", "scipy", "distributed"],
+    "plan quick": ["numba", "pandas", "matplotlib", "scipy", "distributed"],
 }
 
 

@@ -8,9 +8,8 @@ threads; on the workers with kills; on the workers without, for the figures. OUT
 Overhead of tasks: of the time from a worker's first run to the end of its last, summed over the workers, the part
 outside of chunks, which last from the start of their first run to the end of their last: what the network, the
 scheduler, this process, packing and unpacking cost. What Python does between the runs of a chunk is told beside
-that of threads, which do the same. On a machine that is busy otherwise, the same share of CPU time says more: of what
-worker processes use between the end of their first chunk and that of their last, the part that is not of the threads
-that make runs.
+that of threads, which do the same. On a machine that is busy otherwise the clock says little; beside it stands the CPU
+time a task that worker processes use outside of the threads that make runs, as a share of three seconds.
 """
 
 from __future__ import annotations
@@ -34,6 +33,8 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from distributed import Client  # noqa: E402
+
 from mlpjit.cluster.crew import Crew, Handed  # noqa: E402
 from mlpjit.cluster.parcels import unpacked  # noqa: E402
 from mlpjit.cluster.running import sweep_on  # noqa: E402
@@ -41,10 +42,12 @@ from mlpjit.config.run_config import RunConfig  # noqa: E402
 from mlpjit.study.pool import Runner, compiled_runner  # noqa: E402
 from mlpjit.study.study import Study  # noqa: E402
 from mlpjit.study.sweep import sweep  # noqa: E402
+from mlpjit.training.cost import estimated_cost  # noqa: E402
 from mlpjit.training.result import Control, Results  # noqa: E402
 
 WORKERS, SETTINGS = 3, 40
 OF_A_CALL = ("session", "started_at", "finished_at", "compile_seconds", "train_seconds", "evaluate_seconds")
+USUAL_START_SECONDS = 4.0
 MILLION, HUNDRED = 1_000_000, 100
 
 
@@ -95,19 +98,23 @@ def workers_of(nanny: int) -> list[int]:
     return [child for child in children(nanny) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
-def resident(process: int) -> float:
-    """Megabytes of memory that a process holds."""
+def resident(process: int | str, kind: str = "VmRSS") -> float:
+    """Megabytes of memory that a process holds; VmHWM: that it held at most, itself and not who started it."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(kind))
 
 
 @dataclass
 class Watch:
-    """Samples the scheduler's memory, and kills a worker every few seconds where it is told to."""
+    """Samples the scheduler's memory, and kills a worker every few seconds where it is told to.
+
+    `start_seconds` is what workers took to start: on a machine so busy that they take long, kills are as much rarer.
+    """
 
     scheduler: int
     nannies: list[int]
     kills: bool
+    start_seconds: float
     killed: int = 0
     memory: list[float] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
@@ -123,7 +130,8 @@ class Watch:
 
     def _kill(self) -> None:
         draw = random.Random(7)
-        while not self.ended.wait(draw.uniform(3.0, 7.0)):
+        slow = max(1.0, self.start_seconds / USUAL_START_SECONDS)
+        while not self.ended.wait(slow * draw.uniform(3.0, 7.0)):
             for worker in workers_of(draw.choice(self.nannies)):
                 os.kill(worker, signal.SIGKILL)
                 self.killed += 1
@@ -176,10 +184,10 @@ class Ledger:
         addresses = {task[0] for task in self.tasks}
         return [sorted(task for task in self.tasks if task[0] == address) for address in addresses]
 
-    def cpu_overhead(self) -> float:
-        """The part of the workers' CPU time that is not of the threads that make runs."""
-        useful = sum(task[5] for own in self.by_worker() for task in own[1:])
-        return 1.0 - useful / sum(own[-1][6] - own[0][6] for own in self.by_worker())
+    def cpu_outside(self) -> float:
+        """CPU seconds a task of worker processes outside of the threads that make runs."""
+        spent = sum(own[-1][6] - own[0][6] - sum(task[5] for task in own[1:]) for own in self.by_worker())
+        return spent / max(1, sum(len(own) - 1 for own in self.by_worker()))
 
     def overhead(self) -> float:
         """The part of the workers' time that is outside of chunks."""
@@ -206,18 +214,21 @@ def on_cluster(study: Study, directory: Path, kills: bool) -> dict[str, Any]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         file, scheduler, nannies = stack.enter_context(cluster(folder))
         ledger = stack.enter_context(Ledger().kept())
-        before = settled(scheduler, nannies)
-        watch, cpu, began = Watch(scheduler, nannies, kills), time.process_time(), time.monotonic()
+        start_seconds = registered(file)
+        before = resident(scheduler)
+        watch, cpu, began = Watch(scheduler, nannies, kills, start_seconds), time.process_time(), time.monotonic()
         summary = sweep_on(str(file), study, directory, progress, warn=told.append)
         wall, cpu = time.monotonic() - began, time.process_time() - cpu
         watch.ended.set()
     return {
-        "runs": summary.ran, "states": summary.states, "killed": watch.killed, "told": told, "wall_seconds": wall,
+        "runs": summary.ran, "states": summary.states, "killed": watch.killed, "told": told,
+        "start_seconds": start_seconds, "wall_seconds": wall,
         "client_cpu_ms_per_run": 1e3 * cpu / max(1, summary.ran), "tasks": len(ledger.tasks),
         "task_seconds": sum(t[2] - t[1] for t in ledger.tasks) / len(ledger.tasks),
         "run_ms": 1e3 * sum(t[3] for t in ledger.tasks) / sum(t[4] for t in ledger.tasks),
         "sent_bytes_per_run": ledger.sent / summary.ran, "received_bytes_per_run": ledger.received / summary.ran,
-        "overhead": ledger.overhead(), "cpu_overhead": ledger.cpu_overhead(), "between_runs": ledger.inside(),
+        "overhead": ledger.overhead(), "cpu_outside_ms_per_task": 1e3 * ledger.cpu_outside(),
+        "between_runs": ledger.inside(),
         "scheduler_mb": [before, max(watch.memory), watch.memory[-1]],
         "scheduler_growth_mb": max(watch.memory) - before,
         "store_bytes_per_run": (directory / "store.sqlite").stat().st_size / summary.ran,
@@ -225,12 +236,12 @@ def on_cluster(study: Study, directory: Path, kills: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def settled(scheduler: int, nannies: list[int]) -> float:
-    """Wait until every worker has registered; return the scheduler's memory then."""
-    while not all(workers_of(nanny) for nanny in nannies):
-        time.sleep(0.2)
-    time.sleep(3.0)
-    return resident(scheduler)
+def registered(file: Path) -> float:
+    """Wait until every worker has registered; return the seconds that took."""
+    began = time.monotonic()
+    with Client(scheduler_file=str(file), set_as_default=False) as client:
+        client.wait_for_workers(WORKERS)
+    return time.monotonic() - began
 
 
 def progress(shown: Any) -> None:
@@ -241,14 +252,16 @@ def progress(shown: Any) -> None:
 
 def tell(name: str, seen: dict[str, Any]) -> None:
     """Print what a run of the study on workers showed."""
-    low, high, last = seen["scheduler_mb"]
+    (low, high, last), outside = seen["scheduler_mb"], seen["cpu_outside_ms_per_task"]
     made = f"{name}: {seen['runs']:,} runs made in {seen['wall_seconds']:.0f} s, {seen['stored']:,} stored"
     lines = [
         f"{made}, bits as on threads: {seen['same_bits']}",
-        f"{seen['killed']} workers killed; {'; '.join(seen['told']) or 'nothing told'}",
+        f"workers took {seen['start_seconds']:.0f} s to start; {seen['killed']} killed",
+        f"told: {'; '.join(seen['told']) or 'nothing'}",
         f"{seen['tasks']:,} tasks of {seen['task_seconds']:.2f} s, runs of {seen['run_ms']:.2f} ms",
         f"scheduler {low:.0f} MB before, {high:.0f} at most, {last:.0f} at last",
-        f"overhead of tasks {seen['overhead']:.1%} of workers' time, {seen['cpu_overhead']:.1%} of their CPU time",
+        f"overhead of tasks {seen['overhead']:.1%} of workers' time",
+        f"CPU outside of runs {outside:.0f} ms a task, {outside / 3e3:.1%} of three seconds",
         f"between the runs of a chunk {seen['between_runs']:.1%} of its time",
         f"wire: {seen['sent_bytes_per_run']:.0f} bytes a run sent, {seen['received_bytes_per_run']:,.0f} received",
         f"this process: {seen['client_cpu_ms_per_run']:.2f} ms of CPU a run",
@@ -278,7 +291,7 @@ def on_threads(study: Study, directory: Path) -> None:
 def plan(seen: dict[str, Any]) -> dict[str, float]:
     """What a million runs of 100 ms on a hundred workers would take, by what was seen."""
     tasks, task = MILLION * 0.1 / 3.0, (seen["sent_bytes_per_run"] + seen["received_bytes_per_run"]) * 30
-    minutes = MILLION * 0.1 / HUNDRED / (1.0 - max(0.0, seen["cpu_overhead"])) / 60
+    minutes = MILLION * 0.1 / HUNDRED / (1.0 - seen["cpu_outside_ms_per_task"] / 3e3) / 60
     return {
         "tasks": tasks, "bytes_per_task": task, "store_gb": MILLION * seen["store_bytes_per_run"] / 1e9,
         "wire_gb": tasks * task / 1e9, "client_cpu_minutes": MILLION * seen["client_cpu_ms_per_run"] / 6e4,
@@ -302,9 +315,24 @@ def main() -> None:
             seen[name] |= {"stored": len(found), "same_bits": found == expected}
             tell(name, seen[name])
     seen["a million runs of 100 ms on a hundred workers"] = million = plan(seen["without"])
+    seen["planning a million runs"] = planned = json.loads(
+        subprocess.run([sys.executable, __file__, "plan"], capture_output=True, check=True, text=True).stdout
+    )
+    print("planning a million runs:", ", ".join(f"{k} {v:,.1f}" for k, v in planned.items()))
     print("a million runs of 100 ms on a hundred workers:", ", ".join(f"{k} {v:,.1f}" for k, v in million.items()))
     out.write_text(json.dumps(seen, indent=1) + "\n")
 
 
+def planning() -> dict[str, float]:
+    """What this process takes to plan a million runs."""
+    began = time.process_time()
+    runs = study_of(MILLION).runs
+    runs.numbers(estimated_cost)
+    return {"runs": len(runs), "cpu_seconds": time.process_time() - began, "peak_mb": resident("self", "VmHWM")}
+
+
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["plan"]:
+        print(json.dumps(planning()))
+    else:
+        main()

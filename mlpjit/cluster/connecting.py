@@ -30,7 +30,9 @@ def connected(address: str) -> Iterator[Client]:
 
     Raises ConfigError where none answers.
     """
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in list(logging.root.manager.loggerDict):  # whose levels are their own; what matters is told by the crew
+        if name.startswith("distributed"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     if found := LOCAL.fullmatch(address):
         with _local(thread_count(int(found[1]))) as client:
             yield client
@@ -73,7 +75,8 @@ def _deafen() -> None:
 
 
 def _cluster(workers: int) -> LocalCluster:
-    with dask.config.set({"logging.distributed": "critical"}):
+    quiet = {"logging.distributed": "critical", "distributed.worker.profile.enabled": False}
+    with dask.config.set(quiet):
         return LocalCluster(
             n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address=None,
             silence_logs=logging.CRITICAL,

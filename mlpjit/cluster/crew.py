@@ -103,7 +103,9 @@ class Crew:
         while not self.slots:
             self.look()
             self._check_refused()
-            tell(0, 1, f"on {len(self.members)} workers" if self.members else "nothing yet: waiting for workers")
+            tell(
+                0, 1, f"on workers, {len(self.members)} so far" if self.members else "nothing yet: waiting for workers"
+            )
             time.sleep(TICK_SECONDS)
         tell(1, 1, "")
         return time.monotonic() - began
@@ -126,8 +128,8 @@ class Crew:
     def _call_the_roll(self) -> list[Handed]:
         try:
             there: dict[str, int] = self.client.nthreads()
-        except OSError as error:
-            told = f"{error}; what arrived is stored, and the same command again resumes"
+        except OSError:
+            told = "what arrived is stored, and the same command again resumes"
             raise MlpjitError(f"the scheduler was lost: {told}") from None
         if self.members and not there:
             self._tell("no worker is there any more: waiting for others")

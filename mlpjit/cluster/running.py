@@ -49,7 +49,7 @@ def sweep_on(
         )
         summary = sweep(study, directory, None, progress, runner, announce, force)
     if runner.lost:
-        warn(f"{sum(runner.lost)} runs were under way on workers that were lost, and were made again")
+        warn(f"runs under way on workers that were lost, made again: {sum(runner.lost):,}")
     if runner.twice:
         _compare(directory, runner.twice, warn)
     return summary
@@ -67,7 +67,7 @@ def _compare(directory: Path, twice: Sequence[Ended], warn: Callable[[str], None
             f"one machine computes wrongly; `mlpjit verify {directory} --all` finds its runs"
         )
     if checked:
-        warn(f"{len(checked)} runs were made by two workers, with the same bits")
+        warn(f"runs made by two workers, with the same bits: {len(checked):,}")
 
 
 def _compared_with(place: Place, ended: Ended) -> list[Checked]:

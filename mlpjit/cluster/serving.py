@@ -70,8 +70,9 @@ def make(token: str, parcel: bytes) -> bytes:
         ended = time.monotonic(), time.thread_time()
         return Made([task.index for task in some.tasks], some.started_at, some.finished_at, some.results, some.error)
 
-    pool, cost = ThreadPool(compiled_runner(), 1, finish), sum(task.cost for task in tasks)
-    made = list(pool.run(_until(tasks, began + most_seconds), cost, _stop_of(token), lambda running: None))
+    pool, told = ThreadPool(compiled_runner(), 1, finish), _stop_of(token)
+    cost, some = sum(task.cost for task in tasks), [] if told.is_set() else tasks
+    made = list(pool.run(_until(some, began + most_seconds), cost, told, lambda running: None))
     return packed(Answer(made, moment, ended[0] - began, ended[1], time.process_time()))
 
 
