@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MOST = 12  # competitors, of more than that each with each is no table that anybody reads
 ROWS, NOTES = 48, 4  # shown of many: rows and notes
+SPARE = ("p", "w/t/l", "settings", "Holm", "95 % interval")  # what a terminal that is too narrow goes without
 
 
 def compare(
@@ -54,18 +55,20 @@ def _data(found: Comparison) -> dict[str, Any]:
 
 def _parts(found: Comparison) -> list[str]:
     """The tables, one a problem and one over them, then what is to be known of them."""
+    from mlpjit.cli.tables import broken
+
     together = [*found.on_problems, *found.over_problems]
     alone = len({pair.control for pair in together}) == 1
     parts = []
     for (_, problem), some in itertools.groupby(together, lambda pair: (pair.sample, pair.problem)):
         pairs = list(some)
         parts.append(f"{problem}: {_measured(found, pairs)}\n{_table(pairs, alone)}")
-    return [*parts, *_defaults(found), "\n".join(_notes(found, alone))]
+    return [*parts, *_defaults(found), "\n".join(map(broken, _notes(found, alone)))]
 
 
 def _shortened(found: Comparison) -> list[str]:
     """Many competitors against one, a row each: over problems where that is known, and on how many it is what."""
-    from mlpjit.cli.tables import table
+    from mlpjit.cli.tables import broken, narrowed
     from mlpjit.comparison.compare import leaders
 
     on: dict[str, list[Compared]] = {}
@@ -76,17 +79,18 @@ def _shortened(found: Comparison) -> list[str]:
     single = len(found.reported.scores) == 1
     first = found.on_problems[0]
     told = over or {name: some[0] for name, some in on.items() if single}
-    header = (f"against {first.control}", *(JUDGED if told else ()), *(() if single else ANSWERS))
+    header = (f"against {first.control}", *(JUDGED if told else ()), *(() if single else (ANSWERS,)))
     rows = [
         (name, *(_judged(told.get(name)) if told else ()), *(() if single else _counts(on[name])))
         for name in names[:ROWS]
     ]
     head = _headed(found, list(over.values()) or found.on_problems)
-    return [f"{head}\n{table(header, rows)}", "\n".join(_short_notes(found, len(names), single))]
+    notes = "\n".join(map(broken, _short_notes(found, len(names), single)))
+    return [f"{head}\n{narrowed(header, rows, SPARE)}", notes]
 
 
 JUDGED = ("effect", "95 % interval", "Holm", "verdict")
-ANSWERS = ("better", "worse", "equal", "open")
+ANSWERS = "b/w/e/o"
 
 
 def _judged(pair: Compared | None) -> tuple[str, ...]:
@@ -99,10 +103,10 @@ def _judged(pair: Compared | None) -> tuple[str, ...]:
     return number(one.estimate, "+"), ends, p_value(one.corrected_p), _answer(pair)
 
 
-def _counts(pairs: Sequence[Compared]) -> tuple[str, ...]:
+def _counts(pairs: Sequence[Compared]) -> tuple[str]:
     """On how many problems it is better, worse, equal, and not known to be any."""
     answers = [pair.verdict.answer for pair in pairs]
-    return tuple(str(answers.count(answer)) for answer in ("better", "worse", "equal", "undecided"))
+    return ("/".join(str(answers.count(answer)) for answer in ("better", "worse", "equal", "undecided")),)
 
 
 def _headed(found: Comparison, pairs: Sequence[Compared]) -> str:
@@ -116,7 +120,7 @@ def _short_notes(found: Comparison, competitors: int, single: bool) -> list[str]
     """What is to be known of the short table, the first notes, and how to see the rest."""
     from mlpjit.cli.tables import counted
 
-    told = [] if single else ["better, worse, equal, open: on how many problems that is known of it, and nothing is."]
+    told = [] if single else [f"{ANSWERS}: on how many problems it is better, worse, equal, and nothing is known."]
     if found.leader:
         told.append(f"{found.leader} has the best mean rank over problems; the data chose it, so every pair counts.")
     told += _notes(found, True)
@@ -130,7 +134,7 @@ def _short_notes(found: Comparison, competitors: int, single: bool) -> list[str]
 
 def _defaults(found: Comparison) -> list[str]:
     """The table of what tuning was worth; none where no default was run."""
-    from mlpjit.cli.tables import number, table
+    from mlpjit.cli.tables import narrowed, number
 
     shown = [(each, each.gain) for each in found.tunings if each.gain is not None]
     if not shown:
@@ -143,7 +147,7 @@ def _defaults(found: Comparison) -> list[str]:
     ]  # fmt: skip
     header = ("competitor", "settings", "default", "tuned", "gain", "95 % interval", "w/t/l", "p", "Holm")
     head = f"tuned beside the untuned default, Holm over {len(shown)} such pairs"
-    return [f"{head}\n{table(('problem', *header) if several else header, rows)}"]
+    return [f"{head}\n{narrowed(('problem', *header) if several else header, rows, SPARE)}"]
 
 
 def _measured(found: Comparison, pairs: Sequence[Compared]) -> str:
@@ -160,11 +164,11 @@ def _measured(found: Comparison, pairs: Sequence[Compared]) -> str:
 
 def _table(pairs: Sequence[Compared], alone: bool) -> str:
     """The pairs' rows; the control's column only where there are several."""
-    from mlpjit.cli.tables import table
+    from mlpjit.cli.tables import narrowed
 
     rival = (f"against {pairs[0].control}",) if alone else ("competitor", "control")
     header = (*rival, "effect", "95 % interval", "w/t/l", "p", "Holm", "verdict")
-    return table(header, [_row(pair, alone) for pair in pairs], (len(rival),))
+    return narrowed(header, [_row(pair, alone) for pair in pairs], SPARE, (len(rival),))
 
 
 def _row(pair: Compared, alone: bool) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ def plan(
     """Check a study and show its runs, which are stored, what the rest will take, and what it can claim at all."""
     from dataclasses import asdict
 
-    from mlpjit.cli.tables import dump, table
+    from mlpjit.cli.tables import dump, listed
     from mlpjit.comparison.design import claims
     from mlpjit.study.estimate import competing, estimate
     from mlpjit.study.pool import thread_count
@@ -47,7 +47,7 @@ def plan(
         print(dump({**asdict(found), "data": loaded.told(), "competitors": settings, "claims": told}))
         return
     rows = [*_rows(found, loaded.told()), *_settings(rivals), *_claimed(claimed, sample)]
-    print(table(("what", "value"), rows))
+    print(listed(("what", "value"), rows))
 
 
 def _rows(found: Estimate, told: Sequence[str]) -> list[tuple[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -147,6 +146,7 @@ def _json(summary: Summary, directory: Path, answer: list[dict[str, Any]], tries
 
 
 def _text(directory: Path, answer: list[dict[str, Any]], no_report: bool, tries: Sequence[Try]) -> str:
+    from mlpjit.cli.answers import answer_tables
     from mlpjit.cli.verdicts import verdict_tables
     from mlpjit.report import sentences
 
@@ -156,58 +156,6 @@ def _text(directory: Path, answer: list[dict[str, Any]], no_report: bool, tries:
         outputs += [f"tables   {directory / 'tables'}"]
     parts = [answer_tables(answer, sentences(directory))] if answer else []
     return "\n\n".join([*parts, *verdict_tables(tries), "\n".join(outputs)])
-
-
-def answer_tables(rows: list[dict[str, Any]], sentences: Mapping[str, str]) -> str:
-    """Return a table for each problem, under its name where there are several, the answer in words, and over them."""
-    parts = []
-    for section, some in itertools.groupby(rows, lambda row: str(row.get("section", ""))):
-        told = sentences.get(section, "")
-        parts.append("\n".join(part for part in (section, answer_table(list(some)), told) if part))
-    parts += [text for section, text in sentences.items() if section == "over problems" and text]
-    return "\n\n".join(parts).replace("\N{NO-BREAK SPACE}", " ")
-
-
-def answer_table(rows: list[dict[str, Any]]) -> str:
-    """Return each label's best setting, its score with quartiles, good range, divergence rate and time."""
-    from mlpjit.cli.tables import seconds, table
-
-    shape = ("hidden",) if any("hidden" in row for row in rows) else ("depth", "width")
-    shown = (
-        *shape, "activation", "init", "normalization", "residual", "dropout", "optimizer", "wrapper", "schedule",
-        "clip", "learning_rate",
-    )  # fmt: skip
-    names = [name for name in shown if any(name in row for row in rows) and name != rows[0]["compared"]]
-    data = "test" if rows[0]["stage"] == "final" else "validation"
-    score = f"{data} {rows[0]['score_name']}"
-    header = [rows[0]["compared"], score, "quartiles", *names, "good rates", "diverged", "time"]
-    lines = [
-        [
-            row["label"], _score(row["score"]), f"{_score(row['score_low'])} to {_score(row['score_high'])}",
-            *(_rate(row) if name == "learning_rate" else row.get(name, "-") for name in names),
-            _range(row), f"{row['divergence_rate'] or 0:.1%}",
-            seconds(row["train_seconds"]),
-        ]
-        for row in rows
-    ]  # fmt: skip
-    return table(header, lines)
-
-
-def _score(value: Any) -> str:
-    return "-" if not isinstance(value, int | float) else f"{value:.4f}"
-
-
-def _rate(row: dict[str, Any]) -> str:
-    edge = row.get("edge")
-    return f"{row['learning_rate']:g}" + (f" ({edge} end of its grid)" if edge in ("low", "high") else "")
-
-
-def _range(row: dict[str, Any]) -> str:
-    """Return the good rates: a range where no rate inside it is worse, else each of them; of one rate tried, none."""
-    rates: list[float] = [] if row["edge"] == "only" else row["good_rates"]
-    if len(rates) > 1 and row["good_contiguous"]:
-        return f"{min(rates):g} to {max(rates):g}"
-    return ", ".join(f"{rate:g}" for rate in sorted(rates)) or "-"
 
 
 def _tell_failures(summary: Summary) -> None:

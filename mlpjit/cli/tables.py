@@ -40,9 +40,42 @@ def fitted(header: Sequence[str], rows: Iterable[Sequence[Any]], right: Iterable
     return "\n".join([heads[:width].rstrip(), rule[:width], *cut])
 
 
+def listed(header: tuple[str, str], rows: Iterable[tuple[str, str]]) -> str:
+    """Return a table of names and texts, texts broken where a terminal would break them."""
+    rows, width = list(rows), terminal_width()
+    if width is None:
+        return table(header, rows)
+    most = max(20, width - 2 - max(len(name) for name, _ in (header, *rows)))
+    found: list[tuple[str, str]] = []
+    for name, text in rows:
+        lines = textwrap.wrap(text, most, break_on_hyphens=False) or [""]
+        found += zip([name, *[""] * (len(lines) - 1)], lines, strict=True)
+    return table(header, found)
+
+
+def narrowed(
+    header: Sequence[str], rows: Iterable[Sequence[Any]], spare: Iterable[str], right: Iterable[int] = (),
+    width: int | None = None,
+) -> str:  # fmt: skip
+    """Return a table without those columns of `spare`, the first ones first, with which a terminal would break lines.
+
+    `width` stands for that of the terminal.
+    """
+    rows, most, kept = list(rows), width or terminal_width(), list(range(len(header)))
+    for name in (None, *spare):
+        kept = [at for at in kept if header[at] != name]
+        aligned = [place for place, at in enumerate(kept) if at in set(right)]
+        text = table([header[at] for at in kept], [[row[at] for at in kept] for row in rows], aligned)
+        if most is None or max(map(len, text.splitlines())) <= most:
+            break
+    return text
+
+
 def broken(text: str) -> str:
-    """Return a text whose lines are broken where a terminal would break them inside words."""
-    width = max(40, terminal_width() or 120)
+    """Return a text whose lines are broken between words where a terminal would break them anywhere."""
+    width = terminal_width()
+    if width is None:
+        return text
     return "\n".join(textwrap.fill(line, width, subsequent_indent=line[: len(line) - len(line.lstrip())])
                      for line in text.splitlines())  # fmt: skip
 

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlpjit.cli.tables import counted, number, p_value, table
+from mlpjit.cli.tables import counted, narrowed, number, p_value
 from mlpjit.comparison.names import named
 
 if TYPE_CHECKING:
@@ -37,16 +37,9 @@ def _title(one: Try, problem: str, metric: str) -> str:
 
 
 def _table(one: Try, records: Sequence[Record]) -> str:
-    """The first that fits of tables with fewer and fewer columns."""
     columns = ["against", "effect", "95 % interval", "seeds", "Holm", "settings", "verdict"]
-    rows = [dict(zip(columns, _cells(one, record), strict=True)) for record in records]
-    for left_out in ((), ("Holm",), ("Holm", "95 % interval")):
-        shown = [name for name in columns if name not in left_out]
-        right = [shown.index(name) for name in ("effect", "seeds", "settings")]
-        text = table(shown, [[row[name] for name in shown] for row in rows], right)
-        if max(map(len, text.splitlines())) <= WIDTH:
-            break
-    return text
+    rows = [_cells(one, record) for record in records]
+    return narrowed(columns, rows, ("Holm", "95 % interval"), (1, 3, 5), WIDTH)
 
 
 def _cells(one: Try, record: Record) -> list[str]:

@@ -127,7 +127,7 @@ class RunConfig(BaseModel):
     residual: Annotated[str, _name("residuals")] = _field("none")
     dropout: Share = _field(0.0, SHARE)
     loss: Annotated[Spec | None, _optional(_spec("losses"))] = _field(None)
-    optimizer: Annotated[Spec, _spec("optimizers")] = _field("sgd")
+    optimizer: Annotated[Spec, _spec("optimizers")] = _field("adam")
     wrapper: Annotated[Spec | None, _optional(_spec("wrappers"))] = _field(None)
     learning_rate: Positive = _field(1e-2, POSITIVE)
     schedule: Annotated[Spec, _schedule()] = _field("constant")

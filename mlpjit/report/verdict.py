@@ -23,7 +23,7 @@ TUNED = {"score": "final_validation_score", "loss": "final_validation_loss"}
 def rows(results: Results) -> list[Answer]:
     """Return one plain row a label, best first by median score; a lost run scores -inf, loses +inf.
 
-    Keys: section, label, the setting's factors, stage ("final": test data over fresh seeds, "tune":
+    Keys: section, problem, label, the setting's factors, stage ("final": test data over fresh seeds, "tune":
     validation data over tuning seeds), score, score_low, score_high (median and quartiles), score_ci_low,
     score_ci_high (95 % bootstrap interval of the median), the same for loss, runs, lost, good_rates,
     good_contiguous, edge, tuning_runs, tuning_diverged, divergence_rate, train_seconds.
@@ -43,6 +43,7 @@ def _row(results: Results, label: Any, setting: Setting) -> Answer:
     seconds = runs["train_seconds"].dropna()
     return {
         "section": results.section,
+        "problem": results.section or str(results.runs["dataset"].iloc[0]),
         "label": label,
         "compared": results.label,
         **_setting(results, setting),

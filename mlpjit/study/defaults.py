@@ -38,7 +38,7 @@ def default_blocks(blocks: Sequence[Block], per: str | Sequence[str], seeds: Seq
 def _untuned(block: Block, telling: set[str]) -> Iterator[dict[str, Any]]:
     """Yield the values of each competitor's default; `telling` are the fields that make problem and competitor."""
     names = [name for name in block.swept if name not in (*SEED_FIELDS, "learning_rate")]
-    choices = [_choices(block, name) if name in telling else _choices(block, name)[:1] for name in names]
+    choices = [_choices(block, name) if name in telling else [_usual(block, name)] for name in names]
     for chosen in itertools.product(*choices):
         values = {**block.fixed, **dict(zip(names, chosen, strict=True)), "seed": 0}
         if "learning_rate" in block.swept:
@@ -48,7 +48,11 @@ def _untuned(block: Block, telling: set[str]) -> Iterator[dict[str, Any]]:
 
 
 def _choices(block: Block, name: str) -> list[Any]:
-    """Return the values of an axis, tuned specs with the defaults of what is tuned; the key's default first."""
-    found = list(dict.fromkeys(block.untuned(name, value) for value in block.axis_values(name)))
-    usual = SHAPE[name] if name in SHAPE else default_value(name)
-    return sorted(found, key=lambda value: value != usual)
+    """Return the values of an axis, tuned specs with the defaults of what is tuned."""
+    return list(dict.fromkeys(block.untuned(name, value) for value in block.axis_values(name)))
+
+
+def _usual(block: Block, name: str) -> Any:
+    """Return the key's default if it is among its values, else the first of them."""
+    found, usual = _choices(block, name), SHAPE[name] if name in SHAPE else default_value(name)
+    return usual if usual in found else found[0]

@@ -143,7 +143,7 @@ def test_the_path_of_a_file_is_no_part_of_the_id(tmp_path: Path) -> None:
 OTHER: list[dict[str, Any]] = [
     {"dataset": "two_moons"}, {"hidden": [8]}, {"activation": "tanh"}, {"init": "xavier_normal"}, {"loss": "mse"},
     {"normalization": "batch"}, {"dropout": 0.5}, {"hidden": [8, 8], "residual": "pre"},
-    {"optimizer": "adam"}, {"learning_rate": 0.5}, {"schedule": "cosine"},
+    {"optimizer": "sgd"}, {"learning_rate": 0.5}, {"schedule": "cosine"},
     {"clip": "value"}, {"wrapper": "lookahead"}, {"l1": 0.1}, {"l2": 0.1}, {"weight_decay": 0.1},
     {"batch_size": "full"}, {"epochs": 3}, {"evaluate_every": 2}, {"shuffle": False}, {"dtype": "float64"},
     {"seed": 1}, {"split_seed": 1}, {"init_seed": 1}, {"order_seed": 1}, {"weight_decay_schedule": "linear"},

@@ -126,7 +126,7 @@ def test_nothing_is_a_value_of_an_axis() -> None:
     runs = Study.from_table({"width": 4, **table}).runs
     columns = [runs.column(name) for name in ("optimizer", "wrapper", "clip", "schedule")]
     assert list(zip(*columns, strict=True))[2::4] == [
-        ("sgd", "none", "value", "constant"), ("sgd", "sam(rho=0.1)", "value", "constant"),
+        ("adam", "none", "value", "constant"), ("adam", "sam(rho=0.1)", "value", "constant"),
     ]  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def test_final_seeds_that_tuning_never_used_are_accepted() -> None:
 
 
 def test_the_same_run_in_two_blocks_counts_once() -> None:
-    study = Study.from_table({"width": 4, "sweep": [{"seed": [0, 1]}, {"optimizer": "sgd", "seed": [1, 2]}]})
+    study = Study.from_table({"width": 4, "sweep": [{"seed": [0, 1]}, {"optimizer": "adam", "seed": [1, 2]}]})
     assert len(study.runs) == 3
     assert study.runs.duplicates == 1
     assert [config.seed for config in study.configs()] == [0, 1, 2]

@@ -178,7 +178,7 @@ def test_each_repetition_has_draws_of_its_own() -> None:
     rates = [{run.learning_rate for run in study.configs() if run.seed in share} for share in study.repetitions]
     assert [len(some) for some in rates] == [4, 4]
     assert not rates[0] & rates[1]
-    assert settings(study) == {"sgd": 4}
+    assert settings(study) == {"adam": 4}
 
 
 WRONG_REPEATS = [

@@ -405,3 +405,8 @@ def test_a_run_executes_nothing_of_the_config_but_what_gives_its_values(given, m
 
     assert executed_below("training", whole) > {"Run.advance", "Run.result", "plan_workspace"}
     assert executed_below("config", whole) == set()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_newcomer_s_first_run_gets_95_percent_of_the_digits_right(seed):
+    assert execute(RunConfig(seed=seed)).test_accuracy >= 0.95
