@@ -69,10 +69,13 @@ def _watch_over_calls() -> None:
 
 
 def _lost(told: sys.UnraisableHookArgs) -> None:
-    """Send an interrupt again that was raised where Python drops errors: in a destructor, under a callback."""
+    """Send an interrupt again that was raised where Python drops errors: in a destructor, under a callback.
+
+    Once there was one, objects that were only half made go, and what their destructors say of that is no news.
+    """
     if isinstance(told.exc_value, KeyboardInterrupt) and received:
         send_again(received[0])
-    else:
+    elif not received:
         sys.__unraisablehook__(told)
 
 

@@ -30,7 +30,8 @@ def left_behind(path: Path) -> bool:
 def end_account(path: Path) -> None:
     """Remove the account of a store that has no log any more: the file holds all of it."""
     if not path.with_name(f"{path.name}-wal").exists():
-        beside(path).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a folder in its place, or one that may not be written
+            beside(path).unlink()
 
 
 def fold(connection: sqlite3.Connection) -> None:

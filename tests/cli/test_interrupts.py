@@ -10,10 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from mlpjit.cli import interrupts
 from mlpjit.store import Store
 from mlpjit.study import pool, signals
 
@@ -215,3 +217,15 @@ def test_an_interrupt_that_is_dropped_ends_the_command_all_the_same(body: str) -
     found = subprocess.run([sys.executable, "-c", LOSES.format(body)], capture_output=True, text=True)
     assert (found.returncode, time.monotonic() - began < 10) == (143, True)
     assert found.stderr.startswith("interrupted\nresume with: mlpjit")
+
+
+@pytest.mark.parametrize("received", [[], [signal.SIGTERM]], ids=["before", "after"])
+def test_what_a_destructor_says_behind_an_interrupt_is_not_told(
+    received: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(interrupts, "received", received)
+    monkeypatch.setattr(sys, "__unraisablehook__", told.append)
+    lost: Any = SimpleNamespace(exc_value=AttributeError())
+    interrupts._lost(lost)
+    assert told == ([] if received else [lost])

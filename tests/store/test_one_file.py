@@ -401,3 +401,14 @@ def test_the_name_of_one_who_was_killed_is_not_believed_at_once(
     monkeypatch.setattr(WriterLock, "_take", late)
     lock.acquire()
     assert len(tried) == 2
+
+
+def test_a_folder_in_the_place_of_the_account_keeps_nobody_from_reading(path: Path) -> None:
+    path.with_name("store.sqlite-made").mkdir()
+    assert held(path) == {"first"}
+    with pytest.raises(StoreError, match="cannot be opened: Is a directory"):
+        Store.open(path)
+    path.with_name("store.sqlite-made").rmdir()
+    with Store.open(path) as store:
+        put(store, "second")
+    assert held(path) == {"first", "second"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -11,16 +12,17 @@ Value = TypeVar("Value")
 
 
 class Shared(Generic[Value]):
-    """Values by key; the ones used longest ago are dropped when together they exceed `max_bytes`.
+    """Values by key; the ones used longest ago are dropped when they exceed `max_bytes` together, or `most` in number.
 
     The newest value is kept whatever its size. One lock covers the making of values too: a second thread that
     asks for the same arrays waits for them and does not make its own.
     """
 
-    def __init__(self, max_bytes: int, size: Callable[[Value], int]) -> None:
+    def __init__(self, max_bytes: int, size: Callable[[Value], int], most: int = sys.maxsize) -> None:
         """Hold up to `max_bytes`; `size(value)` says how many bytes one takes."""
         self._max_bytes = max_bytes
         self._size = size
+        self._most = most
         self._values: OrderedDict[Hashable, Value] = OrderedDict()
         self._bytes = 0
         self._lock = threading.RLock()
@@ -38,7 +40,7 @@ class Shared(Generic[Value]):
             return made
 
     def _shrink(self) -> None:
-        while len(self._values) > 1 and self._bytes > self._max_bytes:
+        while len(self._values) > 1 and (self._bytes > self._max_bytes or len(self._values) > self._most):
             self._bytes -= self._size(self._values.popitem(last=False)[1])
 
     def __len__(self) -> int:

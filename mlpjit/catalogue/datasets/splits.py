@@ -60,7 +60,9 @@ class Split:
         return sum(value.nbytes for value in vars(self).values() if isinstance(value, np.ndarray))
 
 
-_splits: Shared[Split] = Shared(128 * 2**20, lambda held: held.nbytes)
+# A study has at most so many seeds as a rule; one that has thousands must not fill the room with splits used once.
+MOST_SPLITS = 128
+_splits: Shared[Split] = Shared(128 * 2**20, lambda held: held.nbytes, MOST_SPLITS)
 
 
 def split(spec: Spec, split_seed: int, dtype: Literal["float32", "float64"] = "float32") -> Split:

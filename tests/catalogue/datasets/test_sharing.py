@@ -29,6 +29,15 @@ def test_the_one_used_longest_ago_is_dropped() -> None:
     assert len(shared) == 2
 
 
+def test_no_more_are_held_than_is_said() -> None:
+    shared: Shared[str] = Shared(100, len, most=2)
+    for key in "abc":
+        shared.get(key, lambda key=key: key)  # type: ignore[misc]
+    assert (len(shared), shared.get("b", lambda: "made anew"), shared.get("a", lambda: "made anew")) == (
+        2, "b", "made anew",
+    )  # fmt: skip
+
+
 def test_the_newest_is_kept_whatever_its_size() -> None:
     shared: Shared[bytes] = Shared(4, len)
     large = shared.get("large", lambda: b"123456789")
