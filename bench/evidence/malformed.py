@@ -33,7 +33,7 @@ CATEGORIES: dict[str, Callable[[], Iterator[Case]]] = {
 }  # fmt: skip
 MOST_SECONDS, CPU_SECONDS = 20.0, 1.0
 MOST_LINES, LONGEST = 3, 320
-INTERNALS = ("Traceback", "<class ", "object at 0x", "pydantic", "numpy.", "np.", "ValidationError", "Errno", '.py"')
+INTERNALS = ("Traceback", "<class ", "object at 0x", "pydantic", "numpy._", "np.", "ValidationError", "Errno", '.py"')
 NOBODY = 65534
 
 
