@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from mlpjit.display import cell, uncell
 from mlpjit.errors import MlpjitError, StoreError, writing
 from mlpjit.store import Store
 from mlpjit.store.database import FILE_NAME
@@ -86,7 +87,7 @@ def _value(name: str, text: str) -> Any:
     for kind in (int,) * (name in WHOLE_NUMBERS or name == "batch_size") + (float,) * (name in NUMBERS_OR_WORDS):
         with contextlib.suppress(ValueError):
             return kind(text)
-    return text
+    return uncell(text)
 
 
 def _opened(file: Path, path: Path, mode: str) -> Any:
@@ -122,7 +123,7 @@ def as_text(name: str, value: Any) -> str:
     """Return a value as tables hold it: floats by repr, flags as true and false, nothing as nothing."""
     if name in FLAGS:
         return "true" if value else "false"
-    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+    return "" if value is None else repr(value) if isinstance(value, float) else str(cell(value))
 
 
 def _curve_rows(store: Store) -> Iterator[list[Any]]:

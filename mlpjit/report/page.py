@@ -13,6 +13,7 @@ import pandas as pd
 
 from mlpjit.comparison.compare import Comparison
 from mlpjit.comparison.tuning import Tuning
+from mlpjit.display import cell
 from mlpjit.errors import StoreError
 from mlpjit.report import certainty, style, verdict
 from mlpjit.report.charts import colours
@@ -115,6 +116,7 @@ def _shown(drawing: Drawing) -> Shown:
 
 
 def _save_table(table: pd.DataFrame, directory: Path, name: str, files: list[str]) -> None:
+    table = table.map(cell)
     table.to_csv(directory / "tables" / f"{name}.csv", index=False, lineterminator="\n")
     files.append(f"tables/{name}.csv")
 

@@ -7,6 +7,7 @@ from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlpjit.display import cell
 from mlpjit.errors import ConfigError, StoreError, writing
 from mlpjit.registry import suggestion
 
@@ -113,7 +114,8 @@ def _save(drawing: Drawing, width: float, font_size: float, format: str) -> list
     """Draw on paper of that width and write the three files."""
     image, table, words = (drawing.path.with_name(f"{drawing.path.name}.{end}") for end in (format, "csv", "txt"))
     copy_context().run(_draw, drawing, image, width, font_size, format)
-    drawing.table.to_csv(table, index=False, lineterminator="\n")
+    cells = drawing.table.map(cell)
+    cells.to_csv(table, index=False, lineterminator="\n")
     words.write_text(caption(drawing) + "\n", encoding="utf-8")
     return [image, table, words]
 
