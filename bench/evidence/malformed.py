@@ -148,6 +148,9 @@ def faults(case: Case, found: Ended) -> list[str]:
 
 def imported() -> None:
     """Import what commands import, and look up what they keep."""
+    import encodings.utf_8_sig  # noqa: F401
+    import gettext  # noqa: F401
+
     import pandas  # noqa: F401
     import pyarrow.parquet  # noqa: F401
 
@@ -173,7 +176,7 @@ def main(names: Sequence[str]) -> None:
             slowest, wrong = max(slowest, found.seconds), wrong + bool(told)
             total["hangs"] += found.code is None
             total["tracebacks"] += "Traceback" in found.errors
-            total["runs started"] += any("store.sqlite" in path for path in found.left)
+            total["runs started"] += not case.valid and any("store.sqlite" in path for path in found.left)
             if told:
                 first = found.errors.strip().splitlines()
                 print(f"  {case.name}: {'; '.join(told)}: {(first or ['silence'])[-1][:200]}", flush=True)
