@@ -26,7 +26,7 @@ def fetch(name: str, version: int | None, path: Path) -> Path:
     except ImportError:
         raise DatasetError("mlpjit data fetch needs scikit-learn: pip install scikit-learn") from None
     try:
-        found = fetch_openml(name, version=version or "active", as_frame=False, parser="liac-arff")
+        found = fetch_openml(name, version=version or "active", as_frame=False, parser="liac-arff", cache=False)
     except FAILURES as error:
         raise DatasetError(f"{label}: cannot be fetched ({_why(error)})") from None
     x, y = _numbers(label, found.data), np.asarray(found.target)
