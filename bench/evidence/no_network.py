@@ -3,7 +3,8 @@
     python bench/evidence/no_network.py [PYTEST'S ARGUMENT ...] | tee bench/evidence/no_network.log
 
 Needs Linux and `unshare` (util-linux; as root, or where users may make namespaces). Without arguments no test is run;
-`tests` are the default ones. The compile cache is a new folder, as for who begins.
+`tests` are the default ones. The compile cache is a new folder, as for who begins,
+unless MLPJIT_CACHE_DIR names one.
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ PROBE = "import socket; socket.create_connection(('192.0.2.1', 80), 3)"
 
 def commands() -> Iterator[tuple[str, str]]:
     """Yield each command of the tutorial with what the shell is to run; what installs is left out."""
-    for block in re.findall(r"^```\n(.*?)^```", TUTORIAL, re.DOTALL | re.MULTILINE):
-        for line in block.splitlines():
-            if line.startswith("mlpjit "):
-                yield line, re.sub("^mlpjit", MLPJIT, line)
-    (example,) = re.findall(r"^```python\n(.*?)^```", TUTORIAL, re.DOTALL | re.MULTILINE)
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", TUTORIAL, re.DOTALL | re.MULTILINE)
+    for line in "".join(text for language, text in blocks if not language).splitlines():
+        if line.startswith("mlpjit "):
+            yield line, re.sub("^mlpjit", MLPJIT, line)
+    (example,) = (text for language, text in blocks if language == "python")
     yield "the example in Python", f"{shlex.quote(sys.executable)} -W error -c {shlex.quote(example)}"
     yield "mlpjit plan mine.toml", f"{MLPJIT} plan mine.toml"
 
 
 def isolated(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a line of the shell without a network."""
-    environment = {**os.environ, "MLPJIT_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": str(ROOT)}
+    environment = {"MLPJIT_CACHE_DIR": str(folder / "cache"), **os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         [*ISOLATED, "sh", "-c", line], cwd=folder, env=environment, text=True, capture_output=True, check=False
     )
