@@ -13,5 +13,5 @@ def check_fits(label: str, numbers: int) -> None:
     """Raise DatasetError, which begins with `label`, where so many numbers take more memory than is free."""
     free = free_memory_bytes()
     if free is not None and BYTES * numbers > free:
-        told = f"{numbers:,} numbers take {BYTES * numbers / 1e9:,.1f} GB to read"
-        raise DatasetError(f"{label}: {told}, and {free / 1e9:,.1f} GB are free")
+        told = f"{numbers:,} numbers take {BYTES * numbers / 1e9:,.3g} GB to read"
+        raise DatasetError(f"{label}: {told}, and {free / 1e9:,.3g} GB are free")

@@ -12,7 +12,7 @@ import numpy as np
 
 from mlpjit.catalogue.datasets.columns import Cells, encode_columns
 from mlpjit.catalogue.datasets.targets import Table
-from mlpjit.errors import DatasetError
+from mlpjit.errors import DatasetError, shown
 from mlpjit.registry import suggestion
 
 TARGET_NAMES = ("target", "label", "class", "y")
@@ -108,6 +108,8 @@ def _finder(label: str, names: tuple[str, ...], columns: int) -> Callable[[str, 
             if not 1 <= wanted <= columns:
                 raise DatasetError(f"{label}: {option} = {wanted}, allowed is a column from 1 to {columns}")
             return wanted - 1
+        if not isinstance(wanted, str):
+            raise DatasetError(f"{label}: {option} = {shown(wanted)}, allowed is a column's name or its number from 1")
         if not names:
             told = "but there is no header; give the column's number"
             raise DatasetError(f"{label}: {option} = {wanted!r}, {told}")

@@ -245,3 +245,12 @@ def test_a_parquet_file_is_the_same_table(tmp_path: Path) -> None:
     pandas.read_csv(path).to_parquet(tmp_path / "mine.parquet")
     one, other = load(path), load(str(tmp_path / "mine.parquet"))
     assert (one.columns, one.notes, one.data_hash) == (other.columns, other.notes, other.data_hash)
+
+
+def test_a_parquet_file_that_announces_more_than_is_free_is_not_read(tmp_path: Path, monkeypatch) -> None:
+    """A column of one value takes a few bytes, however long it is."""
+    pytest.importorskip("pyarrow")
+    pandas.DataFrame({"a": np.zeros(10**5), "y": 1}).to_parquet(tmp_path / "mine.parquet")
+    monkeypatch.setattr("mlpjit.catalogue.datasets.fitting.free_memory_bytes", lambda: 10**6)
+    with pytest.raises(DatasetError, match=r"200,000 numbers take 0\.0048 GB to read, and 0\.001 GB are free"):
+        load(str(tmp_path / "mine.parquet"))
