@@ -7,7 +7,18 @@ from html import escape
 from typing import Any
 
 Rows = Sequence[tuple[str, Any]]
+FORMULA = tuple("=+-@\t\r")  # what a spreadsheet computes begins with one of these
 CELL = "text-align:left;padding:0.1em 0.8em"
+
+
+def cell(value: Any) -> Any:
+    """Return what stands in a file of cells: a text that a spreadsheet would compute has an apostrophe before it."""
+    return f"'{value}" if isinstance(value, str) and value.lstrip("'").startswith(FORMULA) else value
+
+
+def uncell(text: str) -> str:
+    """Return the text that `cell` made this of."""
+    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(FORMULA) else text
 
 
 def number(value: Any) -> str:

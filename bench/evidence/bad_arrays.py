@@ -87,7 +87,6 @@ ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
     "long doubles": ({"x": X.astype("g") * np.longdouble("1e4000"), "y": Y}, ""),
     "subnormal": ({"x": X * 5e-324, "y": Y}, "column 1"),
     "nine": ({"x": X[:9], "y": X[:9, 0] / 7}, "regression"),
-    "constant": ({"x": X, "y": X[:, 0] * 0 + 0.5}, ""),
 }
 
 
@@ -121,7 +120,7 @@ def npz() -> Iterator[Case]:
     """Archives of arrays."""
     good = _saved(x=X, y=Y)
     for name, start in HEADERS.items():
-        yield of_data(f"header: {name}", "x.npz", _archive(x=start, y=start), "'x'")
+        yield of_data(f"header: {name}", "x.npz", _archive(x=start, y=start), "x")
     for name, (held, named) in ARRAYS.items():
         yield of_data(name, "x.npz", _saved(**held), *([named] if named else []))
     files = {
@@ -143,6 +142,7 @@ def npz() -> Iterator[Case]:
     yield of_data("target", "x.npz", good, "target", more=', target = "y"')
     yield of_data("drop", "x.npz", good, "drop", more=", drop = [1]")
     yield of_data("capital letters", "x.npz", _saved(X=X, Y=Y), valid=True)
+    yield of_data("constant target", "x.npz", _saved(x=X, y=X[:, 0] * 0 + 0.5), valid=True)
     yield of_data("tiny", "x.npz", _saved(x=X * 1e-200, y=Y), valid=True)
 
 
@@ -206,7 +206,12 @@ def idx() -> Iterator[Case]:
     for name, content in PACKED.items():
         found = of_data(f"packed: {name}", "images-ubyte.gz", content)
         yield Case(found.name, found.command, {**found.files, "labels-ubyte.gz": gzip.compress(LABELS)}, found.names)
-    yield of_data("no labels", "images-ubyte", IMAGES, "labels-ubyte")
+    yield Case(
+        "no labels",
+        of_data("", "images-ubyte", "").command,
+        {**of_data("", "images-ubyte", IMAGES).files},
+        ("labels-ubyte",),
+    )
     yield of_data("no name", "pictures-ubyte", IMAGES, "target")
     for name, content in PARQUET.items():
         yield of_data(f"Parquet: {name}", "x.parquet", content)

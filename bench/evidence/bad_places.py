@@ -137,8 +137,6 @@ def _other(path: Path) -> None:
 
 STORES: dict[str, Make] = {
     "text": lambda p: p.write_text("mine"),
-    "zeros": lambda p: p.write_bytes(b"\0" * 9999),
-    "magic": lambda p: p.write_bytes(b"SQLite format 3\0"),
     "magic and junk": lambda p: p.write_bytes(b"SQLite format 3\0" + bytes(range(256)) * 40),
     "other": _other,
     "folder": Path.mkdir,
@@ -147,11 +145,13 @@ STORES: dict[str, Make] = {
     "loop": _loop,
     "zip": lambda p: p.write_bytes(b"PK\x03\x04" * 99),
 }
+# What may be left of a store is taken for one, mended, and kept beside.
+MENDED = {"zeros": b"\0" * 9999, "magic": b"SQLite format 3\0"}
 READERS = {
     "run": ("run", "fine.toml", "--out", "out", *QUIET),
     "plan": ("plan", "fine.toml", "--out", "out"),
     "report": ("report", "out"),
-    "figure": ("figure", "scores", "out"),
+    "figure": ("figure", "rate_curves", "out"),
     "compare": ("compare", "out"),
     "export": ("export", "out"),
     "verify": ("verify", "out"),
@@ -166,6 +166,9 @@ def stores() -> Iterator[Case]:
         for command, words in READERS.items():
             made = partial(_made, make, "out/store.sqlite")
             yield Case(f"{kind}: {command}", words, FINE, ("out",), made)
+    for kind, content in MENDED.items():
+        for command in ("run", "plan", "export", "verify", "doctor"):
+            yield Case(f"{kind}: {command}", READERS[command], {**FINE, "out/store.sqlite": content}, valid=True)
     for command, words in READERS.items():
         if command not in ("run", "plan"):
             yield Case(f"missing: {command}", words, FINE, ("out",))
@@ -189,15 +192,15 @@ GIVEN = {
     "try rule.py fine.toml --rates": ("x", "0", "-1", "nan", "inf", "1,,2", "1;2"),
     "try rule.py fine.toml --tune": ("x", "b1", "b1=", "=1", "b1=x", "no=0.1", "b1=nan"),
     "try rule.py fine.toml --margin": ("x", "-1", "nan", "inf"),
-    "try rule.py fine.toml --cap": ("0", "-1", "x", "1", str(10**30)),
+    "try rule.py fine.toml --cap": ("0", "-1", "x", str(10**30)),
     "warm --dtype": ("float16",),
     "warm": ("no-such-study", "missing.toml", ""),
     "list": ("no-such-kind", "adm", "\0", LONG),
     "list optimizers": ("adm", ""),
-    "figure scores out --width": ("0in", "-1in", "3", "nanin", "infin", "1e9in", "x"),
-    "figure scores out --format": ("gif", ""),
-    "figure scores out --font-size": ("0", "-1", "nan", "inf", "1e9"),
-    "figure scores out --only": ("no-such",),
+    "figure rate_curves out --width": ("0in", "-1in", "3", "nanin", "infin", "1e9in", "x"),
+    "figure rate_curves out --format": ("gif", ""),
+    "figure rate_curves out --font-size": ("0", "-1", "nan", "inf", "1e9"),
+    "figure rate_curves out --only": ("no-such",),
     "compare out --control": ("no-such",),
     "compare out --by": ("no-such", "a,b", ","),
     "compare out --metric": ("no-such", "name"),
@@ -217,7 +220,7 @@ ALONE = (
     "plan",
     "report",
     "figure",
-    "figure scores",
+    "figure rate_curves",
     "compare",
     "export",
     "verify",
@@ -233,7 +236,6 @@ ALONE = (
     "try missing.py",
     "try",
     "try folder",
-    "try rule.txt",
 )
 ROWS = "a,b,label\n" + "".join(f"{i},{i / 8},{i % 2}\n" for i in range(30))
 RULE = """
@@ -246,7 +248,7 @@ def mine(g, learning_rate):
 
 def options() -> Iterator[Case]:
     """Options of every command with what they do not take."""
-    files = {**FINE, "x.csv": ROWS, "rule.py": RULE, "rule.txt": RULE, "folder/x": ""}
+    files = {**FINE, "x.csv": ROWS, "rule.py": RULE, "folder/x": ""}
     for words, values in GIVEN.items():
         for value in values:
             yield Case(f"{words} {value[:20]!r}", (*words.split(), value), files)

@@ -29,7 +29,6 @@ TABLES: dict[str, tuple[str | bytes, str]] = {
     "no target": (TABLE + "1,2,\n", "line 32"),
     "inf target": ("a,y\n" + "".join(f"{i},{i / 7}\n" for i in range(30)) + "1,inf\n", "line 32"),
     "only NaN": ("a,b,label\n" + "nan,nan,0\nnan,nan,1\n" * 15, ""),
-    "one column NaN": ("a,b,label\n" + "".join(f"{i},nan,{i % 2}\n" for i in range(30)), ""),
     "open quote": (TABLE + '"1,2,1\n', "line 3"),
     "quotes": ('"' * 1000, ""),
     "zero byte": (TABLE + "1\0,2,1\n", "line 32"),
@@ -53,8 +52,8 @@ TABLES: dict[str, tuple[str | bytes, str]] = {
     "constant text": ("a,label\n" + "".join(f"same,{i % 2}\n" for i in range(60)), "a"),
     "a long cell": ("a,label\n" + "9" * 200_000 + ",1\n", ""),
     "a long text": (TABLE + "t" * 100_000 + ",2,1\n", "line 32"),
-    "a million names": (",".join(f"c{i}" for i in range(10**6)) + "\n1,2\n", "line 2"),
-    "a million names, no target": (",".join(f"c{i}" for i in range(10**6)), "target"),
+    "a million names": (",".join(f"c{i}" for i in range(10**6)) + "\n1,2\n", "columns"),
+    "a million names, no target": (",".join(f"c{i}" for i in range(10**6)), "columns"),
     "a JSON": ('{"a": [1, 2]}', ""),
     "nine samples": ("a,y\n" + "".join(f"{i},{i / 7}\n" for i in range(9)), "regression"),
     "spaces": ("a b label\n1 2 0\n", "column"),
@@ -91,6 +90,7 @@ OPTIONS = {
     "categorical JSON": (", categorical = '[1'", "categorical"),
 }
 VALID = {
+    "one column NaN": "a,b,label\n" + "".join(f"{i},nan,{i % 2}\n" for i in range(30)),
     "numbered header": "0,1,2,label\n" + "".join(f"{i},{i},{i},{i % 2}\n" for i in range(30)),
     "byte order mark": b"\xef\xbb\xbf" + TABLE.encode(),
     "CRLF": TABLE.replace("\n", "\r\n"),

@@ -33,7 +33,7 @@ CATEGORIES: dict[str, Callable[[], Iterator[Case]]] = {
 }  # fmt: skip
 MOST_SECONDS, CPU_SECONDS = 20.0, 1.0
 MOST_LINES, LONGEST = 3, 320
-INTERNALS = ("Traceback", "<class ", "object at 0x", "pydantic", "numpy.", "np.", "ValidationError", "Errno", '.py"')
+INTERNALS = ("Traceback", "<class ", "object at 0x", "pydantic", "numpy._", "np.", "ValidationError", "Errno", '.py"')
 NOBODY = 65534
 
 
@@ -148,6 +148,9 @@ def faults(case: Case, found: Ended) -> list[str]:
 
 def imported() -> None:
     """Import what commands import, and look up what they keep."""
+    import encodings.utf_8_sig  # noqa: F401
+    import gettext  # noqa: F401
+
     import pandas  # noqa: F401
     import pyarrow.parquet  # noqa: F401
 
@@ -173,7 +176,7 @@ def main(names: Sequence[str]) -> None:
             slowest, wrong = max(slowest, found.seconds), wrong + bool(told)
             total["hangs"] += found.code is None
             total["tracebacks"] += "Traceback" in found.errors
-            total["runs started"] += any("store.sqlite" in path for path in found.left)
+            total["runs started"] += not case.valid and any("store.sqlite" in path for path in found.left)
             if told:
                 first = found.errors.strip().splitlines()
                 print(f"  {case.name}: {'; '.join(told)}: {(first or ['silence'])[-1][:200]}", flush=True)

@@ -46,7 +46,7 @@ def data_spec(
 
 
 def _column(text: str | None) -> str | int | None:
-    return int(text) if text is not None and text.isdigit() else text
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 20 else text
 
 
 def _columns(text: str | None) -> list[str | int | None] | None:

@@ -40,11 +40,13 @@ def try_optimizer(
         raise typer.BadParameter("give a file with an entry of your own (docs/try.md)")
     from mlpjit.cli.progress import display
     from mlpjit.cli.run import finish
+    from mlpjit.study.pool import thread_count
     from mlpjit.study.signals import Interrupted
     from mlpjit.study.study import Study
     from mlpjit.study.trial import trial
     from mlpjit.study.workers import read
 
+    thread_count(threads)  # told before a process is started for the file
     base = Study.load(study)
     tried = trial(base, read(file), numbers(rates), axes(tune or ()), cap, margin)
     directory = base.directory(out)

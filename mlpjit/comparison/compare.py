@@ -129,8 +129,8 @@ def _pairs(found: Reported, control: str) -> list[Pair]:
 def _check_margin(found: Reported, margin: float | None) -> None:
     if margin is None:
         return
-    if not margin > 0:
-        raise ConfigError(f"margin: got {margin:g}, need above 0")
+    if not 0 < margin < math.inf:
+        raise ConfigError(f"margin: got {margin:g}, need a finite number above 0")
     if len(shown := sorted({measure.unit for measure in found.measures.values()})) > 1:
         raise ConfigError(f"margin: scores of these problems are in {' and '.join(shown)}, so none fits all")
 

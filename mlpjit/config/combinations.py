@@ -26,6 +26,8 @@ from mlpjit.config.fields import SHAPE_FIELDS, Values, activation, dataset_info,
 from mlpjit.errors import ConfigError
 from mlpjit.registry import Registry
 
+LARGEST_FLOAT32 = 3.4028234e38
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -73,6 +75,18 @@ def dataset_can_be_used(values: Values) -> str | None:
     except ConfigError as error:
         return "; ".join(error.problems)
     return None
+
+
+@rule("dataset", "dtype")
+def inputs_have_their_dtype(values: Values) -> str | None:
+    """What is not standardized may be too large for float32."""
+    if values["dtype"] != "float32" or not _usable(values):
+        return None
+    found = dataset_info(values["dataset"]).largest
+    if found <= LARGEST_FLOAT32:
+        return None
+    name = values["dataset"]["name"]
+    return f"dataset {name!r}: numbers up to {found:.3g} after scaling: need dtype 'float64', or another scaling"
 
 
 @rule("activation", *SHAPE_FIELDS)

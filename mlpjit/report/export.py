@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlpjit.display import cell, uncell
 from mlpjit.errors import MlpjitError
 from mlpjit.files import replacing
 from mlpjit.store import Store
@@ -94,7 +95,7 @@ def _value(name: str, text: str) -> Any:
     for kind in (int,) * (name in WHOLE_NUMBERS or name == "batch_size") + (float,) * (name in NUMBERS_OR_WORDS):
         with contextlib.suppress(ValueError):
             return kind(text)
-    return text
+    return uncell(text)
 
 
 def _opened(file: Path, path: Path, mode: str) -> Any:
@@ -122,7 +123,7 @@ def as_text(name: str, value: Any) -> str:
     """Return a value as tables hold it: floats by repr, flags as true and false, nothing as nothing."""
     if name in FLAGS:
         return "true" if value else "false"
-    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+    return "" if value is None else repr(value) if isinstance(value, float) else str(cell(value))
 
 
 def _curve_rows(store: Store) -> Iterator[list[Any]]:

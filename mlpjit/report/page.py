@@ -13,6 +13,7 @@ import pandas as pd
 
 from mlpjit.comparison.compare import Comparison
 from mlpjit.comparison.tuning import Tuning
+from mlpjit.display import cell
 from mlpjit.errors import StoreError
 from mlpjit.files import replacing
 from mlpjit.report import certainty, style, verdict
@@ -116,7 +117,7 @@ def _shown(drawing: Drawing) -> Shown:
 
 def _save_table(table: pd.DataFrame, directory: Path, name: str, files: list[str]) -> None:
     with replacing(directory / "tables" / f"{name}.csv") as partial:
-        table.to_csv(partial, index=False, lineterminator="\n")
+        table.map(cell).to_csv(partial, index=False, lineterminator="\n")
     files.append(f"tables/{name}.csv")
 
 

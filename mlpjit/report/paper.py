@@ -7,6 +7,7 @@ from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlpjit.display import cell
 from mlpjit.errors import ConfigError, StoreError, writing
 from mlpjit.files import replacing
 from mlpjit.registry import suggestion
@@ -115,7 +116,7 @@ def _save(drawing: Drawing, width: float, font_size: float, format: str) -> list
     image, table, words = (drawing.path.with_name(f"{drawing.path.name}.{end}") for end in (format, "csv", "txt"))
     copy_context().run(_draw, drawing, image, width, font_size, format)
     with replacing(table) as partial:
-        drawing.table.to_csv(partial, index=False, lineterminator="\n")
+        drawing.table.map(cell).to_csv(partial, index=False, lineterminator="\n")
     with replacing(words) as partial:
         partial.write_text(caption(drawing) + "\n", encoding="utf-8")
     return [image, table, words]

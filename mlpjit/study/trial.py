@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mlpjit.study.progress import Snapshot
+
+MOST_CAP = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,13 +190,13 @@ def trial(
 
     `tune` has values for their other parameters, in place of the space that the file may have for them. At most `cap`
     seeds are looked at; differences up to `margin`, in the score's unit, do not matter. Raises ConfigError for values
-    that cannot be, and for a cap or a margin that is not above 0.
+    that cannot be, and for a cap or a margin that is none.
     """
     problems, checked = [], []
-    if cap < 1:
-        problems.append(f"cap: got {cap}, need at least one seed")
-    if margin is not None and not margin > 0:
-        problems.append(f"margin: got {margin:g}, need above 0")
+    if not 1 <= cap <= MOST_CAP:
+        problems.append(f"cap: got {cap}, need a whole number from 1 up to {MOST_CAP:,}")
+    if margin is not None and not 0 < margin < math.inf:
+        problems.append(f"margin: got {margin:g}, need a finite number above 0")
     for rate in rates:
         try:
             checked.append(check_value("learning_rate", rate))

@@ -105,7 +105,7 @@ ERRORS = {
     ("--control", "adm"): "unknown control 'adm': did you mean 'adam'?",
     ("--by", "optimiser"): "unknown column 'optimiser': did you mean 'optimizer'?",
     ("--metric", "tst_score"): "unknown metric 'tst_score': did you mean 'test_score'?",
-    ("--margin", "-1"): "margin: got -1, need above 0",
+    ("--margin", "-1"): "margin: got -1, need a finite number above 0",
 }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import urllib.error
 from types import SimpleNamespace
 from typing import Any
 
@@ -88,3 +90,17 @@ def test_what_cannot_be_fetched(openml, tmp_path, monkeypatch, values, line) -> 
     assert done.exit_code == 2
     assert done.stderr.startswith(f"error: {line}")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_connection_is_told_in_words(openml, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    openml["things"] = urllib.error.URLError(socket.gaierror(-2, "Name or service not known"))
+    assert fetch("things").stderr == "error: OpenML dataset 'things': cannot be fetched (Name or service not known)\n"
+
+
+@pytest.mark.parametrize("name", ["", "..", "../x", "/etc/x", "a\\b", "a\0b"])
+def test_a_name_that_leads_out_of_the_folder(openml, tmp_path, monkeypatch, name) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = fetch(name)
+    assert (done.exit_code, openml["asked"]) == (2, [])
+    assert "need a name without slashes, as mnist_784" in done.stderr

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from mlpjit.cli import app
 from mlpjit.study.study import Study
 
+REFERENCE = Path(__file__).parents[2] / "results/reference/quick"
 LIMIT_SECONDS = 10  # a machine under load; what is refused takes a twentieth of it
 AXES = ("seed", "split_seed", "init_seed", "order_seed", "width")
 LONG = "x" * 300
@@ -181,6 +182,28 @@ def test_threads(threads):
     Path("fine.toml").write_text("epochs = 1")
     line = refused("fine.toml", "--threads", f"{threads}")
     assert f"threads: got {threads}, need a whole number from 1 up to 1024" in line
+
+
+TABLE = "a,b,label\n" + "".join(f"{i},{i / 8},{i % 2}\n" for i in range(24))
+OPTIONS = [
+    ("--target", "\N{SUPERSCRIPT TWO}", "no column '\N{SUPERSCRIPT TWO}'"), ("--target", "9" * 5000, "no column '999"),
+    ("--target", "0", "target = 0, allowed is a column from 1 to 3"), ("--drop", ",", "no column ''"),
+    ("--missing", "x", "missing = 'x', allowed is 'fill', 'drop' or 'refuse'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("option", "value", "told"), OPTIONS)
+def test_options_of_data(option, value, told):
+    Path("x.csv").write_text(TABLE)
+    Path("fine.toml").write_text("epochs = 1")
+    assert told in refused("fine.toml", "--data", "x.csv", option, value)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "0"])
+def test_margins(value):
+    result = CliRunner().invoke(app, ["compare", str(REFERENCE), "--margin", value])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.endswith("need a finite number above 0\n")
 
 
 @pytest.mark.parametrize("out", [LONG, "pipe"])

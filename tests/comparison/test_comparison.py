@@ -127,7 +127,7 @@ def test_of_finals_for_two_columns_one_takes_the_best() -> None:
     [({"control": "adm"}, "unknown control 'adm': did you mean 'adam'?"),
      ({"by": ["optimiser"]}, "unknown column 'optimiser': did you mean 'optimizer'?"),
      ({"metric": "test_scores"}, "unknown metric 'test_scores': did you mean 'test_score'?"),
-     ({"margin": 0.0}, "margin: got 0, need above 0"),
+     ({"margin": 0.0}, "margin: got 0, need a finite number above 0"),
      ({"by": ["dataset"]}, "nothing to compare: the only dataset is digits")],
 )  # fmt: skip
 def test_what_cannot_be_compared_is_said(options: dict[str, Any], line: str) -> None:

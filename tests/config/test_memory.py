@@ -102,6 +102,9 @@ FRAME = pd.DataFrame({"a": Y, "b": Y})
     (lambda: mj.Dataset(FRAME), "which column is the target"),
     (lambda: mj.Dataset(X, Y, task="guess"), "task = 'guess'"),
     (lambda: mj.Dataset(X, Y, scaling="log"), "scaling = 'log'"),
+    (lambda: mj.Dataset(FRAME, target=np.nan), "target = nan, allowed is a column's name or its number from 1"),
+    (lambda: mj.Dataset(X * 1e-320, Y), "column 1 varies by less than 2.2e-308, too little to standardize"),
+    (lambda: mj.Dataset(np.where(X > 0, 1e308, -1e308), Y), "column 1 holds numbers too large to standardize"),
 ])  # fmt: skip
 def test_what_is_wrong_is_told_without_the_numbers(make, said):
     with pytest.raises(mj.ConfigError, match=said) as caught:

@@ -210,7 +210,8 @@ def test_where_a_seed_changes_nothing_there_is_no_pair(example, tmp_path):
 
 
 @pytest.mark.parametrize(("options", "problem"), [
-    ({"cap": 0}, "cap: got 0, need at least one seed"), ({"margin": 0.0}, "margin: got 0, need above 0"),
+    ({"cap": 0}, "cap: got 0, need a whole number from 1 up"), ({"cap": 10**30}, "cap: got 1000"),
+    ({"margin": 0.0}, "margin: got 0, need a finite"),
 ])  # fmt: skip
 def test_options_that_cannot_be_are_told(example, options, problem):
     with pytest.raises(ConfigError, match=problem):

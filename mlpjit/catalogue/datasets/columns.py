@@ -59,6 +59,8 @@ def encode_columns(label: str, columns: Sequence[Cells]) -> Inputs:
 def _numeric(cells: Cells) -> tuple[list[tuple[Column, Floats]], str]:
     missing = np.isnan(cells.numbers)
     column = Column(cells.name, "number")
+    if missing.all():
+        return [], f"{cells.name!r}: left out: missing in every row"
     if not missing.any():
         return [(column, cells.numbers)], _identifier(cells)
     indicator = (Column(f"{cells.name} missing", "indicator", of=cells.name), missing.astype(np.float64))
@@ -96,6 +98,8 @@ def _by_category(
 ) -> tuple[list[tuple[Column, Floats]], str]:
     """Return a column of 0 and 1 for two categories, one for each of a few, one of whole numbers for many."""
     told = f"{len(categories)} categories"
+    if not categories:
+        return [], f"{name!r}: left out: missing in every row"
     if len(categories) == 1:
         return [], f"{name!r}: left out: {categories[0]!r} in every row"
     if len(categories) == 2:

@@ -17,10 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from mlpjit.catalogue.datasets.columns import Cells
+from mlpjit.catalogue.datasets.fitting import check_fits
 from mlpjit.catalogue.datasets.tables import MISSING, TARGET_NAMES, Choice, Layout, laid_out, table_of
 from mlpjit.catalogue.datasets.targets import Table
 from mlpjit.errors import DatasetError
 
+MOST_COLUMNS = 100_000  # text of as many numbers in a row is read too slowly to be worth while
 DELIMITERS = ",;\t"
 
 
@@ -44,6 +46,7 @@ def read(path: str, choice: Choice) -> Table:
     and column.
     """
     label = f"dataset {path!r}"
+    check_fits(label, Path(path).expanduser().stat().st_size // 4)  # a cell has two characters at least
     with _rows(path) as rows:
         layout, found = _first_pass(label, rows, choice)
     x = np.frombuffer(found.numbers, dtype=np.float64).reshape(len(found.lines), len(layout.inputs)).copy()
@@ -81,6 +84,8 @@ def _first_pass(label: str, rows: Iterator[tuple[int, list[str]]], choice: Choic
         raise DatasetError(f"{label}: the file is empty")
     if len(first) < 2:
         raise DatasetError(f"{label}: only one column, need at least one input and the target")
+    if len(first) > MOST_COLUMNS:
+        raise DatasetError(f"{label}: {len(first):,} columns, need at most {MOST_COLUMNS:,}; .npz files take more")
     names = tuple(cell.strip() for cell in first) if _is_header(first) else ()
     layout, found = laid_out(label, names, len(first), choice), Read()
     if not names:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlpjit.catalogue.datasets.columns import Cells
+from mlpjit.catalogue.datasets.fitting import check_fits
 from mlpjit.catalogue.datasets.tables import Choice, laid_out, table_of
 from mlpjit.catalogue.datasets.targets import Table
 from mlpjit.errors import DatasetError
@@ -18,9 +19,15 @@ def read_parquet(path: str, choice: Choice) -> Table:
     """Read a Parquet file, for which pyarrow is needed. Raises DatasetError."""
     import pandas
 
-    label = f"dataset {path!r}"
+    label, file = f"dataset {path!r}", Path(path).expanduser()
     try:
-        frame = pandas.read_parquet(Path(path).expanduser())
+        from pyarrow.parquet import read_metadata  # type: ignore[import-untyped,import-not-found,unused-ignore]
+
+        announced = read_metadata(file)  # a column of one value takes a few bytes, however long it is
+        check_fits(label, announced.num_rows * announced.num_columns)
+        frame = pandas.read_parquet(file)
+    except DatasetError:
+        raise
     except ImportError:
         raise DatasetError(f'{label}: Parquet needs pyarrow: pip install "mlpjit[parquet]"') from None
     except Exception as error:  # pyarrow's own, of many kinds

@@ -9,11 +9,12 @@ from __future__ import annotations
 import gzip
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from mlpjit.catalogue.datasets.fitting import check_fits
 from mlpjit.catalogue.datasets.targets import Table
 from mlpjit.errors import DatasetError
 
@@ -55,20 +56,30 @@ def read(path: str, target: str | int | None) -> Table:
 
 
 def _array(path: str) -> npt.NDArray[Any]:
-    label = f"dataset {path!r}"
+    """Return the numbers of one file. What unpacks to more than it announces is not unpacked to its end."""
+    label, opened = f"dataset {path!r}", gzip.open if path.lower().endswith(".gz") else open
     try:
-        held = Path(path).expanduser().read_bytes()
-        data = gzip.decompress(held) if path.lower().endswith(".gz") else held
+        with opened(Path(path).expanduser(), "rb") as file:
+            kind, sizes = _header(label, file)
+            count = int(np.prod(sizes, dtype=object))
+            check_fits(label, count)
+            data = file.read(count * kind.itemsize + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DatasetError(f"{label}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in TYPES:
+    if len(data) != count * kind.itemsize:
+        held = "more" if len(data) > count * kind.itemsize else f"{len(data)}"
+        raise DatasetError(f"{label}: {held} bytes do not hold the {sizes} numbers that it announces")
+    return np.frombuffer(data, dtype=kind).reshape(sizes)
+
+
+def _header(label: str, file: IO[bytes] | gzip.GzipFile) -> tuple[np.dtype[Any], list[int]]:
+    """Return the type of the numbers and their shape."""
+    start = file.read(4)
+    if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in TYPES:
         raise DatasetError(f"{label}: not an IDX file (it must begin with two zero bytes and a type)")
-    if data[3] > MOST_DIMENSIONS:
-        raise DatasetError(f"{label}: {data[3]} dimensions, need at most {MOST_DIMENSIONS}")
-    start = 4 + 4 * data[3]
-    sizes = [int(size) for size in np.frombuffer(data[4:start], dtype=">u4")]
-    kind = np.dtype(TYPES[data[2]])
-    count = int(np.prod(sizes, dtype=object)) if len(sizes) == data[3] else -1
-    if len(data) - start != count * kind.itemsize:
-        raise DatasetError(f"{label}: {len(data)} bytes do not hold the {sizes} numbers that it announces")
-    return np.frombuffer(data, dtype=kind, offset=start).reshape(sizes)
+    if start[3] > MOST_DIMENSIONS:
+        raise DatasetError(f"{label}: {start[3]} dimensions, need at most {MOST_DIMENSIONS}")
+    sizes = file.read(4 * start[3])
+    if len(sizes) < 4 * start[3]:
+        raise DatasetError(f"{label}: it ends before the sizes of its {start[3]} dimensions")
+    return np.dtype(TYPES[start[2]]), np.frombuffer(sizes, dtype=">u4").tolist()

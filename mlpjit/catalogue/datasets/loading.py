@@ -6,9 +6,23 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
+from mlpjit.catalogue.datasets.columns import fill_missing
 from mlpjit.catalogue.datasets.hashing import contents_hash, recipe_hash, variant_hash
 from mlpjit.catalogue.datasets.parts import check_groups, part_sizes
-from mlpjit.catalogue.datasets.records import Dataset, DatasetInfo, DatasetRecord, Raw, Scaling, Shape, Task, datasets
+from mlpjit.catalogue.datasets.records import (
+    STANDARDIZE,
+    Dataset,
+    DatasetInfo,
+    DatasetRecord,
+    Raw,
+    Scaling,
+    Shape,
+    Task,
+    datasets,
+)
+from mlpjit.catalogue.datasets.scaling import check
 from mlpjit.catalogue.datasets.sharing import Shared
 from mlpjit.catalogue.datasets.specs import Source, Spec, default_scaling, file_scaling, resolve
 from mlpjit.errors import DatasetError
@@ -38,10 +52,21 @@ def load_source(source: Source) -> Dataset:
 
 def describe(spec: Spec) -> DatasetInfo:
     """Return a dataset's sizes and hash. Generated data is not generated; nothing here needs Numba."""
-    return _describe(resolve(spec))
+    found = _described(resolve(spec))
+    if isinstance(found, DatasetInfo):
+        return found
+    raise DatasetError(found)
 
 
 @lru_cache(maxsize=256)
+def _described(source: Source) -> DatasetInfo | tuple[str, ...]:
+    """Return sizes and hash, or what is wrong with the data: a file that cannot be used is read once as well."""
+    try:
+        return _describe(source)
+    except DatasetError as error:
+        return tuple(error.problems)
+
+
 def _describe(source: Source) -> DatasetInfo:
     told: dict[str, Any] = {}
     if not source.is_file and datasets[source.name].shape:
@@ -53,6 +78,7 @@ def _describe(source: Source) -> DatasetInfo:
         shape, task, digest = Shape.of(Raw(held.x, held.y, held.classes)), held.task, held.data_hash
         told = {"columns": held.columns, "target": held.target, "notes": held.notes}
         told["classes"] = tuple(zip(held.classes, shape.class_counts, strict=True))
+        told["largest"] = _largest_scaled(held)
     sizes = part_sizes(shape.class_counts or [shape.samples])
     return DatasetInfo(
         samples=shape.samples,
@@ -65,6 +91,15 @@ def _describe(source: Source) -> DatasetInfo:
         data_hash=digest,
         **told,
     )
+
+
+def _largest_scaled(held: Dataset) -> float:
+    """Return what `check` does of the inputs. Raises DatasetError where they, or targets, cannot be scaled."""
+    label = f"dataset {held.name!r}"
+    x = fill_missing(held.x, np.arange(len(held.x))) if held.has_gaps else held.x
+    if not held.classes:
+        check(STANDARDIZE, held.y, f"{label}, target")
+    return check(held.scaling, x, label)
 
 
 def _shape(record: DatasetRecord, source: Source) -> Shape:

@@ -7,12 +7,15 @@ import tokenize
 import warnings
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from mlpjit.catalogue.datasets.fitting import check_fits
 from mlpjit.catalogue.datasets.targets import Table
 from mlpjit.errors import DatasetError
 
@@ -21,6 +24,8 @@ UNREADABLE = (
     OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RuntimeError, MemoryError,
     SyntaxError, tokenize.TokenError, struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+OBJECTS = "it holds Python objects, which are never loaded"
 Array = npt.NDArray[Any]
 
 
@@ -45,7 +50,12 @@ def _arrays(label: str, path: Path) -> tuple[Array, Array]:
             _check_kind(label, file.read(6))
             file.seek(0)
             with np.load(file, allow_pickle=False) as archive:
-                return _member(label, archive, ("x", "X")), _member(label, archive, ("y", "Y"))
+                names = _name(label, archive, ("x", "X")), _name(label, archive, ("y", "Y"))
+                announced = [_announced(label, archive, name) for name in names]
+                check_shapes(label, *announced)
+                check_fits(label, sum(array.size for array in announced))
+                x, y = (_member(label, archive, name) for name in names)
+                return x, y
     except UNREADABLE as error:
         raise DatasetError(f"{label}: not a readable .npz file ({_line(error)})") from None
 
@@ -59,18 +69,40 @@ def _check_kind(label: str, start: bytes) -> None:
         raise DatasetError(f"{label}: not a readable .npz file (it is no zip archive)")
 
 
-def _member(label: str, archive: Any, names: tuple[str, ...]) -> Array:
+def _name(label: str, archive: Any, names: tuple[str, ...]) -> str:
+    """Return the first of these names that the archive has."""
     for name in names:
         if name in archive.files:
-            try:
-                with warnings.catch_warnings(action="ignore"):  # of sizes that overflow: they fail next
-                    return np.asarray(archive[name])
-            except UNREADABLE as error:
-                pickled = "allow_pickle" in str(error)
-                why = "it holds Python objects, which are never loaded" if pickled else _line(error)
-                raise DatasetError(f"{label}: cannot read array {name!r} ({why})") from None
+            return name
     held = ", ".join(map(repr, archive.files)) or "nothing"
     raise DatasetError(f"{label}: no array {names[0]!r} (the file holds {held}); need 'x' and 'y'")
+
+
+def _announced(label: str, archive: Any, name: str) -> Array:
+    """Return an array of the shape and type that a member's header announces, which takes no memory."""
+    with _reading(label, name), archive.zip.open(archive.zip.namelist()[archive.files.index(name)]) as member:
+        version = np.lib.format.read_magic(member)
+        if version not in HEADERS:
+            raise ValueError("its header is of another version")
+        shape, _, dtype = HEADERS[version](member)
+        if dtype.hasobject:
+            raise ValueError(OBJECTS)
+        return np.broadcast_to(np.zeros((), dtype), shape)
+
+
+def _member(label: str, archive: Any, name: str) -> Array:
+    with _reading(label, name):
+        return np.asarray(archive[name])
+
+
+@contextmanager
+def _reading(label: str, name: str) -> Iterator[None]:
+    """Turn what reading an array raises into one line; sizes that overflow warn first, and fail next."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    except UNREADABLE as error:
+        raise DatasetError(f"{label}: cannot read array {name!r} ({_line(error)})") from None
 
 
 def check_shapes(label: str, x: Array, y: Array) -> None:
@@ -116,4 +148,5 @@ def _place(row: int) -> str:
 
 
 def _line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).split("\n")[0]
+    text = (str(error) or type(error).__name__).split("\n")[0]
+    return "its header is not that of an array" if " object at 0x" in text else text

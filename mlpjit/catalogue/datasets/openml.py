@@ -19,14 +19,16 @@ def fetch(name: str, version: int | None, path: Path) -> Path:
     Raises DatasetError where either is missing, or where a column is no number; StoreError where it cannot be written.
     """
     label = f"OpenML dataset {name!r}"
+    if not name.strip(". ") or set(name) & set("/\\\0"):
+        raise DatasetError(f"{label}: need a name without slashes, as mnist_784")
     try:
         from sklearn.datasets import fetch_openml
     except ImportError:
         raise DatasetError("mlpjit data fetch needs scikit-learn: pip install scikit-learn") from None
     try:
-        found = fetch_openml(name, version=version or "active", as_frame=False, parser="liac-arff")
+        found = fetch_openml(name, version=version or "active", as_frame=False, parser="liac-arff", cache=False)
     except FAILURES as error:
-        raise DatasetError(f"{label}: cannot be fetched ({str(error).splitlines()[0]})") from None
+        raise DatasetError(f"{label}: cannot be fetched ({_why(error)})") from None
     x, y = _numbers(label, found.data), np.asarray(found.target)
     if y.dtype == object:
         y = y.astype(str)
@@ -35,6 +37,12 @@ def fetch(name: str, version: int | None, path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(path, x=x, y=y)
     return path
+
+
+def _why(error: Exception) -> str:
+    """Return what was wrong in one line; of a connection that failed, what the system says."""
+    cause = getattr(error, "reason", error)
+    return getattr(cause, "strerror", None) or (str(cause) or type(cause).__name__).splitlines()[0]
 
 
 def _numbers(label: str, data: Any) -> np.ndarray[Any, Any]:

@@ -123,6 +123,7 @@ class DatasetInfo:
     """What a plan must know of a dataset: its sizes, the sizes of its three parts, its hash, and what there is to tell.
 
     classes: name and number of samples of each class, empty for regression. columns, target, notes: as in `Raw`.
+    largest: the largest magnitude among inputs that are divided by a constant, 0 where they are standardized.
     """
 
     samples: int
@@ -137,6 +138,7 @@ class DatasetInfo:
     columns: tuple[Column, ...] = ()
     target: str = ""
     notes: tuple[str, ...] = ()
+    largest: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from mlpjit.errors import DatasetError
 BLOCK = 1024
 # Powers of two between which squares, and sums of them, keep all their digits.
 PLAIN_EXPONENT = 480
+TOO_LARGE = "holds numbers too large to standardize"
 LEAST_DEVIATION = float(np.finfo(np.float64).tiny)
 
 
@@ -69,9 +70,26 @@ def fit(scaling: Scaling, rows: Floats, label: str = "data") -> Transform:
         mean = np.where(constant, rows[0], column_sums(rows) / len(rows))
         divisor = np.where(constant, 1.0, _deviations(rows - mean))
     finite = np.isfinite(mean) & np.isfinite(divisor)
-    _refuse(~finite, label, "holds numbers too large to standardize")
+    _refuse(~finite, label, TOO_LARGE)
     _refuse(divisor < LEAST_DEVIATION, label, f"varies by less than {LEAST_DEVIATION:.1e}, too little to standardize")
     return Transform(mean, divisor)
+
+
+def check(scaling: Scaling, rows: Floats, label: str = "data") -> float:
+    """Return the largest magnitude among rows (n, d) divided by a constant, 0 where they are standardized.
+
+    Raises DatasetError for what overflows, whichever rows are for training, and for what varies too little.
+    """
+    fit(scaling, rows, label)
+    peak = np.maximum(rows.max(axis=0), -rows.min(axis=0))
+    with np.errstate(over="ignore"):
+        if scaling.kind == "standardize":
+            _refuse(~np.isfinite(2.0 * len(rows) * peak), label, TOO_LARGE)
+            return 0.0
+        found = float(np.float64(peak.max()) / scaling.divisor)
+    if not np.isfinite(found):
+        raise DatasetError(f"{label}: scaling = {scaling.divisor!r}, by which its numbers are too large for float64")
+    return found
 
 
 def _deviations(differences: Floats) -> Floats:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mlpjit.catalogue.datasets.columns import Cells, encode_columns
 from mlpjit.catalogue.datasets.targets import Table
-from mlpjit.errors import DatasetError
+from mlpjit.errors import DatasetError, shown
 from mlpjit.registry import suggestion
 
 TARGET_NAMES = ("target", "label", "class", "y")
@@ -77,12 +77,25 @@ def laid_out(label: str, names: tuple[str, ...], columns: int, choice: Choice) -
     inputs = tuple(place for place in range(columns) if place != target and place not in dropped)
     if target in dropped:
         raise DatasetError(f"{label}: the target, {_called(names, target)}, cannot be left out")
+    _refuse_second_target(label, names, target, dropped)
+    if not names:
+        notes.append("no header: line 1 holds a sample")
     if not inputs:
         raise DatasetError(f"{label}: no input is left")
     return Layout(
         label, names, columns, target, inputs, frozenset(find("categorical", each) for each in choice.categorical),
         tuple(notes),
     )  # fmt: skip
+
+
+def _refuse_second_target(label: str, names: tuple[str, ...], target: int, dropped: set[int]) -> None:
+    """A column with the target's name would tell the network what it is to find."""
+    if not names or not names[target]:
+        return
+    for place, name in enumerate(names):
+        if place not in (target, *dropped) and name.lower() == names[target].lower():
+            said = f"column {place + 1} is named {name!r} as the target is"
+            raise DatasetError(f"{label}: {said}: drop = [{place + 1}] leaves it out")
 
 
 def _called(names: tuple[str, ...], place: int) -> str:
@@ -95,6 +108,8 @@ def _finder(label: str, names: tuple[str, ...], columns: int) -> Callable[[str, 
             if not 1 <= wanted <= columns:
                 raise DatasetError(f"{label}: {option} = {wanted}, allowed is a column from 1 to {columns}")
             return wanted - 1
+        if not isinstance(wanted, str):
+            raise DatasetError(f"{label}: {option} = {shown(wanted)}, allowed is a column's name or its number from 1")
         if not names:
             told = "but there is no header; give the column's number"
             raise DatasetError(f"{label}: {option} = {wanted!r}, {told}")
@@ -147,6 +162,7 @@ def table_of(
             raise DatasetError(f"{layout.label}: every row has a missing cell: none is left")
     inputs = encode_columns(layout.label, columns)
     y = _target(layout, targets, lines)
+    notes += [_leak(cells.name) for cells in columns if _is_target(cells, y)]
     return Table(
         layout.label, inputs.x, y, lambda row: f"line {lines[row]}",
         inputs.columns, layout.name(layout.target), (*notes, *inputs.notes),
@@ -160,6 +176,15 @@ def _gaps(cells: Cells) -> np.ndarray:
 def _rows_of(cells: Cells, rows: list[int]) -> Cells:
     texts = None if cells.texts is None else [cells.texts[row] for row in rows]
     return Cells(cells.name, cells.numbers[rows], texts)
+
+
+def _is_target(cells: Cells, y: np.ndarray) -> bool:
+    """Whether a column holds what the target does, row by row."""
+    return np.array_equal(y, cells.numbers if cells.texts is None else np.array(cells.texts))
+
+
+def _leak(name: str) -> str:
+    return f"warning: {name!r} is the target once more; drop = [{name!r}] leaves it out"
 
 
 def _target(layout: Layout, targets: Sequence[str], lines: Sequence[int]) -> np.ndarray:

@@ -86,6 +86,7 @@ def changed(row: int, text: str) -> list[str]:
         ([], "the file is empty"),
         (["", "  "], "the file is empty"),
         ([HEADER], "a header and no samples"),
+        ([",".join(["c"] * 100_001)], "100,001 columns, need at most 100,000; .npz files take more"),
         (["label", "1"], "only one column, need at least one input and the target"),
         (changed(4, "1,2"), "line 6 has 2 columns, need 3"),
         (changed(4, "1,2,3,4"), "line 6 has 4 columns, need 3"),

@@ -103,3 +103,26 @@ def test_missing_files(tmp_path) -> None:
     Path(damaged).write_bytes(Path(damaged).read_bytes()[:-9])
     with pytest.raises(DatasetError, match="cannot be read"):
         load(damaged)
+
+
+def test_what_unpacks_to_more_than_it_announces_is_not_unpacked(tmp_path: Path) -> None:
+    packed = gzip.compress(b"\0\0\x08\x03" + struct.pack(">III", 3, 2, 2)) + gzip.compress(bytes(2**20)) * 4000
+    (tmp_path / "images-ubyte.gz").write_bytes(packed)
+    (tmp_path / "labels-ubyte.gz").write_bytes(gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 3) + bytes(3)))
+    with pytest.raises(DatasetError, match="more bytes do not hold the"):
+        load(str(tmp_path / "images-ubyte.gz"))
+
+
+def test_what_announces_more_than_is_free_is_not_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "images-ubyte").write_bytes(b"\0\0\x08\x03" + struct.pack(">III", 2**30, 2**10, 2**10))
+    (tmp_path / "labels-ubyte").write_bytes(b"")
+    with pytest.raises(DatasetError, match=r"1,125,899,906,842,624 numbers take 2\.7e\+07 GB to read, and .* are free"):
+        load(str(tmp_path / "images-ubyte"))
+
+
+@pytest.mark.parametrize("count", range(4, 16))
+def test_a_header_that_is_cut(tmp_path: Path, count: int) -> None:
+    (tmp_path / "images-ubyte").write_bytes((b"\0\0\x08\x03" + struct.pack(">III", 3, 2, 2))[:count])
+    (tmp_path / "labels-ubyte").write_bytes(b"")
+    with pytest.raises(DatasetError, match="it ends before the sizes of its 3 dimensions"):
+        load(str(tmp_path / "images-ubyte"))

@@ -12,7 +12,8 @@ import pytest
 from mlpjit.catalogue.datasets import describe, load, split
 from mlpjit.catalogue.datasets.columns import MOST_ONE_HOT
 from mlpjit.catalogue.datasets.specs import canonical
-from mlpjit.errors import DatasetError
+from mlpjit.config.run_config import RunConfig
+from mlpjit.errors import ConfigError, DatasetError
 
 COLOURS = ("red", "green", "blue")
 
@@ -117,10 +118,75 @@ def test_rows_with_gaps_may_be_left_out_or_refused(tmp_path: Path) -> None:
 
 
 def test_a_column_without_any_number_in_training_is_0(tmp_path: Path) -> None:
-    data = load({"name": table(tmp_path, [""] * 24), "scaling": "none"})
-    parts = split({"name": written(tmp_path, "a,odd,y", *(f"{i},,{i % 2}" for i in range(24))), "scaling": "none"}, 0)
-    assert np.isnan(data.x[:, 1]).all()
+    held = int(split({"name": table(tmp_path, ["1"] * 24), "scaling": "none"}, 0).rows_test[0])
+    path = table(tmp_path, ["7" if i == held else "" for i in range(24)])
+    parts = split({"name": path, "scaling": "none"}, 0)
     assert not parts.x_train[:, 1].any()
+    assert sorted(set(parts.x_test[:, 1].tolist())) == [0.0, 7.0]
+
+
+def test_a_column_without_any_cell_is_left_out(tmp_path: Path) -> None:
+    assert load(table(tmp_path, [""] * 24)).notes == ("'odd': left out: missing in every row",)
+    assert load({"name": table(tmp_path, ["NA"] * 24), "categorical": "odd"}).x.shape == (24, 1)
+    with pytest.raises(DatasetError, match="no input is left: 'a': left out: missing in every row"):
+        load(written(tmp_path, "a,y", *(f"nan,{i % 2}" for i in range(24))))
+
+
+@pytest.mark.parametrize(("value", "target"), [("{i}", "{i}"), ("{c}.0", "{c}"), ("t{c}", "t{c}")])
+def test_an_input_that_is_the_target_is_told(tmp_path: Path, value: str, target: str) -> None:
+    lines = [f"{i % 5},{value.format(i=i, c=i % 2)},{target.format(i=i, c=i % 2)}" for i in range(24)]
+    data = load(written(tmp_path, "a,odd,y", *lines))
+    assert "warning: 'odd' is the target once more; drop = ['odd'] leaves it out" in data.notes
+
+
+def test_a_second_column_with_the_name_of_the_target_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, "Target,a,target", *(f"{i % 2},{i},{i % 3}" for i in range(24)))
+    with pytest.raises(DatasetError, match=r"column 1 is named 'Target' as the target is: drop = \[1\] leaves it out"):
+        load({"name": path, "target": "target"})
+    assert load({"name": path, "target": "target", "drop": [1]}).x.shape == (24, 1)
+
+
+def test_a_table_without_a_header_is_told(tmp_path: Path) -> None:
+    path = written(tmp_path, *(f"{i},{i % 2}" for i in range(24)))
+    assert load({"name": path, "target": 2}).notes[0] == "no header: line 1 holds a sample"
+    assert len(load({"name": path, "target": 2}).x) == 24
+
+
+@pytest.mark.parametrize("index", [True, False])
+def test_the_header_that_pandas_gives_an_array(tmp_path: Path, index: bool) -> None:
+    path = str(tmp_path / "array.csv")
+    pandas.DataFrame(np.arange(72.0).reshape(24, 3) % 7).to_csv(path, index=index)
+    data = load({"name": path, "target": 4 if index else 3, "task": "regression"})
+    assert data.x.shape == (24, 2)
+    assert [column.name for column in data.columns] == ["0", "1"]
+
+
+CANNOT = {
+    "huge": (["1e308", "-1e308"], {}, "column 2 holds numbers too large to standardize"),
+    "huge in one part": (["1e308"] * 12 + ["-1e308"] * 12, {}, "column 2 holds numbers too large to standardize"),
+    "subnormal": (["1e-320", "2e-320"], {}, "column 2 varies by less than 2.2e-308, too little to standardize"),
+    "divided": (["1", "2"], {"scaling": 1e-310}, "scaling = 1e-310, by which its numbers are too large for float64"),
+}
+
+
+@pytest.mark.parametrize("name", CANNOT)
+def test_what_no_run_could_scale_is_refused_by_the_plan(tmp_path: Path, name: str) -> None:
+    values, more, told = CANNOT[name]
+    path = table(tmp_path, (values * 12)[:24])
+    with pytest.raises(DatasetError, match=told):
+        describe({"name": path, **more})
+
+
+def test_what_float32_cannot_hold_is_refused_by_the_plan(tmp_path: Path) -> None:
+    path = {"name": table(tmp_path, ["1e300", "2e300"] * 12), "scaling": "none"}
+    with pytest.raises(ConfigError, match=r"numbers up to 2e\+300 after scaling: need dtype 'float64'"):
+        RunConfig(dataset=path)
+    assert RunConfig(dataset=path, dtype="float64").data.largest == 2e300
+
+
+def test_what_varies_very_little_is_standardized(tmp_path: Path) -> None:
+    parts = split(table(tmp_path, [f"{i}e-300" for i in range(24)]), 0, "float64")
+    assert parts.x_train[:, 1].std() == pytest.approx(1.0)
 
 
 def test_numbers_may_be_categories(tmp_path: Path) -> None:
@@ -179,3 +245,12 @@ def test_a_parquet_file_is_the_same_table(tmp_path: Path) -> None:
     pandas.read_csv(path).to_parquet(tmp_path / "mine.parquet")
     one, other = load(path), load(str(tmp_path / "mine.parquet"))
     assert (one.columns, one.notes, one.data_hash) == (other.columns, other.notes, other.data_hash)
+
+
+def test_a_parquet_file_that_announces_more_than_is_free_is_not_read(tmp_path: Path, monkeypatch) -> None:
+    """A column of one value takes a few bytes, however long it is."""
+    pytest.importorskip("pyarrow")
+    pandas.DataFrame({"a": np.zeros(10**5), "y": 1}).to_parquet(tmp_path / "mine.parquet")
+    monkeypatch.setattr("mlpjit.catalogue.datasets.fitting.free_memory_bytes", lambda: 10**6)
+    with pytest.raises(DatasetError, match=r"200,000 numbers take 0\.0048 GB to read, and 0\.001 GB are free"):
+        load(str(tmp_path / "mine.parquet"))
