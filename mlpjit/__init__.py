@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from mlpjit.config.memory import Dataset
     from mlpjit.config.run_config import RunConfig
     from mlpjit.errors import ConfigError, DatasetError, MlpjitError, StoreError
-    from mlpjit.extending import activation, elementwise, initializer, layerwise, loss, schedule
+    from mlpjit.extending import (
+        activation,
+        elementwise,
+        initializer,
+        joint,
+        layerwise,
+        loss,
+        schedule,
+        wrapper,
+    )
     from mlpjit.interactive.catalogue import optimizers, wrappers
     from mlpjit.interactive.network import Network
     from mlpjit.models.model import Model, load
@@ -31,15 +40,16 @@ _HOMES = {
     "RunConfig": "config.run_config", "RunResult": "notebook.result", "StoreError": "errors",
     "Study": "notebook.study", "StudyResults": "notebook.study", "activation": "extending",
     "activations": "catalogue.registries", "elementwise": "extending", "initializer": "extending",
-    "initializers": "catalogue.registries", "layerwise": "extending", "load": "models.model", "loss": "extending",
-    "losses": "catalogue.registries", "optimizers": "interactive.catalogue", "schedule": "extending",
-    "schedules": "catalogue.registries", "train": "notebook.result", "wrappers": "interactive.catalogue",
+    "initializers": "catalogue.registries", "joint": "extending", "layerwise": "extending", "load": "models.model",
+    "loss": "extending", "losses": "catalogue.registries", "optimizers": "interactive.catalogue",
+    "schedule": "extending", "schedules": "catalogue.registries", "train": "notebook.result",
+    "wrapper": "extending", "wrappers": "interactive.catalogue",
 }  # fmt: skip
 __all__ = [
     "ConfigError", "Control", "Dataset", "DatasetError", "MlpjitError", "Model", "Network", "RunConfig",
     "RunResult", "StoreError", "Study", "StudyResults", "activation", "activations", "elementwise", "initializer",
-    "initializers", "layerwise", "load", "loss", "losses", "optimizers", "schedule", "schedules", "train",
-    "wrappers",
+    "initializers", "joint", "layerwise", "load", "loss", "losses", "optimizers", "schedule", "schedules", "train",
+    "wrapper", "wrappers",
 ]  # fmt: skip
 
 

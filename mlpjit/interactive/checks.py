@@ -9,6 +9,7 @@ from __future__ import annotations
 import dis
 import hashlib
 import inspect
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from types import CodeType, FunctionType
@@ -31,6 +32,7 @@ from mlpjit.kernels.stages.named_arguments import inner, kinds
 
 MOST_STATES = 8
 STEPS = 3
+ASKED = {"gradient": "there", "product": "product", "diagonal": "diagonal"}  # what is called how, behind g
 STAGES = ("optimizers", "wrappers", "clippings")
 SHAPES = [(5, 7), (7,), (7, 3), (3,)]
 
@@ -68,11 +70,17 @@ def _findings(record: Stage, dtypes: Sequence[str]) -> Iterator[Finding]:
     yield from _raising(record)
     if record.kind == "elementwise":
         yield from _elementwise(record, dtypes)
-    elif record.kind in ("layerwise", "joint"):
-        for dtype in dtypes:
-            yield from _compiled(record, dtype, kinds(inner(record.function), dtype, record.state))
+    elif inner(record.function) is not record.function:
+        for rule, dtype in itertools.product(_rules(record), dtypes):
+            yield from _compiled(record, rule, dtype, kinds(rule, dtype, record.state))
     for dtype in dtypes:
         yield from _steps(record, dtype)
+
+
+def _rules(record: Stage) -> list[Any]:
+    """Return the functions that a user wrote for a stage: those in front of what it asks for, then the rule."""
+    looks = [record.look] if record.look else []
+    return [*looks, *getattr(record.function, "before", ()), inner(record.function)]
 
 
 def _counts(record: Stage) -> Iterator[Finding]:
@@ -85,7 +93,7 @@ def _counts(record: Stage) -> Iterator[Finding]:
 
 def _raising(record: Stage) -> Iterator[Finding]:
     """Find a statement that raises: compiled, it would print and go on with what it has half changed."""
-    for function in sorted(_own_code(inner(record.function), *record.parts), key=definition):
+    for function in sorted(_own_code(*_rules(record), *record.parts), key=definition):
         raising = {line for each, line in _lines(function.__code__) if each.opname == "RAISE_VARARGS"}
         for line in sorted(raising):
             yield Finding(function, line, "raises an error, which compiled code cannot: write NaN, which ends the run")
@@ -116,7 +124,8 @@ def _own_code(*functions: Callable[..., Any]) -> set[FunctionType]:
 
 def _elementwise(record: Stage, dtypes: Sequence[str]) -> Iterator[Finding]:
     function, scalars, settings = record.function, record.scalars, tuple(record.defaults)
-    before = ("g", *(("theta",) if record.uses_params else ()), *record.state)
+    asked = (ASKED[record.asks],) if record.asks else ()
+    before = ("g", *asked, *(("theta",) if record.uses_params else ()), *record.state)
     assert scalars
     if scalars is plain_scalars:
         count, names = 1 + len(settings), ("learning_rate", *settings)
@@ -131,7 +140,9 @@ def _elementwise(record: Stage, dtypes: Sequence[str]) -> Iterator[Finding]:
     rest = "" if names else f" and the {count} that {scalars.__name__} returns"
     yield from _arguments(function, (*before, *names), rest, len(before) + count)
     for dtype in dtypes:
-        yield from _compiled(record, dtype, [dtype] * (len(before) + count))
+        if record.look:
+            yield from _looking(record, dtype, [dtype] * (2 + len(record.state) + count))
+        yield from _compiled(record, function, dtype, [dtype] * (len(before) + count))
 
 
 def _arguments(
@@ -147,8 +158,19 @@ def _arguments(
         yield Finding(function, 0, f"takes its arguments in another order than they are given: {listed}")
 
 
-def _compiled(record: Stage, dtype: str, arguments: Sequence[str]) -> Iterator[Finding]:
-    function: Any = inner(record.function)
+def _looking(record: Stage, dtype: str, arguments: Sequence[str]) -> Iterator[Finding]:
+    """Find what is wrong with the function that says where to look."""
+    function: Any = record.look
+    if is_users(function):
+        yield from _arguments(function, ("theta", "g", *record.state), " and the scalars", len(arguments))
+    made = inspection.returned(function, dtype, arguments)
+    if isinstance(made, Finding):
+        yield made
+    elif made != (dtype,):
+        yield Finding(function, returning(function), f"returns {', '.join(made) or 'nothing'}, need one {dtype}")
+
+
+def _compiled(record: Stage, function: Any, dtype: str, arguments: Sequence[str]) -> Iterator[Finding]:
     made = inspection.returned(function, dtype, arguments)
     if isinstance(made, Finding):
         yield made
@@ -167,6 +189,8 @@ def _compiled(record: Stage, dtype: str, arguments: Sequence[str]) -> Iterator[F
 
 def _steps(record: Stage, dtype: str) -> Iterator[Finding]:
     """Find what three steps on small random gradients write that is no number, then with zeros among them."""
+    if record.name in REGISTRIES["clippings"] and REGISTRIES["clippings"][record.name] is record:
+        return  # it works inside a run only
     for zeros in (False, True):
         if (step := _first_bad_step(record, dtype, zeros)) is not None:
             where = " where the gradient is 0" if zeros else ""
@@ -175,10 +199,8 @@ def _steps(record: Stage, dtype: str) -> Iterator[Finding]:
 
 
 def _first_bad_step(record: Stage, dtype: str, zeros: bool) -> int | None:
-    from mlpjit.interactive.optimizer import Optimizer
-
     random, count = np.random.default_rng(0), sum(int(np.prod(shape)) for shape in SHAPES)
-    optimizer, params = Optimizer(record), random.uniform(-0.5, 0.5, count).astype(dtype)
+    optimizer, params = _called(record), random.uniform(-0.5, 0.5, count).astype(dtype)
     state = optimizer.init(params, SHAPES)
     for step in range(1, STEPS + 1):
         grads = random.uniform(-0.1, 0.1, count).astype(dtype)
@@ -187,6 +209,14 @@ def _first_bad_step(record: Stage, dtype: str, zeros: bool) -> int | None:
         if not all(np.isfinite(array).all() for array in (params, *state.values.values())):
             return step
     return None
+
+
+def _called(record: Stage) -> Any:
+    """Return an optimizer to be called: the record, or plain gradient descent in it."""
+    from mlpjit.interactive.optimizer import Optimizer, Wrapper
+
+    wraps = record.name in REGISTRIES["wrappers"] and REGISTRIES["wrappers"][record.name] is record
+    return Wrapper(record)(Optimizer(REGISTRIES["optimizers"]["sgd"])) if wraps else Optimizer(record)
 
 
 def _answers(grads: np.ndarray) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from mlpjit.kernels.network.activation_loops import LOOPS as ACTIVATION_LOOPS
 from mlpjit.kernels.network.activation_rules import linked_names as activation_names
 from mlpjit.kernels.network.loss_rules import parts as loss_parts
 from mlpjit.kernels.rates import loop as schedule_loop
+from mlpjit.kernels.stages.asking import ASKING
 from mlpjit.kernels.stages.draws import draw_normals, draw_nothing
 from mlpjit.kernels.stages.layerwise import layerwise_loop
 from mlpjit.kernels.stages.stage import elementwise_loop, linked_names
@@ -46,7 +47,7 @@ def activation(name: str, dtype: str, use: str = "forward") -> jit.Compiled:
 def stage_loop(record: Stage) -> tuple[Kernel, dict[str, Any]]:
     """Return the loop that drives a stage's rule, and the names it is linked with; a whole rule is its own."""
     if record.kind == "elementwise":
-        return elementwise_loop, linked_names(record)
+        return ASKING.get(record.asks, elementwise_loop), linked_names(record)
     if record.kind in ("layerwise", "joint"):
         numbers = {"JOINT": int(record.kind == "joint"), "SETTINGS": len(record.defaults)}
         draw = draw_normals if record.draws else draw_nothing

@@ -72,6 +72,7 @@ def test_its_runs_are_those_of_the_study_but_for_it(tmp_path: Path) -> None:
 KINDS = {
     "bent_line": ("activation", {"width": [0.5, 1.0]}), "soft_square": ("loss", {}), "soft_sign": ("optimizer", {}),
     "late_fall": ("schedule", {"share": [0.1, 0.5]}), "random_signs": ("init", {"gain": [1.0, 2.0]}),
+    "flat_minima": ("wrapper", {"rho": [0.01, 0.1]}),
 }  # fmt: skip
 
 
@@ -110,7 +111,7 @@ def test_losses_compare_on_the_data_set(tmp_path: Path) -> None:
 
 EVERYTHING = """
 name = "used"
-use = ["bent_line.py", "soft_square.py", "late_fall.py", "random_signs.py", "soft_sign.py"]
+use = ["bent_line.py", "soft_square.py", "late_fall.py", "random_signs.py", "soft_sign.py", "flat_minima.py"]
 width = 8
 epochs = 1
 [sweep]
@@ -119,6 +120,7 @@ loss = "soft_square"
 schedule = ["late_fall"]
 init = "random_signs"
 optimizer = "soft_sign"
+wrapper = "flat_minima"
 learning_rate = 0.01
 seed = [0, 1]
 """
@@ -132,7 +134,7 @@ def test_a_study_names_files_of_its_users_own(tmp_path: Path) -> None:
     assert "4 runs (4 done), 4 made now" in run("run", study, "--out", tmp_path / "out", "--no-report")
     loaded = Study.load(study)
     ids = loaded.runs.run_ids
-    assert len(loaded.canonical()["use"]) == 5
+    assert len(loaded.canonical()["use"]) == 6
     assert {block.fixed["timeout"] for block in loaded.blocks} == {60.0}
     assert "nothing left to run" in run("run", study, "--out", tmp_path / "out", "--no-report")
     for name in KINDS:
@@ -147,6 +149,8 @@ def test_a_study_names_files_of_its_users_own(tmp_path: Path) -> None:
         ("soft_square", "0.5 * d * d", "d * d * 0.5"), ("soft_square", "scale=1.0", "scale=1.5"),
         ("late_fall", "left / share", "left / (share * 1.0)"), ("late_fall", "share=0.25", "share=0.5"),
         ("random_signs", "-gain)", "-1.0 * gain)"), ("random_signs", "gain=1.4142", "gain=1.5"),
+        ("flat_minima", "if size > 0.0", "if size > 1.0"),
+        ("flat_minima", "load(scratch, i))", "1.0 * load(scratch, i))"), ("flat_minima", "rho=0.05", "rho=0.5"),
     ],
 )  # fmt: skip
 def test_an_edit_makes_another_run(name: str, old: str, new: str, tmp_path: Path) -> None:
