@@ -6,27 +6,25 @@ stage as it will run, and three steps on harmless numbers.
 
 from __future__ import annotations
 
-import dis
 import hashlib
 import inspect
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
 
 from mlpjit.catalogue.registries import REGISTRIES
 from mlpjit.errors import ConfigError
+from mlpjit.extending.checking import rules_of
 from mlpjit.extending.files import Entry
 from mlpjit.extending.findings import RuleError, definition, returning, told
+from mlpjit.extending.words import forbidden
 from mlpjit.kernels.compiler import cache, inspection, jit
-from mlpjit.kernels.compiler.inspection import Finding
 from mlpjit.kernels.entries import Stage
-from mlpjit.kernels.functions import _is_own as is_users
-from mlpjit.kernels.functions import _read as values_read
-from mlpjit.kernels.language import Kernel
+from mlpjit.kernels.functions import Finding, own_code
+from mlpjit.kernels.functions import is_own_function as is_users
 from mlpjit.kernels.stages.declare import plain_scalars
 from mlpjit.kernels.stages.named_arguments import inner, kinds
 
@@ -67,20 +65,14 @@ def _passed(key: str, record: Stage, dtypes: Sequence[str]) -> str:
 
 def _findings(record: Stage, dtypes: Sequence[str]) -> Iterator[Finding]:
     yield from _counts(record)
-    yield from _raising(record)
+    yield from _written(record)
     if record.kind == "elementwise":
         yield from _elementwise(record, dtypes)
     elif inner(record.function) is not record.function:
-        for rule, dtype in itertools.product(_rules(record), dtypes):
+        for rule, dtype in itertools.product(rules_of(record), dtypes):
             yield from _compiled(record, rule, dtype, kinds(rule, dtype, record.state))
     for dtype in dtypes:
         yield from _steps(record, dtype)
-
-
-def _rules(record: Stage) -> list[Any]:
-    """Return the functions that a user wrote for a stage: those in front of what it asks for, then the rule."""
-    looks = [record.look] if record.look else []
-    return [*looks, *getattr(record.function, "before", ()), inner(record.function)]
 
 
 def _counts(record: Stage) -> Iterator[Finding]:
@@ -91,35 +83,10 @@ def _counts(record: Stage) -> Iterator[Finding]:
         yield Finding(record.function, 0, f"keeps {len(record.state)} states, at most {MOST_STATES} are possible")
 
 
-def _raising(record: Stage) -> Iterator[Finding]:
-    """Find a statement that raises: compiled, it would print and go on with what it has half changed."""
-    for function in sorted(_own_code(*_rules(record), *record.parts), key=definition):
-        raising = {line for each, line in _lines(function.__code__) if each.opname == "RAISE_VARARGS"}
-        for line in sorted(raising):
-            yield Finding(function, line, "raises an error, which compiled code cannot: write NaN, which ends the run")
-
-
-def _lines(code: CodeType) -> Iterator[tuple[dis.Instruction, int]]:
-    """Yield the instructions of a function and of those inside it, each with its line."""
-    line = code.co_firstlineno
-    for each in dis.get_instructions(code):
-        line = each.starts_line or line
-        yield each, line
-    for constant in code.co_consts:
-        yield from _lines(constant) if isinstance(constant, CodeType) else ()
-
-
-def _own_code(*functions: Callable[..., Any]) -> set[FunctionType]:
-    """Return the user's functions among these and all that they call."""
-    found: set[FunctionType] = set()
-    left = list(functions)
-    while left:
-        value = left.pop()
-        value = getattr(value, "py_func", value.function if isinstance(value, Kernel) else value)
-        if isinstance(value, FunctionType) and value not in found and is_users(value):
-            found.add(value)
-            left += [read for _, read in values_read(value)]
-    return found
+def _written(record: Stage) -> Iterator[Finding]:
+    """Find what stands in the user's functions that cannot be compiled."""
+    for function in sorted(own_code(*rules_of(record), *record.parts), key=definition):
+        yield from forbidden(function)
 
 
 def _elementwise(record: Stage, dtypes: Sequence[str]) -> Iterator[Finding]:
@@ -151,6 +118,9 @@ def _arguments(
     """Find a wrong number of arguments, or the same names in another order."""
     given, count = list(inspect.signature(function).parameters), count or len(needed)
     listed = ", ".join(needed) + rest
+    if len(given) > count and (strange := [name for name in given if name not in needed]) and not rest:
+        declared = f"a state as state=({strange[0]!r},), a hyperparameter with its default, as {strange[0]}=0.9"
+        yield Finding(function, 0, f"takes {strange[0]}, which its decorator does not declare: {declared}")
     if len(given) != count:
         yield Finding(function, 0, f"takes {len(given)} argument{'s' * (len(given) != 1)}, need {count}: {listed}")
     named = [name for name in given if name in needed]

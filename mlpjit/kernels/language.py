@@ -128,11 +128,13 @@ def written(
 
 
 def _signature(function: Function) -> tuple[tuple[str, ...], str]:
-    types = {name: str(kind) for name, kind in function.__annotations__.items()}
+    types = {name: getattr(kind, "__name__", str(kind)) for name, kind in function.__annotations__.items()}
     returns = types.pop("return", "None")
     unknown = [t for t in (*types.values(), returns) if t not in type_names]
     if unknown:
-        raise TypeError(f"{function.__name__}: {unknown} are not kernel types; known: {type_names}")
+        told = f"{', '.join(unknown)} is no type of a kernel's argument"
+        need = f"need {', '.join(type_names)}, under `from __future__ import annotations`"
+        raise TypeError(f"{function.__name__}: {told}: {need}")
     return tuple(types.values()), returns
 
 

@@ -82,6 +82,7 @@ def elementwise(
     told = _Told(formula, citation, state, options)
 
     def register(given: Function) -> Stage:
+        check_function(given)
         asked = asked_of(
             given, told.options, (*state, "learning_rate", *told.defaults()), look, along, scalars is plain_scalars
         )
@@ -146,6 +147,7 @@ def wrapper(
     told = _Told(formula, citation, state, _with_extra(options, extra))
 
     def register(given: Function) -> Stage:
+        check_function(given)
         if next(iter(inspect.signature(given).parameters), "") == "phase":
             return _phased(wrappers, "_wrapper", given, told)
         moved = replace(told, options={"moves": behind, **told.options})
@@ -187,6 +189,7 @@ def _sequenced(
     """Return the decorator of rules that take what they name and ask, or the record of one."""
 
     def register(given: Function) -> Stage:
+        check_function(given)
         asked = sequence(given.__name__, before, asks)
         mark(given, *(each for each, _ in asked))
         made = in_phases(given, asked, told.state, told.defaults(), behind)
@@ -223,7 +226,9 @@ def _types(function: Function) -> tuple[str, ...]:
 
 def registered(registry: Registry[Any], record: Any) -> Any:
     """Register a record, one of the user's own in the place of another of its name."""
-    if is_own(record) and record.name in registry and is_own(registry[record.name]):
+    if is_own(record) and record.name in registry:
+        if not is_own(registry[record.name]):
+            raise ConfigError(f"{registry.kind} {record.name!r} is built in: give yours another name")
         registry.remove(record.name)
     return registry.register(record)
 
@@ -240,7 +245,7 @@ def _is_ours(function: Function) -> bool:
 def mark(*functions: Function, seen: tuple[Function, ...] = ()) -> None:
     """Have the functions that rules call compiled with them, those that they call too."""
     for function in functions:
-        _check(function)
+        check_function(function)
         for called in _called(function):
             if called not in seen:
                 mark(called, seen=(*seen, called))
@@ -260,10 +265,11 @@ def _names(code: CodeType) -> list[str]:
     return [*code.co_names, *(name for each in inner for name in _names(each))]
 
 
-def _check(function: Function) -> None:
+def check_function(function: Function) -> None:
     """Raise ConfigError for what cannot be compiled: no function, or one whose source cannot be found."""
     if not isinstance(function, FunctionType):
-        raise ConfigError(f"got {function!r}, need a function")
+        kind = "a class" if isinstance(function, type) else f"a {type(function).__name__}"
+        raise ConfigError(f"{getattr(function, '__name__', repr(function))} is {kind}, need a function (def)")
     try:
         if not _is_ours(function):
             inspect.getsource(function)
