@@ -10,6 +10,7 @@ import builtins
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -143,8 +144,7 @@ def _attribute(function: Function, node: ast.Attribute, arguments: set[str]) -> 
 
 def _unknown(function: Function, node: ast.FunctionDef, arguments: set[str]) -> Told:
     """Names that are read and defined nowhere."""
-    from mlpjit import extending
-
+    offered: Sequence[str] = import_module("mlpjit.extending").__all__  # which imports this file
     names = [each for each in ast.walk(node) if isinstance(each, ast.Name)]
     inside = {each.id for each in names if isinstance(each.ctx, ast.Store)} | arguments
     inside |= {each.arg for each in ast.walk(node) if isinstance(each, ast.arg)}
@@ -156,9 +156,9 @@ def _unknown(function: Function, node: ast.FunctionDef, arguments: set[str]) -> 
         missing = each.id not in inside and each.id not in known and not hasattr(builtins, each.id)
         if not missing or each.id in function.__code__.co_freevars or each.lineno < node.body[0].lineno:
             continue
-        if each.id in extending.__all__:
+        if each.id in offered:
             yield each.lineno, f"uses {each.id}, which is not imported: from mlpjit.extending import {each.id}"
         else:
-            near = suggestion(each.id, [*inside, *known, *extending.__all__]).partition(" (known")[0]
+            near = suggestion(each.id, [*inside, *known, *offered]).partition(" (known")[0]
             told = near or ": a state or hyperparameter is declared in the decorator and stands among the arguments"
             yield each.lineno, f"uses {each.id}, which is not defined{told}"

@@ -366,9 +366,7 @@ def test_another_of_the_same_name_takes_its_place() -> None:
 
 
 def test_registering_tells_mistakes_and_keeps_nothing() -> None:
-    with pytest.raises(
-        ConfigError, match=r"test_try.py, line \d+: `def fading.* takes momentum, which its decorator"
-    ):
+    with pytest.raises(ConfigError, match=r"test_try.py, line \d+: `def fading.* takes momentum, which its decorator"):
         mj.optimizers.register(fading, state=("mu",))
     assert "fading" not in mj.optimizers
     with pytest.raises(ConfigError, match=r"fading: got momentum='a': hyperparameters are numbers"):
