@@ -38,16 +38,19 @@ def _warm(study: str, dtype: str) -> tuple[int, int]:
     compile_workers.expect()
     from mlpjit.study.plan import COMPILE_FIELDS
     from mlpjit.study.study import Study
+    from mlpjit.study.using import runner_of
     from mlpjit.training.warm import everything, have, prepare
 
-    configs = None if study == "all" else Study.load(study).runs.representatives(COMPILE_FIELDS)
+    loaded = None if study == "all" else Study.load(study)
+    configs = loaded.runs.representatives(COMPILE_FIELDS) if loaded else []
     from mlpjit.kernels.compiler import jit
 
     before = jit.published()
-    if configs is None:
+    if loaded is None:
         have(everything(dtype), _lines())
     else:
-        prepare(configs, _lines())
+        with runner_of(loaded) as runner:  # what is of the user's own is compiled where it may be run
+            (runner.prepare if runner else prepare)(configs, _lines())
     return len(list(jit.loaded())), jit.published() - before
 
 

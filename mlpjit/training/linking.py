@@ -14,6 +14,7 @@ from mlpjit.kernels.network.activation_rules import linked_names as activation_n
 from mlpjit.kernels.network.loss_rules import parts as loss_parts
 from mlpjit.kernels.rates import loop as schedule_loop
 from mlpjit.kernels.stages.asking import ASKING
+from mlpjit.kernels.stages.declare import check_here
 from mlpjit.kernels.stages.draws import draw_normals, draw_nothing
 from mlpjit.kernels.stages.layerwise import layerwise_loop
 from mlpjit.kernels.stages.stage import elementwise_loop, linked_names
@@ -27,6 +28,7 @@ _made: dict[tuple[Any, ...], tuple[Kernel, dict[str, Any]]] = {}
 
 def _linked(kind: str, record: Any, loop: Kernel, names: dict[str, Any]) -> tuple[Kernel, dict[str, Any]]:
     """Return one and the same kernel record for a rule in a loop, and the names it is linked with."""
+    check_here(record)
     key = (kind, record)
     if key not in _made:
         _made[key] = Kernel(f"{kind}_{record.name}", loop.function, loop.parameters, loop.returns), names

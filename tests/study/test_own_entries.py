@@ -15,9 +15,12 @@ from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
 from mlpjit.extending import absolute, copysign, files, real, select
 from mlpjit.study import workers
+from mlpjit.study.pool import Overdue
 from mlpjit.study.study import Study
 from mlpjit.study.toml import read_toml
 from mlpjit.study.trial import trial
+from mlpjit.study.worker import WorkerCrashed
+from mlpjit.training.result import Control
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 ACTIVATION = EXAMPLES / "bent_line.py"
@@ -231,3 +234,51 @@ def test_hessian_vector_products_need_a_second_derivative() -> None:
 def test_every_example_stands_on_its_page(path: Path) -> None:
     pages = [(EXAMPLES.parent / name).read_text() for name in ("try.md", "own_ideas.md")]
     assert any(path.read_text() in page for page in pages)
+
+
+INITIALIZER = """
+import os
+from mlpjit.extending import initializer
+@initializer
+def mine(draw):
+    while draw.seed == 7:
+        pass
+    if draw.seed == 8:
+        os._exit(3)
+    return draw.normal()
+"""
+
+
+def test_an_initializer_that_hangs_or_crashes_ends_its_run_alone(tmp_path: Path) -> None:
+    file = workers.read(written(tmp_path, INITIALIZER))
+    hangs, crashes, fine = (RunConfig(init="mine", hidden=[8], epochs=1, timeout=0.3, init_seed=s) for s in (7, 8, 9))
+    with workers.working([file]) as some:
+        with pytest.raises(Overdue):
+            some.execute([hangs], Control())
+        with pytest.raises(WorkerCrashed, match="exit code 3"):
+            some.execute([crashes], Control())
+        assert some.execute([fine], Control()).states == ["done"]
+
+
+LOOPS = {
+    "loss": "@loss\ndef mine(output, target):\n    while True:\n        output += 1.0\n    return output, target",
+    "initializer": "@initializer\ndef mine(draw):\n    while True:\n        pass",
+}
+
+
+@pytest.mark.parametrize("kind", LOOPS)
+def test_what_never_ends_is_given_up_when_it_is_read(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers.processes, "LOAD_SECONDS", 0.5)
+    with pytest.raises(ConfigError, match=r"mine.py: still runs after 0.5 s: need a file that ends"):
+        workers.read(written(tmp_path, f"from mlpjit.extending import {kind}\n{LOOPS[kind]}\n"))
+
+
+def test_code_that_is_elsewhere_is_not_run_here() -> None:
+    workers.read(ACTIVATION)
+    with pytest.raises(ConfigError, match=r"bent_line cannot be run in this process: bent_line.py is run in worker"):
+        mj.train(RunConfig(activation="bent_line", hidden=[8], epochs=1))
+    files.load(ACTIVATION)
+    with pytest.raises(ConfigError, match=r"no model of a network with activation 'bent_line': a model predicts with"):
+        mj.train(RunConfig(activation="bent_line", hidden=[8], epochs=1)).save("x.npz")

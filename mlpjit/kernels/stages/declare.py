@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -236,6 +237,14 @@ def registered(registry: Registry[Any], record: Any) -> Any:
 def is_own(record: Any) -> bool:
     """Say whether a record is the user's own: declared outside the package."""
     return not _is_ours(record.function)
+
+
+def check_here(record: Any) -> None:
+    """Raise ConfigError where a record's code is in other processes alone (`extending.told`)."""
+    if getattr(record, "told_hash", ""):
+        file = Path(record.function.__code__.co_filename)
+        told = f"{file.name} is run in worker processes: `Study.run`, `mlpjit run` and `mlpjit try` have them"
+        raise ConfigError(f"{record.name} cannot be run in this process: {told}; to use it here, import {file.stem}")
 
 
 def _is_ours(function: Function) -> bool:
