@@ -22,11 +22,15 @@ def verify(
         bool, typer.Option("--adopt", help="Give runs the ids of the present code where the bits are the same.")
     ] = False,
     threads: Annotated[int | None, typer.Option("--threads", help="Runs at once; all CPUs without it.")] = None,
+    use: Annotated[
+        list[Path] | None, typer.Option("--use", help="A Python file of your own that runs need; several times.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Make stored runs again and compare every number and curve bit for bit; exit code 1 where some differ."""
     from mlpjit.cli.progress import display
     from mlpjit.errors import ConfigError
+    from mlpjit.study.using import running
     from mlpjit.verify import verify
     from mlpjit.verify.verification import SAMPLE
 
@@ -34,8 +38,8 @@ def verify(
         raise ConfigError("--all and --sample: give one of them")
     if sample is not None and sample < 1:
         raise ConfigError(f"--sample: got {sample}, need a whole number from 1 up")
-    with display() as show:
-        found = verify(directory, None if everything else sample or SAMPLE, adopt, threads, show)
+    with display() as show, running(use or ()) as runner:
+        found = verify(directory, None if everything else sample or SAMPLE, adopt, threads, show, runner)
     print(_json(found) if as_json else _text(found, adopt))
     for each in found.wrong[:SHOWN]:
         print(f"error: run {each.run_id}: {each.problem or 'other ' + ', '.join(each.differs)}", file=sys.stderr)

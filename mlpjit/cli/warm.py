@@ -28,6 +28,9 @@ def warm(
     if as_json:
         print(dump({"kernels": kernels, "compiled": compiled, "from_cache": kernels - compiled, "seconds": taken}))
         return
+    if not kernels:
+        print(f"all kernels were in the cache ({seconds(taken)})")
+        return
     print(f"{kernels} kernels in {seconds(taken)}: {compiled} compiled, {kernels - compiled} from the cache")
 
 
@@ -51,7 +54,9 @@ def _warm(study: str, dtype: str) -> tuple[int, int]:
     else:
         with runner_of(loaded) as runner:  # what is of the user's own is compiled where it may be run
             (runner.prepare if runner else prepare)(configs, _lines())
-    return len(list(jit.loaded())), jit.published() - before
+    compiled = jit.published() - before
+    # Of a study with files of the user's own, all is loaded in worker processes, which have ended.
+    return max(compiled, len(list(jit.loaded()))), compiled
 
 
 def _lines() -> Callable[[int, int, str], None]:

@@ -140,6 +140,8 @@ def test_a_study_names_files_of_its_users_own(tmp_path: Path) -> None:
     assert len(loaded.canonical()["use"]) == 6
     assert {block.fixed["timeout"] for block in loaded.blocks} == {60.0}
     assert "nothing left to run" in run("run", study, "--out", tmp_path / "out", "--no-report")
+    uses = [word for name in KINDS for word in ("--use", tmp_path / f"{name}.py")]
+    assert "4 runs of 4 made again, 4 with the same bits" in run("verify", tmp_path / "out", *uses)
     for name in KINDS:
         files.load(tmp_path / f"{name}.py")
     assert Study.from_table({k: v for k, v in read_toml(EVERYTHING, "").items() if k != "use"}).runs.run_ids == ids
