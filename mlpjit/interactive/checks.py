@@ -23,8 +23,7 @@ from mlpjit.extending.findings import RuleError, definition, returning, told
 from mlpjit.extending.words import forbidden
 from mlpjit.kernels.compiler import cache, inspection, jit
 from mlpjit.kernels.entries import Stage
-from mlpjit.kernels.functions import Finding, own_code
-from mlpjit.kernels.functions import is_own_function as is_users
+from mlpjit.kernels.functions import Finding, is_users, own_code
 from mlpjit.kernels.stages.declare import plain_scalars
 from mlpjit.kernels.stages.named_arguments import inner, kinds
 
