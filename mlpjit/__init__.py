@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlpjit.config.memory import Dataset
     from mlpjit.config.run_config import RunConfig
     from mlpjit.errors import ConfigError, DatasetError, MlpjitError, StoreError
-    from mlpjit.extending import activation, elementwise, initializer, layerwise, loss, schedule
+    from mlpjit.extending import activation, elementwise, initializer, joint, layerwise, loss, schedule, wrapper
     from mlpjit.interactive.catalogue import activations, optimizers, wrappers
     from mlpjit.interactive.network import Network
     from mlpjit.interactive.objectives import Quadratic, objective
@@ -34,16 +34,16 @@ _HOMES = {
     "StoreError": "errors", "Study": "notebook.study", "StudyResults": "notebook.study",
     "Trajectories": "interactive.stepping", "activation": "extending", "activations": "interactive.catalogue",
     "elementwise": "extending", "initializer": "extending", "initializers": "catalogue.registries",
-    "layerwise": "extending", "load": "models.model", "loss": "extending", "losses": "catalogue.registries",
+    "joint": "extending", "layerwise": "extending", "load": "models.model", "loss": "extending", "losses": "catalogue.registries",
     "objective": "interactive.objectives", "optimizers": "interactive.catalogue", "schedule": "extending",
     "schedules": "catalogue.registries", "steps": "interactive.stepping", "train": "notebook.result",
-    "wrappers": "interactive.catalogue",
+    "wrapper": "extending", "wrappers": "interactive.catalogue",
 }  # fmt: skip
 __all__ = [
     "ConfigError", "Control", "Dataset", "DatasetError", "MlpjitError", "Model", "Network", "Quadratic", "RunConfig",
     "RunResult", "StoreError", "Study", "StudyResults", "Trajectories", "activation", "activations", "elementwise",
-    "initializer", "initializers", "layerwise", "load", "loss", "losses", "objective", "optimizers", "schedule",
-    "schedules", "steps", "train", "wrappers",
+    "initializer", "initializers", "joint", "layerwise", "load", "loss", "losses", "objective", "optimizers", "schedule",
+    "schedules", "steps", "train", "wrapper", "wrappers",
 ]  # fmt: skip
 
 

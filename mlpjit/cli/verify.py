@@ -22,12 +22,16 @@ def verify(
         bool, typer.Option("--adopt", help="Give runs the ids of the present code where the bits are the same.")
     ] = False,
     threads: Annotated[int | None, typer.Option("--threads", help="Runs at once; all CPUs without it.")] = None,
+    use: Annotated[
+        list[Path] | None, typer.Option("--use", help="A Python file of your own that runs need; several times.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Make stored runs again and compare every number and curve bit for bit; exit code 1 where some differ."""
     from mlpjit.bundle.opening import is_bundle, opened
     from mlpjit.cli.progress import display
     from mlpjit.errors import ConfigError
+    from mlpjit.study.using import running
     from mlpjit.verify import verify
     from mlpjit.verify.verification import SAMPLE
 
@@ -37,8 +41,8 @@ def verify(
         raise ConfigError(f"--sample: got {sample}, need a whole number from 1 up")
     if adopt and is_bundle(directory):
         raise ConfigError(f"--adopt: {directory} is a bundle, which stays as it is: unpack it")
-    with opened(directory) as folder, display() as show:
-        found = verify(folder, None if everything else sample or SAMPLE, adopt, threads, show)
+    with opened(directory) as folder, display() as show, running(use or ()) as runner:
+        found = verify(folder, None if everything else sample or SAMPLE, adopt, threads, show, runner)
     print(_json(found) if as_json else _text(found, adopt))
     for each in found.wrong[:SHOWN]:
         print(f"error: run {each.run_id}: {each.problem or 'other ' + ', '.join(each.differs)}", file=sys.stderr)

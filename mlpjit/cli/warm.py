@@ -28,6 +28,9 @@ def warm(
     if as_json:
         print(dump({"kernels": kernels, "compiled": compiled, "from_cache": kernels - compiled, "seconds": taken}))
         return
+    if not kernels:
+        print(f"all kernels were in the cache ({seconds(taken)})")
+        return
     print(f"{kernels} kernels in {seconds(taken)}: {compiled} compiled, {kernels - compiled} from the cache")
 
 
@@ -38,17 +41,22 @@ def _warm(study: str, dtype: str) -> tuple[int, int]:
     compile_workers.expect()
     from mlpjit.study.plan import to_prepare
     from mlpjit.study.study import Study
+    from mlpjit.study.using import runner_of
     from mlpjit.training.warm import everything, have, prepare
 
-    configs = None if study == "all" else to_prepare(Study.load(study).runs)
+    loaded = None if study == "all" else Study.load(study)
+    configs = to_prepare(loaded.runs) if loaded else []
     from mlpjit.kernels.compiler import jit
 
     before = jit.published()
-    if configs is None:
+    if loaded is None:
         have(everything(dtype), _lines())
     else:
-        prepare(configs, _lines())
-    return len(list(jit.loaded())), jit.published() - before
+        with runner_of(loaded) as runner:  # what is of the user's own is compiled where it may be run
+            (runner.prepare if runner else prepare)(configs, _lines())
+    compiled = jit.published() - before
+    # Of a study with files of the user's own, all is loaded in worker processes, which have ended.
+    return max(compiled, len(list(jit.loaded()))), compiled
 
 
 def _lines() -> Callable[[int, int, str], None]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mlpjit.extending.findings import RuleError, returning, told
-from mlpjit.kernels.functions import function_hash
+from mlpjit.extending.findings import RuleError, definition, returning, told
+from mlpjit.extending.words import forbidden
+from mlpjit.kernels.entries import Stage
+from mlpjit.kernels.functions import Finding, function_hash, own_code
 from mlpjit.kernels.language import Function
-
-if TYPE_CHECKING:
-    from mlpjit.kernels.compiler.inspection import Finding
+from mlpjit.kernels.stages.named_arguments import inner
 
 DTYPES = ("float64", "float32")
 
@@ -30,9 +30,20 @@ class Passed:
 
 def refuse(function: Function, problem: str, line: int = 0) -> RuleError:
     """Return the error for what is wrong at a line of a function, 0 for that of its `def`."""
-    from mlpjit.kernels.compiler.inspection import Finding
-
     return RuleError(told(Finding(function, line, problem)))
+
+
+def check_words(*functions: Function) -> None:
+    """Raise RuleError with the first thing in functions, or in those that they call, that cannot be compiled."""
+    for each in sorted(own_code(*functions), key=definition):
+        for finding in forbidden(each):
+            raise RuleError(told(finding))
+
+
+def rules_of(record: Stage) -> list[Any]:
+    """Return the functions that a user wrote for a stage: those in front of what it asks for, then the rule."""
+    looks = [record.look] if record.look else []
+    return [*looks, *getattr(record.function, "before", ()), inner(record.function)]
 
 
 def check_arguments(function: Function, needed: Sequence[str], defaults: Mapping[str, Any]) -> None:
@@ -57,7 +68,6 @@ def checked(function: Function, defaults: Mapping[str, Any], find: Callable[[], 
 def returned(function: Function, arguments: int, most: int, named: str, exact: bool = True) -> int:
     """Return how many values a rule returns, 2 up to `most`; RuleError where they are others, or in another dtype."""
     from mlpjit.kernels.compiler import inspection
-    from mlpjit.kernels.compiler.inspection import Finding
 
     count = 0
     for dtype in DTYPES:

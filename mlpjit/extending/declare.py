@@ -12,14 +12,14 @@ from typing import Any
 
 from mlpjit.bounds import Limits
 from mlpjit.catalogue.initialization.records import Initializer
-from mlpjit.extending.checking import Passed, check_arguments, checked, refuse, returned
+from mlpjit.extending.checking import Passed, check_arguments, check_words, checked, refuse, returned
 from mlpjit.extending.plain import check_initializer, check_schedule
 from mlpjit.extending.slopes import check_activation, check_loss
 from mlpjit.kernels.entries import Activation
 from mlpjit.kernels.language import Function, device, device_float64, written
 from mlpjit.kernels.network.loss_rules import Loss
 from mlpjit.kernels.rates import Schedule
-from mlpjit.kernels.stages.declare import mark, registered
+from mlpjit.kernels.stages.declare import check_function, mark, registered
 
 NOT_A_NUMBER = float("nan")  # in the place of a second derivative that is not declared
 Bounds = Mapping[str, Limits] | None
@@ -124,6 +124,7 @@ def initializer(
     """
 
     def register(given: Function) -> Initializer:
+        check_function(given)
         check_arguments(given, ("draw", *defaults), {})
         made = Initializer(given.__name__, given, formula, citation, dict(defaults), dict(limits or {}), rescale)
         check_initializer(made)
@@ -144,8 +145,9 @@ def with_bend(rule: Function, arguments: Sequence[str], values: int) -> Function
 
 
 def _start(rule: Function, arguments: Sequence[str], defaults: Mapping[str, Any]) -> None:
-    """Mark what is compiled with a rule, and check how it is called."""
+    """Mark what is compiled with a rule, and check how it is written and called."""
     mark(rule)
+    check_words(rule)
     check_arguments(rule, arguments, defaults)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import linecache
+import re
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -12,18 +14,23 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from mlpjit import extending
 from mlpjit.catalogue.registries import REGISTRIES
 from mlpjit.errors import ConfigError
+from mlpjit.extending.checking import check_words, rules_of
 from mlpjit.extending.findings import RuleError
+from mlpjit.registry import suggestion
 
 # One name for all files, so that the same text in another file is the same entry.
 MODULE = "own_entries"
+IMPORTED = re.compile(r"cannot import name '(\w+)' from '([\w.]+)'")
 Entry = tuple[str, str]  # a kind, as "optimizers", and a name
 # The field of a run that chooses an entry of each kind.
 FIELDS = {
     "optimizers": "optimizer", "wrappers": "wrapper", "clippings": "clip", "activations": "activation",
     "losses": "loss", "initializers": "init", "schedules": "schedule",
 }  # fmt: skip
+STAGES = ("optimizers", "wrappers", "clippings")
 DECORATORS = "@elementwise, @activation, @loss, @initializer, @schedule or another of mlpjit.extending"
 
 
@@ -81,6 +88,7 @@ def load(path: Path | str) -> OwnFile:
     if not entries:
         need = f"decorate a function with {DECORATORS} (docs/try.md)"
         raise ConfigError(f"{path.name}: nothing is declared in it: {need}")
+    check_words(*(rule for kind, name in entries if kind in STAGES for rule in rules_of(REGISTRIES[kind][name])))
     spaces = _spaces(path, vars(module).get("SPACES", {}), [name for _, name in entries])
     return OwnFile(path, hashlib.sha256(text.encode()).hexdigest(), entries, spaces)
 
@@ -126,8 +134,16 @@ def _place(error: BaseException, path: Path) -> str:
 
 
 def _told(error: BaseException) -> str:
+    """Return an error in one line; of a name that is missing, where it is to be had or what it may have been."""
     if isinstance(error, ConfigError):
         return "; ".join(error.problems)
+    if isinstance(error, ImportError) and (found := IMPORTED.match(str(error))):
+        near = suggestion(found[1], vars(sys.modules.get(found[2], builtins))).partition(" (known")[0]
+        return f"{found[2]} has no {found[1]!r}{near}"
+    if isinstance(error, ModuleNotFoundError):
+        return f"there is no module {error.name!r} here"
+    if isinstance(error, NameError) and error.name in extending.__all__:
+        return f"{error.name} is not imported: from mlpjit.extending import {error.name}"
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 

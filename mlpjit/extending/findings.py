@@ -6,12 +6,10 @@ import inspect
 import linecache
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlpjit.errors import ConfigError
-
-if TYPE_CHECKING:
-    from mlpjit.kernels.compiler.inspection import Finding
+from mlpjit.kernels.functions import Finding
 
 
 class RuleError(ConfigError):

@@ -8,6 +8,7 @@ from mlpjit.catalogue.initialization.draws import Draw
 from mlpjit.catalogue.initialization.records import Initializer
 from mlpjit.extending.checking import Passed, refuse
 from mlpjit.extending.findings import RuleError, returning, told
+from mlpjit.kernels.functions import Finding
 from mlpjit.kernels.language import Function
 from mlpjit.kernels.rates import Schedule, loop, settings
 
@@ -23,7 +24,6 @@ def check_schedule(record: Schedule, rule: Function) -> Passed:
     import numpy as np
 
     from mlpjit.kernels.compiler import inspection
-    from mlpjit.kernels.compiler.inspection import Finding
 
     made = inspection.returned(rule, "float64", ["int64", "int64", *["float64"] * (len(record.defaults) - 1)])
     if isinstance(made, Finding):

@@ -27,7 +27,7 @@ RECORDS: dict[str, type[Any]] = {
 # What a record holds of code, which stays where it was read.
 CODE = (
     "function", "parts", "scalars", "extra", "extra_scratch", "steepest", "by_parameter", "rescale", "kernel",
-    "tangent", "sample",
+    "tangent", "sample", "look",
 )  # fmt: skip
 
 

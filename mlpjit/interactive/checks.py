@@ -6,30 +6,30 @@ stage as it will run, and three steps on harmless numbers.
 
 from __future__ import annotations
 
-import dis
 import hashlib
 import inspect
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
 
 from mlpjit.catalogue.registries import REGISTRIES
 from mlpjit.errors import ConfigError
+from mlpjit.extending.checking import rules_of
 from mlpjit.extending.files import Entry
 from mlpjit.extending.findings import RuleError, definition, returning, told
+from mlpjit.extending.words import forbidden
 from mlpjit.kernels.compiler import cache, inspection, jit
-from mlpjit.kernels.compiler.inspection import Finding
 from mlpjit.kernels.entries import Stage
-from mlpjit.kernels.functions import is_users, values_read
-from mlpjit.kernels.language import Kernel
+from mlpjit.kernels.functions import Finding, is_users, own_code
 from mlpjit.kernels.stages.declare import plain_scalars
 from mlpjit.kernels.stages.named_arguments import inner, kinds
 
 MOST_STATES = 8
 STEPS = 3
+ASKED = {"gradient": "there", "product": "product", "diagonal": "diagonal"}  # what is called how, behind g
 STAGES = ("optimizers", "wrappers", "clippings")
 SHAPES = [(5, 7), (7,), (7, 3), (3,)]
 
@@ -64,12 +64,12 @@ def _passed(key: str, record: Stage, dtypes: Sequence[str]) -> str:
 
 def _findings(record: Stage, dtypes: Sequence[str]) -> Iterator[Finding]:
     yield from _counts(record)
-    yield from _raising(record)
+    yield from _written(record)
     if record.kind == "elementwise":
         yield from _elementwise(record, dtypes)
-    elif record.kind in ("layerwise", "joint"):
-        for dtype in dtypes:
-            yield from _compiled(record, dtype, kinds(inner(record.function), dtype, record.state))
+    elif inner(record.function) is not record.function:
+        for rule, dtype in itertools.product(rules_of(record), dtypes):
+            yield from _compiled(record, rule, dtype, kinds(rule, dtype, record.state))
     for dtype in dtypes:
         yield from _steps(record, dtype)
 
@@ -82,40 +82,16 @@ def _counts(record: Stage) -> Iterator[Finding]:
         yield Finding(record.function, 0, f"keeps {len(record.state)} states, at most {MOST_STATES} are possible")
 
 
-def _raising(record: Stage) -> Iterator[Finding]:
-    """Find a statement that raises: compiled, it would print and go on with what it has half changed."""
-    for function in sorted(_own_code(inner(record.function), *record.parts), key=definition):
-        raising = {line for each, line in _lines(function.__code__) if each.opname == "RAISE_VARARGS"}
-        for line in sorted(raising):
-            yield Finding(function, line, "raises an error, which compiled code cannot: write NaN, which ends the run")
-
-
-def _lines(code: CodeType) -> Iterator[tuple[dis.Instruction, int]]:
-    """Yield the instructions of a function and of those inside it, each with its line."""
-    line = code.co_firstlineno
-    for each in dis.get_instructions(code):
-        line = each.starts_line or line
-        yield each, line
-    for constant in code.co_consts:
-        yield from _lines(constant) if isinstance(constant, CodeType) else ()
-
-
-def _own_code(*functions: Callable[..., Any]) -> set[FunctionType]:
-    """Return the user's functions among these and all that they call."""
-    found: set[FunctionType] = set()
-    left = list(functions)
-    while left:
-        value = left.pop()
-        value = getattr(value, "py_func", value.function if isinstance(value, Kernel) else value)
-        if isinstance(value, FunctionType) and value not in found and is_users(value):
-            found.add(value)
-            left += [read for _, read in values_read(value)]
-    return found
+def _written(record: Stage) -> Iterator[Finding]:
+    """Find what stands in the user's functions that cannot be compiled."""
+    for function in sorted(own_code(*rules_of(record), *record.parts), key=definition):
+        yield from forbidden(function)
 
 
 def _elementwise(record: Stage, dtypes: Sequence[str]) -> Iterator[Finding]:
     function, scalars, settings = record.function, record.scalars, tuple(record.defaults)
-    before = ("g", *(("theta",) if record.uses_params else ()), *record.state)
+    asked = (ASKED[record.asks],) if record.asks else ()
+    before = ("g", *asked, *(("theta",) if record.uses_params else ()), *record.state)
     assert scalars
     if scalars is plain_scalars:
         count, names = 1 + len(settings), ("learning_rate", *settings)
@@ -130,7 +106,9 @@ def _elementwise(record: Stage, dtypes: Sequence[str]) -> Iterator[Finding]:
     rest = "" if names else f" and the {count} that {scalars.__name__} returns"
     yield from _arguments(function, (*before, *names), rest, len(before) + count)
     for dtype in dtypes:
-        yield from _compiled(record, dtype, [dtype] * (len(before) + count))
+        if record.look:
+            yield from _looking(record, dtype, [dtype] * (2 + len(record.state) + count))
+        yield from _compiled(record, function, dtype, [dtype] * (len(before) + count))
 
 
 def _arguments(
@@ -139,6 +117,9 @@ def _arguments(
     """Find a wrong number of arguments, or the same names in another order."""
     given, count = list(inspect.signature(function).parameters), count or len(needed)
     listed = ", ".join(needed) + rest
+    if len(given) > count and (strange := [name for name in given if name not in needed]) and not rest:
+        declared = f"a state as state=({strange[0]!r},), a hyperparameter with its default, as {strange[0]}=0.9"
+        yield Finding(function, 0, f"takes {strange[0]}, which its decorator does not declare: {declared}")
     if len(given) != count:
         yield Finding(function, 0, f"takes {len(given)} argument{'s' * (len(given) != 1)}, need {count}: {listed}")
     named = [name for name in given if name in needed]
@@ -146,8 +127,19 @@ def _arguments(
         yield Finding(function, 0, f"takes its arguments in another order than they are given: {listed}")
 
 
-def _compiled(record: Stage, dtype: str, arguments: Sequence[str]) -> Iterator[Finding]:
-    function: Any = inner(record.function)
+def _looking(record: Stage, dtype: str, arguments: Sequence[str]) -> Iterator[Finding]:
+    """Find what is wrong with the function that says where to look."""
+    function: Any = record.look
+    if is_users(function):
+        yield from _arguments(function, ("theta", "g", *record.state), " and the scalars", len(arguments))
+    made = inspection.returned(function, dtype, arguments)
+    if isinstance(made, Finding):
+        yield made
+    elif made != (dtype,):
+        yield Finding(function, returning(function), f"returns {', '.join(made) or 'nothing'}, need one {dtype}")
+
+
+def _compiled(record: Stage, function: Any, dtype: str, arguments: Sequence[str]) -> Iterator[Finding]:
     made = inspection.returned(function, dtype, arguments)
     if isinstance(made, Finding):
         yield made
@@ -166,6 +158,8 @@ def _compiled(record: Stage, dtype: str, arguments: Sequence[str]) -> Iterator[F
 
 def _steps(record: Stage, dtype: str) -> Iterator[Finding]:
     """Find what three steps on small random gradients write that is no number, then with zeros among them."""
+    if record.name in REGISTRIES["clippings"] and REGISTRIES["clippings"][record.name] is record:
+        return  # it works inside a run only
     for zeros in (False, True):
         if (step := _first_bad_step(record, dtype, zeros)) is not None:
             where = " where the gradient is 0" if zeros else ""
@@ -174,10 +168,8 @@ def _steps(record: Stage, dtype: str) -> Iterator[Finding]:
 
 
 def _first_bad_step(record: Stage, dtype: str, zeros: bool) -> int | None:
-    from mlpjit.interactive.optimizer import Optimizer
-
     random, count = np.random.default_rng(0), sum(int(np.prod(shape)) for shape in SHAPES)
-    optimizer, params = Optimizer(record), random.uniform(-0.5, 0.5, count).astype(dtype)
+    optimizer, params = _called(record), random.uniform(-0.5, 0.5, count).astype(dtype)
     state = optimizer.init(params, SHAPES)
     for step in range(1, STEPS + 1):
         grads = random.uniform(-0.1, 0.1, count).astype(dtype)
@@ -186,6 +178,14 @@ def _first_bad_step(record: Stage, dtype: str, zeros: bool) -> int | None:
         if not all(np.isfinite(array).all() for array in (params, *state.values.values())):
             return step
     return None
+
+
+def _called(record: Stage) -> Any:
+    """Return an optimizer to be called: the record, or plain gradient descent in it."""
+    from mlpjit.interactive.optimizer import Optimizer, Wrapper
+
+    wraps = record.name in REGISTRIES["wrappers"] and REGISTRIES["wrappers"][record.name] is record
+    return Wrapper(record)(Optimizer(REGISTRIES["optimizers"]["sgd"])) if wraps else Optimizer(record)
 
 
 def _answers(grads: np.ndarray) -> dict[str, Any]:

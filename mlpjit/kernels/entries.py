@@ -80,6 +80,8 @@ class Stage(Rule):
     `momentum_product`: behind its hyperparameters stands 1 minus the product of all momenta that a schedule has set so
     far, 0 where none does: for elementwise rules that correct with it.
     `interleave`: how many vectors an elementwise loop works on side by side, for rules whose steps wait for each other.
+    `asks`: what an elementwise rule takes behind g, a "gradient" at the point that `look` gives, a "product" of the
+    Hessian with the vector that `look` gives, or the Hessian's "diagonal".
     """
 
     kind: str = "elementwise"
@@ -101,6 +103,8 @@ class Stage(Rule):
     line_search: bool = False
     momentum_product: bool = False
     interleave: int = 1
+    asks: str = ""
+    look: Function | None = None
 
     def __post_init__(self) -> None:
         known = {name: HYPERPARAMETERS[name] for name in self.defaults if name in HYPERPARAMETERS}

@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import textwrap
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
@@ -24,6 +25,15 @@ from mlpjit.kernels.syntax import taken_apart
 ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")
 LIBRARIES = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib"))
 KNOWN = "numbers, texts, tuples, arrays and functions"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong in a function; `line` 0 where it is not known."""
+
+    function: Callable[..., Any]
+    line: int
+    problem: str
 
 
 def referenced_names(code: CodeType) -> set[str]:
@@ -101,6 +111,19 @@ def values_read(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
         yield name, cell.cell_contents
     yield from _numbered("default", function.__defaults__ or ())
     yield from sorted((function.__kwdefaults__ or {}).items())
+
+
+def own_code(*functions: Callable[..., Any]) -> set[FunctionType]:
+    """Return the user's functions among these and all that they call."""
+    found: set[FunctionType] = set()
+    left = list(functions)
+    while left:
+        value = left.pop()
+        value = getattr(value, "py_func", value.function if isinstance(value, Kernel) else value)
+        if isinstance(value, FunctionType) and value not in found and is_users(value):
+            found.add(value)
+            left += [read for _, read in values_read(value)]
+    return found
 
 
 def _numbered(name: str, values: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:

@@ -7,6 +7,7 @@ other kernels) by compiled ones and rounds float constants to the dtype once.
 
 from __future__ import annotations
 
+import hashlib
 import linecache
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -116,7 +117,9 @@ def written(
 ) -> Function:
     """Return a function made of text, with these globals; its source can be read, so that hashes cover it."""
     text = "".join([f"def {name}({', '.join(arguments)}):\n", *(f"    {line}\n" for line in lines)])
-    file = f"{WRITTEN}{name}: {'; '.join(lines)}>"
+    told = "; ".join(lines)
+    # The cache names files by it, which have names of 255 characters at most.
+    file = f"{WRITTEN}{name}: {told if len(lines) == 1 else hashlib.sha256(told.encode()).hexdigest()[:16]}>"
     linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file
     names: dict[str, Any] = {"__name__": module, **scope}
     exec(compile(text, file, "exec"), names)
@@ -125,11 +128,13 @@ def written(
 
 
 def _signature(function: Function) -> tuple[tuple[str, ...], str]:
-    types = {name: str(kind) for name, kind in function.__annotations__.items()}
+    types = {name: getattr(kind, "__name__", str(kind)) for name, kind in function.__annotations__.items()}
     returns = types.pop("return", "None")
     unknown = [t for t in (*types.values(), returns) if t not in type_names]
     if unknown:
-        raise TypeError(f"{function.__name__}: {unknown} are not kernel types; known: {type_names}")
+        told = f"{', '.join(unknown)} is no type of a kernel's argument"
+        need = f"need {', '.join(type_names)}, under `from __future__ import annotations`"
+        raise TypeError(f"{function.__name__}: {told}: {need}")
     return tuple(types.values()), returns
 
 

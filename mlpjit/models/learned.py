@@ -12,10 +12,12 @@ from mlpjit import __version__
 from mlpjit.catalogue.datasets import Dataset, Split, load, split
 from mlpjit.catalogue.datasets.columns import fill_missing
 from mlpjit.catalogue.registries import activations
+from mlpjit.errors import ConfigError
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.run.steps import write_point
 from mlpjit.kernels.tables import CARRY, NONE_AT, PLAN
 from mlpjit.models.model import Model
+from mlpjit.models.rules import ACTIVATIONS
 from mlpjit.training.shape import Layer, config_layers, is_learned, layer_activations, views
 
 if TYPE_CHECKING:
@@ -39,6 +41,9 @@ def model_of(config: RunConfig, params: np.ndarray, statistics: np.ndarray, run_
     """Return the model of a run, which may have no id, from what it reports: packed parameters, running statistics."""
     data, parts = load(config.dataset), split(config.dataset, config.split_seed, config.dtype)  # type: ignore[arg-type]
     layers, names = config_layers(config), layer_activations(config)
+    if own := [name for name in names if name.partition("(")[0] not in ACTIVATIONS]:
+        told = "a model predicts with NumPy alone, in which none of your own is written"
+        raise ConfigError(f"no model of a network with activation {own[0]!r}: {told}")
     arrays = _scaling(data, parts) | {
         "classes": np.array(data.classes, np.str_), "columns": np.array(list(_columns(data)), np.str_),
         "target": np.array(data.target), "run_id": np.array(run_id or "without an id"),

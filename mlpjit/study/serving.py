@@ -135,7 +135,11 @@ def _plain(error: BaseException) -> Exception:
 
 def _read(path: Path) -> Told:
     """Load a file and return what is to be told of it; ConfigError where only the file's own code understands that."""
-    told = tell(own_files.load(path))
+    file = own_files.load(path)
+    try:
+        told = tell(file)
+    except ConfigError as error:
+        raise ConfigError([f"{path.name}: {line}" for line in error.problems]) from None
     try:
         plain = own_files.MODULE.encode() not in pickle.dumps(told)
     except Exception:

@@ -71,6 +71,18 @@ def dtypes_of(study: Using) -> list[str]:
 
 
 @contextmanager
+def running(paths: Sequence[Path]) -> Iterator[Runner | None]:
+    """Read some files, and lend what makes runs with what they declare: worker processes; None without any."""
+    if not paths:
+        yield None
+        return
+    from mlpjit.study.workers import read, working
+
+    with working([read(path) for path in paths]) as workers:
+        yield workers.runner()
+
+
+@contextmanager
 def runner_of(study: Using, given: Runner | None = None) -> Iterator[Runner | None]:
     """Lend what makes a study's runs: `given`, or worker processes where it names files; None for this process.
 

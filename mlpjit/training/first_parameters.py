@@ -14,6 +14,7 @@ from mlpjit.catalogue.initialization import Draw, Initializer
 from mlpjit.catalogue.initialization.mean_field import Response
 from mlpjit.catalogue.registries import initializers
 from mlpjit.errors import ConfigError
+from mlpjit.kernels.stages.declare import check_here
 from mlpjit.registry import forgetting
 from mlpjit.training import linking, shape
 from mlpjit.training.forward import Forward
@@ -54,6 +55,7 @@ def initial_params(
     numbers for an activation.
     """
     record = initializers[init["name"]]
+    check_here(record)
     settings = {name: init.get(name, default) for name, default in record.defaults.items()}
     packed = aligned(shape.parameters_of(layers), dtype) if packed is None else packed
     for index, tensors in enumerate(shape.views(layers, packed)):

@@ -16,6 +16,8 @@ from mlpjit.kernels.network.activation_rules import linked_names as activation_n
 from mlpjit.kernels.network.loss_rules import lane_parts
 from mlpjit.kernels.network.loss_rules import parts as loss_parts
 from mlpjit.kernels.rates import loop as schedule_loop
+from mlpjit.kernels.stages.asking import ASKING
+from mlpjit.kernels.stages.declare import check_here
 from mlpjit.kernels.stages.draws import draw_normals, draw_nothing
 from mlpjit.kernels.stages.layerwise import layerwise_loop
 from mlpjit.kernels.stages.stage import elementwise_loop, linked_names
@@ -29,6 +31,7 @@ _made: dict[tuple[Any, ...], tuple[Kernel, dict[str, Any]]] = {}
 
 def _linked(kind: str, record: Any, loop: Kernel, names: dict[str, Any]) -> tuple[Kernel, dict[str, Any]]:
     """Return one and the same kernel record for a rule in a loop, and the names it is linked with."""
+    check_here(record)
     key = (kind, record)
     if key not in _made:
         _made[key] = Kernel(f"{kind}_{record.name}", loop.function, loop.parameters, loop.returns), names
@@ -49,7 +52,7 @@ def activation(name: str, dtype: str, use: str = "forward") -> jit.Compiled:
 def stage_loop(record: Stage) -> tuple[Kernel, dict[str, Any]]:
     """Return the loop that drives a stage's rule, and the names it is linked with; a whole rule is its own."""
     if record.kind == "elementwise":
-        return elementwise_loop, linked_names(record)
+        return ASKING.get(record.asks, elementwise_loop), linked_names(record)
     if record.kind in ("layerwise", "joint"):
         numbers = {"JOINT": int(record.kind == "joint"), "SETTINGS": len(record.defaults)}
         draw = draw_normals if record.draws else draw_nothing

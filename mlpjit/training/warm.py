@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mlpjit.catalogue.datasets import split
-from mlpjit.catalogue.registries import clippings, optimizers, wrappers
+from mlpjit.catalogue.registries import activations, clippings, losses, optimizers, schedules, wrappers
 from mlpjit.catalogue.specs import asks_curvature, samples_labels
 from mlpjit.errors import ConfigError
 from mlpjit.kernels.compiler import jit
@@ -24,7 +24,7 @@ from mlpjit.kernels.compiler.building import telling
 from mlpjit.kernels.run.chunk import make_runs
 from mlpjit.kernels.run.training import train as train_kernel
 from mlpjit.kernels.stages.declare import is_own
-from mlpjit.registry import forgetting
+from mlpjit.registry import Registry, forgetting
 from mlpjit.training import compile_workers, lanes, linking, shape
 from mlpjit.training.first_parameters import initial_params
 from mlpjit.training.values import values_of
@@ -188,7 +188,10 @@ def _shared(missing: list[Need]) -> list[Need]:
 
 def _own(need: Need) -> bool:
     """Say whether a rule is the user's own, which another process would look for in vain."""
-    registries = {"optimizer": optimizers, "wrapper": wrappers, "clipping": clippings}
+    registries: dict[str, Registry[Any]] = {
+        "optimizer": optimizers, "wrapper": wrappers, "clipping": clippings, "activation": activations,
+        "slopes": activations, "loss": losses, "loss_tangent": losses, "schedule": schedules,
+    }  # fmt: skip
     return need[0] in registries and is_own(registries[need[0]][need[1]])
 
 

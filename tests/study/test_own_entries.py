@@ -15,9 +15,12 @@ from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
 from mlpjit.extending import absolute, copysign, files, real, select
 from mlpjit.study import workers
+from mlpjit.study.pool import Overdue
 from mlpjit.study.study import Study
 from mlpjit.study.toml import read_toml
 from mlpjit.study.trial import trial
+from mlpjit.study.worker import WorkerCrashed
+from mlpjit.training.result import Control
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 ACTIVATION = EXAMPLES / "bent_line.py"
@@ -72,6 +75,7 @@ def test_its_runs_are_those_of_the_study_but_for_it(tmp_path: Path) -> None:
 KINDS = {
     "bent_line": ("activation", {"width": [0.5, 1.0]}), "soft_square": ("loss", {}), "soft_sign": ("optimizer", {}),
     "late_fall": ("schedule", {"share": [0.1, 0.5]}), "random_signs": ("init", {"gain": [1.0, 2.0]}),
+    "flat_minima": ("wrapper", {"rho": [0.01, 0.1]}),
 }  # fmt: skip
 
 
@@ -110,7 +114,7 @@ def test_losses_compare_on_the_data_set(tmp_path: Path) -> None:
 
 EVERYTHING = """
 name = "used"
-use = ["bent_line.py", "soft_square.py", "late_fall.py", "random_signs.py", "soft_sign.py"]
+use = ["bent_line.py", "soft_square.py", "late_fall.py", "random_signs.py", "soft_sign.py", "flat_minima.py"]
 width = 8
 epochs = 1
 [sweep]
@@ -119,6 +123,7 @@ loss = "soft_square"
 schedule = ["late_fall"]
 init = "random_signs"
 optimizer = "soft_sign"
+wrapper = "flat_minima"
 learning_rate = 0.01
 seed = [0, 1]
 """
@@ -132,9 +137,11 @@ def test_a_study_names_files_of_its_users_own(tmp_path: Path) -> None:
     assert "4 runs (4 done), 4 made now" in run("run", study, "--out", tmp_path / "out", "--no-report")
     loaded = Study.load(study)
     ids = loaded.runs.run_ids
-    assert len(loaded.canonical()["use"]) == 5
+    assert len(loaded.canonical()["use"]) == 6
     assert {block.fixed["timeout"] for block in loaded.blocks} == {60.0}
     assert "nothing left to run" in run("run", study, "--out", tmp_path / "out", "--no-report")
+    uses = [word for name in KINDS for word in ("--use", tmp_path / f"{name}.py")]
+    assert "4 runs of 4 made again, 4 with the same bits" in run("verify", tmp_path / "out", *uses)
     for name in KINDS:
         files.load(tmp_path / f"{name}.py")
     assert Study.from_table({k: v for k, v in read_toml(EVERYTHING, "").items() if k != "use"}).runs.run_ids == ids
@@ -147,6 +154,8 @@ def test_a_study_names_files_of_its_users_own(tmp_path: Path) -> None:
         ("soft_square", "0.5 * d * d", "d * d * 0.5"), ("soft_square", "scale=1.0", "scale=1.5"),
         ("late_fall", "left / share", "left / (share * 1.0)"), ("late_fall", "share=0.25", "share=0.5"),
         ("random_signs", "-gain)", "-1.0 * gain)"), ("random_signs", "gain=1.4142", "gain=1.5"),
+        ("flat_minima", "if size > 0.0", "if size > 1.0"),
+        ("flat_minima", "load(scratch, i))", "1.0 * load(scratch, i))"), ("flat_minima", "rho=0.05", "rho=0.5"),
     ],
 )  # fmt: skip
 def test_an_edit_makes_another_run(name: str, old: str, new: str, tmp_path: Path) -> None:
@@ -227,3 +236,51 @@ def test_hessian_vector_products_need_a_second_derivative() -> None:
 def test_every_example_stands_on_its_page(path: Path) -> None:
     pages = [(EXAMPLES.parent / name).read_text() for name in ("try.md", "own_ideas.md")]
     assert any(path.read_text() in page for page in pages)
+
+
+INITIALIZER = """
+import os
+from mlpjit.extending import initializer
+@initializer
+def mine(draw):
+    while draw.seed == 7:
+        pass
+    if draw.seed == 8:
+        os._exit(3)
+    return draw.normal()
+"""
+
+
+def test_an_initializer_that_hangs_or_crashes_ends_its_run_alone(tmp_path: Path) -> None:
+    file = workers.read(written(tmp_path, INITIALIZER))
+    hangs, crashes, fine = (RunConfig(init="mine", hidden=[8], epochs=1, timeout=0.3, init_seed=s) for s in (7, 8, 9))
+    with workers.working([file]) as some:
+        with pytest.raises(Overdue):
+            some.execute([hangs], Control())
+        with pytest.raises(WorkerCrashed, match="exit code 3"):
+            some.execute([crashes], Control())
+        assert some.execute([fine], Control()).states == ["done"]
+
+
+LOOPS = {
+    "loss": "@loss\ndef mine(output, target):\n    while True:\n        output += 1.0\n    return output, target",
+    "initializer": "@initializer\ndef mine(draw):\n    while True:\n        pass",
+}
+
+
+@pytest.mark.parametrize("kind", LOOPS)
+def test_what_never_ends_is_given_up_when_it_is_read(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers.processes, "LOAD_SECONDS", 0.5)
+    with pytest.raises(ConfigError, match=r"mine.py: still runs after 0.5 s: need a file that ends"):
+        workers.read(written(tmp_path, f"from mlpjit.extending import {kind}\n{LOOPS[kind]}\n"))
+
+
+def test_code_that_is_elsewhere_is_not_run_here() -> None:
+    workers.read(ACTIVATION)
+    with pytest.raises(ConfigError, match=r"bent_line cannot be run in this process: bent_line.py is run in worker"):
+        mj.train(RunConfig(activation="bent_line", hidden=[8], epochs=1))
+    files.load(ACTIVATION)
+    with pytest.raises(ConfigError, match=r"no model of a network with activation 'bent_line': a model predicts with"):
+        mj.train(RunConfig(activation="bent_line", hidden=[8], epochs=1)).save("x.npz")

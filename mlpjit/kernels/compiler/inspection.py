@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
@@ -15,16 +14,8 @@ from numba.core import types
 from numba.core.analysis import compute_cfg_from_blocks
 
 from mlpjit.kernels.compiler import jit
-from mlpjit.kernels.functions import referenced_names
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something wrong in a function; `line` 0 where it is not known."""
-
-    function: Callable[..., Any]
-    line: int
-    problem: str
+from mlpjit.kernels.compiler.wording import reworded
+from mlpjit.kernels.functions import Finding, referenced_names
 
 
 def returned(function: Callable[..., Any], dtype: str, arguments: Sequence[str]) -> tuple[str, ...] | Finding:
@@ -37,7 +28,7 @@ def returned(function: Callable[..., Any], dtype: str, arguments: Sequence[str])
         made = jit._device(function, dtype)
         made.compile(signature)
     except Exception as error:  # whatever Numba, or a primitive, has to say
-        return Finding(function, _line(error, function), _told(error))
+        return Finding(function, _line(error, function), reworded(error))
     kind = made.overloads[signature].signature.return_type
     if isinstance(kind, types.NoneType):
         return ()
@@ -113,13 +104,3 @@ def _line(error: BaseException, function: Callable[..., Any]) -> int:
     inner = [line for line in found if line > code.co_firstlineno]
     told = re.findall(r"\((\d+)\)\s*$", str(error).partition("During: typing of")[2].partition("\n")[0])
     return int(told[-1]) if told else (inner or found or [0])[-1]
-
-
-def _told(error: Exception) -> str:
-    """Return the sentence of an error that says most, in one line."""
-    text = re.sub(r"\x1b\[[\d;]*m", "", str(error))
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    lines = [line for line in lines if not line.startswith(("Failed in", "During:", "There are"))] or [text]
-    first = lines[0].partition(". Raised from")[0]
-    call = next((line.removeprefix(">>> ") for line in lines if line.startswith(">>> ")), "")
-    return "cannot be compiled: " + " ".join(f"{first} {call}".split())

@@ -9,14 +9,17 @@ have the name of a built-in one, and takes the place of another of the user's ow
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
 from mlpjit.errors import ConfigError
 from mlpjit.kernels.entries import Stage
 from mlpjit.kernels.language import Function, Kernel, device, device_float64, kernel
+from mlpjit.kernels.stages.asked import asked_of
 from mlpjit.kernels.stages.named_arguments import with_full_signature
+from mlpjit.kernels.stages.phases import COSTS, VECTORS, in_phases, sequence
 from mlpjit.kernels.stages.stage import call_stage
 from mlpjit.registry import Registry
 
@@ -25,7 +28,9 @@ optimizers: Registry[Stage] = Registry("optimizer", family=FAMILY)
 wrappers: Registry[Stage] = Registry("wrapper", family=FAMILY)
 clippings: Registry[Stage] = Registry("clipping", family=FAMILY)
 # What `Stage` holds beside options: where it comes from is said otherwise.
-NOT_OPTIONS = {"name", "function", "formula", "citation", "defaults", "parts", "kind", "state", "scalars"}
+NOT_OPTIONS = {
+    "name", "function", "formula", "citation", "defaults", "parts", "kind", "state", "scalars", "asks", "look",
+}  # fmt: skip
 OPTIONS = {field.name for field in fields(Stage)} - NOT_OPTIONS
 
 
@@ -53,15 +58,15 @@ class _Told:
         defaults = self.defaults()
         if wrong := [f"{key}={value!r}" for key, value in defaults.items() if not isinstance(value, int | float)]:
             raise ConfigError(f"{name}: got {', '.join(wrong)}: hyperparameters are numbers")
-        chosen = {key: value for key, value in self.options.items() if key in OPTIONS}
+        chosen = {key: value for key, value in self.options.items() if key in OPTIONS} | more
         return Stage(
-            name, function, self.formula, self.citation, defaults, kind=kind, state=tuple(self.state), **chosen, **more
+            name, function, self.formula, self.citation, defaults, kind=kind, state=tuple(self.state), **chosen
         )  # fmt: skip
 
 
 def elementwise(
     function: Function | None = None, *, scalars: Function = plain_scalars, formula: str = "", citation: str = "",
-    state: tuple[str, ...] = (), **options: Any,
+    state: tuple[str, ...] = (), look: Function | None = None, along: Function | None = None, **options: Any,
 ) -> Any:  # fmt: skip
     """Register an optimizer that updates each parameter from its own gradient entry: with options or bare.
 
@@ -69,14 +74,22 @@ def elementwise(
     `scalars` these are the learning rate and the hyperparameters in their order; with them, what
     `scalars(step, learning_rate, *hyperparameters)` returns, computed in float64 once a step. Options: uses_params,
     decays, initial, interleave, momentum_product, limits (`Stage`).
+
+    With `extra_gradients=1` the rule takes a second gradient of the batch behind g: at theta - learning_rate g, or at
+    the point that `look(theta, g, *state, *scalars)` returns. With `curvature=True` it takes z (H z) there, random
+    signs z, whose mean is the Hessian's diagonal; with `along(theta, g, *state, *scalars)` H times what that returns.
     Raises ConfigError where a built-in optimizer has the name; another of the user's own is replaced.
     """
     told = _Told(formula, citation, state, options)
 
     def register(given: Function) -> Stage:
-        mark(given, scalars)
+        check_function(given)
+        asked = asked_of(
+            given, told.options, (*state, "learning_rate", *told.defaults()), look, along, scalars is plain_scalars
+        )
+        mark(given, scalars, *((asked["look"],) if "look" in asked else ()))
         parts = (device_float64(scalars),)
-        made = told.stage(given.__name__, device(given), "elementwise", parts=parts, scalars=scalars)
+        made = told.stage(given.__name__, device(given), "elementwise", parts=parts, scalars=scalars, **asked)
         return registered(optimizers, made)
 
     return register if function is None else register(function)
@@ -97,15 +110,17 @@ def layerwise(
 
 def joint(
     function: Function | None = None, *, formula: str = "", citation: str = "", state: tuple[str, ...] = (),
-    extra: int = 0, **options: Any,
+    extra: int = 0, before: Function | tuple[Function, ...] = (), asks: str | tuple[str, ...] = (), **options: Any,
 ) -> Any:  # fmt: skip
     """Register an optimizer that sees all parameters together, as one row: with options or bare.
 
-    As `layerwise`, with `extra` numbers kept and `scratch` arrays as long as the parameters.
+    As `layerwise`, with `extra` numbers kept and `scratch` arrays as long as the parameters. A rule that asks for more
+    has a function `before` each thing that it `asks`, a "gradient", "loss" or "product" (`stages.phases`).
     """
-    if extra:
-        options["extra"] = lambda rows, columns, kind: extra
-    return _named("joint", function, _Told(formula, citation, state, options))
+    told = _Told(formula, citation, state, _with_extra(options, extra))
+    if before or asks:
+        return _sequenced(optimizers, "", function, told, before, asks)
+    return _named("joint", function, told)
 
 
 def whole(
@@ -121,10 +136,25 @@ def whole(
 
 def wrapper(
     function: Function | None = None, *, formula: str = "", citation: str = "", state: tuple[str, ...] = (),
-    **options: Any,
+    before: Function | tuple[Function, ...] = (), asks: str | tuple[str, ...] = (), behind: bool = False,
+    extra: Any = None, **options: Any,
 ) -> Any:  # fmt: skip
-    """Register a wrapper, `name_wrapper`: called as `whole` is, before and behind the optimizer that it wraps."""
-    return _phased(wrappers, "_wrapper", function, _Told(formula, citation, state, options))
+    """Register a wrapper, `name` or `name_wrapper`, around any optimizer: with options or bare.
+
+    It takes what it names, as joint rules do, and changes params and grads in place: in front of the optimizer, or
+    `behind` it. With `before` and `asks` it may ask, in front, for a "gradient", "loss" or "product" (`stages.phases`).
+    With the annotated signature of `stage.call_stage` it is called as `whole` is, before and behind the optimizer.
+    """
+    told = _Told(formula, citation, state, _with_extra(options, extra))
+
+    def register(given: Function) -> Stage:
+        check_function(given)
+        if next(iter(inspect.signature(given).parameters), "") == "phase":
+            return _phased(wrappers, "_wrapper", given, told)
+        moved = replace(told, options={"moves": behind, **told.options})
+        return _sequenced(wrappers, "_wrapper", given, moved, before, asks, behind)
+
+    return register if function is None else register(function)
 
 
 def clipping(
@@ -142,6 +172,34 @@ def _named(kind: str, function: Function | None, told: _Told) -> Any:
         mark(given)
         called = with_full_signature(given, told.state, told.defaults())
         return registered(optimizers, told.stage(given.__name__, device(called), kind))
+
+    return register if function is None else register(function)
+
+
+def _with_extra(options: dict[str, Any], extra: Any) -> dict[str, Any]:
+    """Return options with what is kept of tensors: a function of their shape, or so many numbers."""
+    if not extra:
+        return options
+    return {**options, "extra": extra if callable(extra) else lambda rows, columns, kind: extra}
+
+
+def _sequenced(
+    registry: Registry[Stage], suffix: str, function: Function | None, told: _Told,
+    before: Function | tuple[Function, ...], asks: str | tuple[str, ...], behind: bool = False,
+) -> Any:  # fmt: skip
+    """Return the decorator of rules that take what they name and ask, or the record of one."""
+
+    def register(given: Function) -> Stage:
+        check_function(given)
+        asked = sequence(given.__name__, before, asks)
+        mark(given, *(each for each, _ in asked))
+        made = in_phases(given, asked, told.state, told.defaults(), behind)
+        product = any(what == "product" for _, what in asked)
+        more = {
+            "extra_gradients": sum(COSTS[what] for _, what in asked), "curvature": product,
+            "scratch": told.options.get("scratch", 0) + (VECTORS if product else 0),
+        }  # fmt: skip
+        return registered(registry, told.stage(given.__name__.removesuffix(suffix), made, "whole", **more))
 
     return register if function is None else register(function)
 
@@ -169,7 +227,9 @@ def _types(function: Function) -> tuple[str, ...]:
 
 def registered(registry: Registry[Any], record: Any) -> Any:
     """Register a record, one of the user's own in the place of another of its name."""
-    if is_own(record) and record.name in registry and is_own(registry[record.name]):
+    if is_own(record) and record.name in registry:
+        if not is_own(registry[record.name]):
+            raise ConfigError(f"{registry.kind} {record.name!r} is built in: give yours another name")
         registry.remove(record.name)
     return registry.register(record)
 
@@ -179,6 +239,14 @@ def is_own(record: Any) -> bool:
     return not _is_ours(record.function)
 
 
+def check_here(record: Any) -> None:
+    """Raise ConfigError where a record's code is in other processes alone (`extending.told`)."""
+    if getattr(record, "told_hash", ""):
+        file = Path(record.function.__code__.co_filename)
+        told = f"{file.name} is run in worker processes: `Study.run`, `mlpjit run` and `mlpjit try` have them"
+        raise ConfigError(f"{record.name} cannot be run in this process: {told}; to use it here, import {file.stem}")
+
+
 def _is_ours(function: Function) -> bool:
     return function.__module__.startswith("mlpjit.")
 
@@ -186,7 +254,7 @@ def _is_ours(function: Function) -> bool:
 def mark(*functions: Function, seen: tuple[Function, ...] = ()) -> None:
     """Have the functions that rules call compiled with them, those that they call too."""
     for function in functions:
-        _check(function)
+        check_function(function)
         for called in _called(function):
             if called not in seen:
                 mark(called, seen=(*seen, called))
@@ -206,10 +274,11 @@ def _names(code: CodeType) -> list[str]:
     return [*code.co_names, *(name for each in inner for name in _names(each))]
 
 
-def _check(function: Function) -> None:
+def check_function(function: Function) -> None:
     """Raise ConfigError for what cannot be compiled: no function, or one whose source cannot be found."""
     if not isinstance(function, FunctionType):
-        raise ConfigError(f"got {function!r}, need a function")
+        kind = "a class" if isinstance(function, type) else f"a {type(function).__name__}"
+        raise ConfigError(f"{getattr(function, '__name__', repr(function))} is {kind}, need a function (def)")
     try:
         if not _is_ours(function):
             inspect.getsource(function)

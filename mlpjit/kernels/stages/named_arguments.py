@@ -8,7 +8,7 @@ have the run's dtype; the learning rate, the loss and hyperparameters are double
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mlpjit.errors import ConfigError
 from mlpjit.kernels.language import Float64, Function, device, load, offset, real, written
@@ -19,7 +19,7 @@ FULL = (
     "learning_rate", "loss",
 )  # fmt: skip
 WHOLE = FULL[:5]
-POINTERS = ("params", "grads", "extra", "scratch")
+POINTERS = ("params", "grads", "extra", "scratch", "vector", "product")
 
 
 def with_full_signature(rule: Function, state: Sequence[str], defaults: Iterable[str]) -> Function:
@@ -27,15 +27,23 @@ def with_full_signature(rule: Function, state: Sequence[str], defaults: Iterable
 
     Raises ConfigError for arguments that there are none of.
     """
+    values = {name: name for name in (*WHOLE, "params", "grads", "extra", "scratch")}
+    return _written(rule, passed_on(rule, values, state, defaults))
+
+
+def passed_on(rule: Function, known: Mapping[str, str], state: Sequence[str], defaults: Iterable[str]) -> str:
+    """Return the arguments of a rule's call, by what it names: of what is known, of states, numbers, hyperparameters.
+
+    Raises ConfigError for arguments that there are none of.
+    """
     numbers = {name: name for name in ("learning_rate", "loss")}
     numbers |= {name: f"load(settings, {place})" for place, name in enumerate(defaults)}
-    values = {name: name for name in (*WHOLE, *POINTERS)}
-    values |= {name: f"offset(state, {place} * count)" for place, name in enumerate(state)}
+    values = {**known, **{name: f"offset(state, {place} * count)" for place, name in enumerate(state)}}
     values |= {name: number if _is_double(rule, name) else f"real({number})" for name, number in numbers.items()}
     wanted = tuple(inspect.signature(rule).parameters)
     if unknown := [name for name in wanted if name not in values]:
         raise ConfigError(f"{rule.__name__} takes {unknown[0]!r}{suggestion(unknown[0], values)}")
-    return _written(rule, ", ".join(values[name] for name in wanted))
+    return ", ".join(values[name] for name in wanted)
 
 
 def _written(rule: Function, passed: str) -> Function:

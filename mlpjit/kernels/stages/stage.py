@@ -92,5 +92,5 @@ def linked_names(record: Stage) -> dict[str, Any]:
     return {
         "rule": record.function, "scalars": record.scalars, "SETTINGS": len(record.defaults) + record.momentum_product,
         "STATES": len(record.state), "USES_PARAMS": int(record.uses_params), "DECAYS": int(record.decays),
-        "INTERLEAVE": record.interleave,
+        "INTERLEAVE": record.interleave, **({} if record.look is None else {"look": record.look}),
     }  # fmt: skip
