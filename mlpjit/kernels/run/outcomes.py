@@ -29,7 +29,7 @@ from mlpjit.kernels.run.evaluation import (
 from mlpjit.kernels.run.plateau import (
     watch_plateau,
 )
-from mlpjit.kernels.run.recording import record_row
+from mlpjit.kernels.run.recording import record_row, recorded_step
 from mlpjit.kernels.run.records.calls import take_at_evaluation
 from mlpjit.kernels.run.steps import advance, write_point
 from mlpjit.kernels.tables import ARRAY, CARRY, DIVERGENCE_FACTOR, MODE, NUMBER, PLAN, STATUS
@@ -108,7 +108,8 @@ def evaluate_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int, train_loss: 
     if stop_asked(arrays) != 0:
         return STATUS.stopped
     count = load(plan, PLAN.parameters)
-    take_at_evaluation(epoch, step, train_loss, value, load(score, 0), count, params, row)
+    recorded = recorded_step(plan, epoch)
+    take_at_evaluation(epoch, step, recorded, train_loss, value, load(score, 0), count, params, row)
     advance(carry, CARRY.rows_written, 1.0 * float64(1))
     if not finite(value) or not finite(dot(params, params, count)):
         return STATUS.diverged
