@@ -119,12 +119,14 @@ def evaluate_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int, train_loss: 
         watch_plateau(float64s(arrays, ARRAY.numbers), carry, value)
     over = value > DIVERGENCE_FACTOR * load(carry, CARRY.start_loss)
     store(carry, CARRY.times_over, load(carry, CARRY.times_over) + 1.0 if over else float64(0))
+    # What is over it at the end will not come back.
+    enough = 1.0 if step == load(plan, PLAN.total_steps) else 2.0
     if epoch == 0 or value < load(carry, CARRY.best_loss):
         store(carry, CARRY.best_loss, value)
         store(carry, CARRY.best_epoch, float64(epoch))
         copy_matrix(count, params, reals(arrays, ARRAY.best_params))
         copy_matrix(load(plan, PLAN.running_size), moments, reals(arrays, ARRAY.best_moments))
-    return STATUS.diverged if load(carry, CARRY.times_over) >= 2.0 else STATUS.running
+    return STATUS.diverged if load(carry, CARRY.times_over) >= enough else STATUS.running
 
 
 @kernel

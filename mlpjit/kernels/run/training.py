@@ -128,7 +128,6 @@ def make_step(plan: Ints, arrays: Ints, done: Int) -> Int:
         advance(carry, CARRY.loss_sum, value * rows)
         advance(carry, CARRY.rows_seen, float64(rows))
     elif load(carry, CARRY.skipped) == skipped:
-        store(carry, CARRY.diverged_step, float64(done + 1))
         return STATUS.diverged
     if batch == per_epoch - 1:
         close_epoch(carry)
