@@ -38,7 +38,8 @@ def fake_result(config: RunConfig) -> FakeResult:
     losses = loss + 1.0 / np.arange(1, rows + 1)
     shape = (rows, config.depth + 1)
     history = {"epoch": np.arange(rows), "step": np.arange(rows) * 10, "train_loss": losses,
-               "validation_loss": losses, "validation_score": 1 / losses}  # fmt: skip
+               "validation_loss": losses, "validation_score": 1 / losses,
+               "recorded_step": np.arange(rows) * 10}  # fmt: skip
     history |= {name: random.random(shape) for name in LAYER_CURVES}
     metrics = {"final_validation_loss": None if diverged else float(losses[-1]), "parameters": parameter_count(config),
                "test_score": None if diverged else 0.9, "diverged_step": 3 if diverged else None}  # fmt: skip

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mlpjit.display import cell, uncell
 from mlpjit.errors import MlpjitError
 from mlpjit.files import replacing
+from mlpjit.kernels.run.records import WHOLE_RECORDS
 from mlpjit.store import Store
 from mlpjit.store.database import FILE_NAME
 from mlpjit.store.schema import DATES, FLAGS, NUMBERS, READ, TIMINGS, WHOLE_NUMBERS
@@ -127,9 +128,15 @@ def as_text(name: str, value: Any) -> str:
 
 
 def _curve_rows(store: Store) -> Iterator[list[Any]]:
+    whole = [name in WHOLE_RECORDS for name in store.curve_names()]
     for run_id, rows in store.curve_arrays(_run_ids(store)):
-        for epoch, step, *losses in rows.tolist():
-            yield [run_id, int(epoch), int(step), *(repr(loss) for loss in losses)]
+        for row in rows.tolist():
+            yield [run_id, *map(_record_text, row, whole)]
+
+
+def _record_text(value: float, whole: bool) -> str:
+    """Return a number as text; an older run may lack it."""
+    return str(int(value)) if whole and value == value else repr(value)
 
 
 def _run_ids(store: Store) -> list[str]:

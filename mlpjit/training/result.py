@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlpjit.kernels.run.records import LAYER_RECORDS, RUN_RECORDS
+from mlpjit.kernels.run.records import LAYER_RECORDS, RUN_RECORDS, WHOLE_RECORDS
 from mlpjit.kernels.tables import CARRY, CONTROL, NONE_AT, STATUS
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def history_of(records: np.ndarray, layers: int) -> dict[str, np.ndarray]:
     Records of layers are (evaluations, layers).
     """
     of_run = {name: records[:, i].copy() for i, name in enumerate(RUN_RECORDS)}
-    of_run |= {name: of_run[name].astype(np.int64) for name in ("epoch", "step")}
+    of_run |= {name: of_run[name].astype(np.int64) for name in WHOLE_RECORDS}
     by_layer = records[:, len(RUN_RECORDS) :].reshape(len(records), layers, len(LAYER_RECORDS))
     return of_run | {name: by_layer[:, :, i].copy() for i, name in enumerate(LAYER_RECORDS)}
 

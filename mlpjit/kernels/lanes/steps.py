@@ -22,8 +22,9 @@ from mlpjit.kernels.language import (
     store,
 )
 from mlpjit.kernels.run.evaluation import stop_asked
+from mlpjit.kernels.run.outcomes import finite
 from mlpjit.kernels.run.recording import record_gradients, record_row, record_updates, repeat_step
-from mlpjit.kernels.run.steps import advance, set_momentum
+from mlpjit.kernels.run.steps import advance, note_divergence, set_momentum
 from mlpjit.kernels.run.training import batch_rows, note_step, record_of
 from mlpjit.kernels.tables import ARRAY, CARRY, CONTROL, NONE_AT, NUMBER, PLAN, STATUS
 
@@ -90,6 +91,19 @@ def record_behind(group: Ints, row: Int, other: Int) -> None:
                 repeat_step(plan, arrays, row, other)
 
 
+@kernel
+def note_divergences(group: Ints, step: Int, rows: Int) -> None:
+    """Note which step the losses that are not finite are of, before the update moves what they are of."""
+    losses, lost = float64s(group, GROUP.losses), 0
+    for lane in range(LANES):
+        lost += goes_on(group, lane) and not finite(load(losses, lane) / rows)
+    if lost > 0:
+        take_out(group, ARRAY.params, load(plan_of(group, 0), PLAN.parameters), reals(group, GROUP.params))
+        for lane in range(LANES):
+            if goes_on(group, lane) and not finite(load(losses, lane) / rows):
+                note_divergence(plan_of(group, lane), arrays_of(group, lane), step)
+
+
 @device
 def note_steps(group, done, rows):
     """Carry on what the step has said of each run; one whose loss is not finite ends."""
@@ -109,6 +123,7 @@ def group_step(group: Ints, done: Int) -> None:
     batch = done % load(plan, PLAN.steps_per_epoch)
     rows, row = batch_rows(plan, batch), record_of(plan, done + 1)
     group_gradient(group, batch * load(plan, PLAN.batch), rows)
+    note_divergences(group, done + 1, rows)
     first = 0 if done == 0 else row
     if first >= 0:
         record_before(group, first)

@@ -19,6 +19,8 @@ from mlpjit.extending import (
 )
 
 LONGEST = 1e30
+# Their rate is over 1 - b1^t, and what they estimate from it too.
+B1 = at_least(0, 0.99999)
 
 
 @device
@@ -126,7 +128,7 @@ def prodigy(
     formula="Adam at rate d; s = b3 s + (1 - b3) d g; d = max(d, sum d <g, s / sqrt v> / |s|_1)",
     citation="Defazio & Mishchenko 2023, arXiv:2301.07733, the version for Adam", state=("mu", "nu", "sum"), extra=2,
     scratch=1, b1=0.9, b2=0.999, eps=1e-8, weight_decay=0.0, initial_distance=1e-6,
-    limits={"eps": DIVISOR, "b1": at_least(0, 0.99999)},
+    limits={"eps": DIVISOR, "b1": B1},
 )  # fmt: skip
 def d_adaptation(
     step, count, params, grads, mu, nu, sum, extra, scratch, learning_rate: Float64, b1: Float64, b2: Float64, eps,

@@ -23,6 +23,8 @@ from mlpjit.extending import (
     store,
 )
 
+LARGEST_RATIO = 1e38  # that float32 holds
+
 
 @layerwise(
     formula="r = c |theta| / (|g| + wd |theta| + eps); u = b u + r (g + wd theta); theta -= eta u",
@@ -38,7 +40,7 @@ def lars(
     length, slope = sqrt(dot(params, params, size)), sqrt(dot(grads, grads, size))
     below = slope + weight_decay * length + eps
     ratio = trust_coefficient * length / below if length != 0.0 and slope != 0.0 else 1.0
-    scale, shrink = real(ratio), real(weight_decay)
+    scale, shrink = real(LARGEST_RATIO if ratio > LARGEST_RATIO else ratio), real(weight_decay)
     for i in range(size):
         pulled = fma(shrink, load(params, i), load(grads, i))
         moved = fma(momentum, load(velocity, i), scale * pulled)

@@ -29,7 +29,7 @@ from mlpjit.kernels.run.evaluation import (
 from mlpjit.kernels.run.plateau import (
     watch_plateau,
 )
-from mlpjit.kernels.run.recording import record_row
+from mlpjit.kernels.run.recording import record_row, recorded_step
 from mlpjit.kernels.run.records.calls import take_at_evaluation
 from mlpjit.kernels.run.steps import advance, write_point
 from mlpjit.kernels.tables import ARRAY, CARRY, DIVERGENCE_FACTOR, MODE, NUMBER, PLAN, STATUS
@@ -96,7 +96,8 @@ def judge_epoch(
     carry = float64s(arrays, ARRAY.carry)
     row = record_row(plan, arrays, int(load(carry, CARRY.rows_written)))
     count = load(plan, PLAN.parameters)
-    take_at_evaluation(epoch, step, train_loss, value, score, count, params, row)
+    recorded = recorded_step(plan, epoch)
+    take_at_evaluation(epoch, step, recorded, train_loss, value, score, count, params, row)
     advance(carry, CARRY.rows_written, 1.0 * float64(1))
     if not finite(value) or not finite(dot(params, params, count)):
         return STATUS.diverged
@@ -106,12 +107,14 @@ def judge_epoch(
         watch_plateau(float64s(arrays, ARRAY.numbers), carry, value)
     over = value > DIVERGENCE_FACTOR * load(carry, CARRY.start_loss)
     store(carry, CARRY.times_over, load(carry, CARRY.times_over) + 1.0 if over else float64(0))
+    # What is over it at the end will not come back.
+    enough = 1.0 if step == load(plan, PLAN.total_steps) else 2.0
     if epoch == 0 or value < load(carry, CARRY.best_loss):
         store(carry, CARRY.best_loss, value)
         store(carry, CARRY.best_epoch, float64(epoch))
         copy_matrix(count, params, reals(arrays, ARRAY.best_params))
         copy_matrix(load(plan, PLAN.running_size), moments, reals(arrays, ARRAY.best_moments))
-    return STATUS.diverged if load(carry, CARRY.times_over) >= 2.0 else STATUS.running
+    return STATUS.diverged if load(carry, CARRY.times_over) >= enough else STATUS.running
 
 
 @kernel

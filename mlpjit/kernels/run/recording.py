@@ -22,6 +22,14 @@ def record_row(plan, arrays, row):
 
 
 @device
+def recorded_step(plan, epoch):
+    """Return the step that the records of an epoch are of: its last on a full batch; of epoch 0 the first."""
+    batches, batch = load(plan, PLAN.steps_per_epoch), load(plan, PLAN.batch)
+    short = 1 if batches > 1 and load(plan, PLAN.train_rows) < batches * batch else 0
+    return 1 if epoch == 0 else epoch * batches - short
+
+
+@device
 def layer_part(row, l):  # noqa: E741
     """Return where the records of a layer begin in a row."""
     return offset(row, RUN_RECORD_COUNT + l * RECORD_COUNT)

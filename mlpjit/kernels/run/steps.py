@@ -15,6 +15,7 @@ from mlpjit.kernels.language import (
     Ints,
     Reals,
     device,
+    dot,
     float64,
     float64s,
     ints,
@@ -246,6 +247,15 @@ def update_params(plan: Ints, arrays: Ints, step: Int, rows: Int, rate: Float64,
 
 
 @kernel
+def note_divergence(plan: Ints, arrays: Ints, step: Int) -> None:
+    """Note which step a loss that is not finite is of: the one before where that has left no finite parameters."""
+    params = reals(arrays, ARRAY.params)
+    size = dot(params, params, load(plan, PLAN.parameters))
+    broken = float64(0) if size - size == 0.0 else float64(1)
+    store(float64s(arrays, ARRAY.carry), CARRY.diverged_step, step - broken)
+
+
+@kernel
 def take_step(plan: Ints, arrays: Ints, step: Int, rows: Int, record: Int) -> Float64:
     """One step (counted from 1) on the gathered batch; return its loss. `record` >= 0 names a row to fill in.
 
@@ -257,6 +267,8 @@ def take_step(plan: Ints, arrays: Ints, step: Int, rows: Int, record: Int) -> Fl
     count = load(plan, PLAN.running_size) if load(stage_of(arrays, STAGES.clip), STAGE.function) != 0 else 0
     copy_matrix(count, moments, kept)
     value = batch_gradient(plan, arrays, rows)
+    if value - value != 0.0:
+        note_divergence(plan, arrays, step)
     rate = load(float64s(arrays, ARRAY.rates), step - 1) * load(carry, CARRY.rate_factor)
     advance(carry, CARRY.gradients, float64(1))
     row = record_row(plan, arrays, record if record >= 0 else 0)

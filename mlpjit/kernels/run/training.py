@@ -28,7 +28,7 @@ from mlpjit.kernels.run.outcomes import (
     finish,
     finite,
 )
-from mlpjit.kernels.run.recording import repeat_step
+from mlpjit.kernels.run.recording import recorded_step, repeat_step
 from mlpjit.kernels.run.steps import advance, gather_batch, take_step
 from mlpjit.kernels.tables import ARRAY, CARRY, CONTROL, PLAN, STATUS
 
@@ -99,9 +99,11 @@ def report(plan: Ints, arrays: Ints, done: Int, last: Int) -> Int:
 
 @device
 def record_of(plan, step):
-    """Return the row of the records that a step fills in: that of the epoch it is the last of, -1 for none."""
-    owed = rows_owed(plan, step)
-    return owed - 1 if owed > rows_owed(plan, step - 1) else -1
+    """Return the row of the records that a step fills in: that of the epoch it stands for, -1 for none."""
+    epoch = (step - 1) // load(plan, PLAN.steps_per_epoch) + 1
+    end = epoch * load(plan, PLAN.steps_per_epoch)
+    owed = rows_owed(plan, end)
+    return owed - 1 if step == recorded_step(plan, epoch) and owed > rows_owed(plan, end - 1) else -1
 
 
 @device
@@ -114,7 +116,6 @@ def note_step(plan, arrays, done, rows, value, skipped):
         advance(carry, CARRY.loss_sum, value * rows)
         advance(carry, CARRY.rows_seen, float64(rows))
     elif skipped == 0.0:
-        store(carry, CARRY.diverged_step, float64(done + 1))
         return STATUS.diverged
     if done % per_epoch == per_epoch - 1:
         close_epoch(carry)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,10 @@ def weights_and_gradients(run: Run) -> tuple[list[np.ndarray], list[np.ndarray]]
 
 
 def step_by_step(**changed: object) -> tuple[dict[str, np.ndarray], list[dict[str, list[np.ndarray]]]]:
-    """The history of a run, and for each recorded step W before and after, dL/dW, and the first W."""
+    """The history of a run, and for each recorded step W before and after, dL/dW, and the first W.
+
+    Of 105 samples a batch of 40 leaves 25: the last step of an epoch is not recorded, the one before is.
+    """
     run, found = Run(mj.RunConfig(**{**SETTINGS, **changed})), []
     start, _ = weights_and_gradients(run)
     every = run.steps // SETTINGS["epochs"] * SETTINGS["evaluate_every"]
@@ -111,9 +115,29 @@ def step_by_step(**changed: object) -> tuple[dict[str, np.ndarray], list[dict[st
         before, _ = weights_and_gradients(run)
         run.advance(step)
         after, gradients = weights_and_gradients(run)
-        if step == 1 or step % every == 0:
+        if step == 1 or step % every == every - 1:
             found.append({"start": start, "before": before, "after": after, "gradients": gradients})
     return run.result().history, found
+
+
+@pytest.mark.parametrize(
+    ("given", "steps"),
+    [
+        ({"batch_size": 64}, [1, 19, 39, 59]),  # 1,257 samples: nineteen batches, and 41 are left
+        ({"batch_size": 64, "evaluate_every": 2}, [1, 39, 59]),
+        ({"batch_size": 157}, [1, 8, 17, 26]),  # one is left
+        ({"batch_size": 157, "normalization": "batch"}, [1, 8, 16, 24]),  # and joins the batch before
+        ({"batch_size": 419}, [1, 3, 6, 9]),  # nothing is left
+        ({"batch_size": 1000}, [1, 1, 3, 5]),  # the first step is also that of epoch 1
+        ({"batch_size": "full"}, [1, 1, 2, 3]),
+    ],
+)
+def test_the_recorded_step_is_the_last_on_a_full_batch(given, steps):
+    history = mj.train(mj.RunConfig(hidden=[4], epochs=3, **given)).history
+    assert history["recorded_step"].tolist() == steps
+    assert np.isfinite(history["update_ratio"]).all()
+    repeated = [(a == b).all() for a, b in pairwise(history["update_ratio"])]
+    assert repeated == [a == b for a, b in pairwise(steps)]
 
 
 HISTORY, STEPS = step_by_step()
@@ -177,7 +201,7 @@ from mlpjit.training import warm
 warm.WORTH_A_PROCESS = 99  # a second process would compile without this declaration
 result = mj.train(mj.RunConfig(dataset="iris", hidden=[4], epochs=2, dtype="float64"))
 np.testing.assert_allclose(result.history["parameter_norm"][-1], np.linalg.norm(result.params), rtol=1e-14)
-assert len(encode(result.history)[1]) == 8 * 6 * 3
+assert len(encode(result.history)[1]) == 8 * 7 * 3
 """
 
 

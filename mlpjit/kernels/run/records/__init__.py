@@ -10,3 +10,4 @@ from mlpjit.kernels.run.records import layers, runs  # noqa: F401  (their record
 from mlpjit.kernels.run.records.declare import layer_records, run_records
 
 RUN_RECORDS, LAYER_RECORDS = tuple(run_records), tuple(layer_records)
+WHOLE_RECORDS = tuple(record.name for record in run_records.records() if record.unit in ("epochs", "steps"))

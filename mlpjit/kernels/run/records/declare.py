@@ -26,7 +26,8 @@ class Moment:
     before the update. spare: room for `size` numbers. memory: the record's own, `size` numbers that stay from one
     recorded step to the next. rows, columns: samples and units; values, squares: the sums of a and a^2; peaks,
     saturated: for each unit the largest |df|, and how often |df| was below 1 % of the most there is. Of a run: which
-    epoch and step an evaluation stands behind, the losses and the score, the `count` parameters that were evaluated.
+    epoch and step an evaluation stands behind and which step is recorded, the losses and the score, the `count`
+    parameters that were evaluated.
     """
 
     name: str
@@ -41,7 +42,7 @@ OVER_UNITS = Moment(
 )
 AT_EVALUATION = Moment(
     "at_evaluation", "at an evaluation",
-    ("epoch", "step", "train_loss", "validation_loss", "validation_score", "count", "params"),
+    ("epoch", "step", "recorded", "train_loss", "validation_loss", "validation_score", "count", "params"),
 )  # fmt: skip
 MOMENTS = (AT_GRADIENT, AFTER_UPDATE, OVER_UNITS)
 MEMORIES = ("zeros", "params")

@@ -33,3 +33,9 @@ def validation_loss(validation_loss):
 def validation_score(validation_score):
     """Accuracy or R^2 on the validation set."""
     return validation_score
+
+
+@at_evaluation(unit="steps")
+def recorded_step(recorded):
+    """The step that the records of layers are of: the epoch's last on a full batch."""
+    return recorded
