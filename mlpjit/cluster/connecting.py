@@ -24,6 +24,12 @@ CONNECT_SECONDS = 10.0
 LOCAL = re.compile(r"local:(\d+)")
 
 
+def workers_here(address: str) -> int | None:
+    """Return how many processes an address asks for on this machine, None where it is that of a scheduler."""
+    found = LOCAL.fullmatch(address)
+    return thread_count(int(found[1])) if found else None
+
+
 @contextmanager
 def connected(address: str) -> Iterator[Client]:
     """Connect to the scheduler at an address, by the file that it wrote, or to processes made here (`local:4`).
@@ -33,8 +39,8 @@ def connected(address: str) -> Iterator[Client]:
     for name in list(logging.root.manager.loggerDict):  # whose levels are their own; what matters is told by the crew
         if name.startswith("distributed"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-    if found := LOCAL.fullmatch(address):
-        with _local(thread_count(int(found[1]))) as client:
+    if (workers := workers_here(address)) is not None:
+        with _local(workers) as client:
             yield client
         return
     is_file = address.endswith(".json")
@@ -78,6 +84,6 @@ def _cluster(workers: int) -> LocalCluster:
     quiet = {"logging.distributed": "critical", "distributed.worker.profile.enabled": False}
     with dask.config.set(quiet):
         return LocalCluster(
-            n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address=None,
+            n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
         )  # fmt: skip

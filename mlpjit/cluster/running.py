@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mlpjit.cluster.connecting import connected
+from mlpjit.cluster.connecting import connected, workers_here
 from mlpjit.cluster.crew import Crew
 from mlpjit.cluster.pool import ClusterPool
 from mlpjit.errors import MlpjitError
@@ -41,13 +41,16 @@ def sweep_on(
     warn: Callable[[str], None] = lambda line: None,
     force: bool = False,
 ) -> Summary:
-    """Make every run of a study that the store in `directory` lacks, on a cluster: see `study.sweep.sweep`."""
-    here = compiled_runner()
+    """Make every run of a study that the store in `directory` lacks, on a cluster: see `study.sweep.sweep`.
+
+    What is free on this machine bounds the runs of workers that are here.
+    """
+    here, workers = compiled_runner(), workers_here(address)
     with connected(address) as client:
         runner = ClusterRunner(
             here.execute, measure_step=here.measure_step, crew=(crew := Crew(client, warn)), prepare=crew.prepare
         )
-        summary = sweep(study, directory, None, progress, runner, announce, force)
+        summary = sweep(study, directory, workers, progress, runner, announce, force or workers is None)
     if runner.lost:
         warn(f"runs under way on workers that were lost, made again: {sum(runner.lost):,}")
     if runner.twice:
