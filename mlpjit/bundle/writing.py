@@ -41,7 +41,8 @@ def bundle(directory: Path, out: Path | None = None, with_data: bool = False) ->
     Own data are told, and included with `with_data`. Raises StoreError without a store or room, ConfigError for data
     that are to be included and are not what was run.
     """
-    path = out or directory.resolve().with_suffix(".zip")
+    named = directory.resolve() if directory.name in ("", "..") else directory
+    path = out or named.with_name(f"{named.name}.zip")
     pages = write(directory)
     with Store.open(directory, readonly=True) as store, tempfile.TemporaryDirectory() as folder:
         data = own_data(store.study()["blocks"], {str(row[0]) for row in store.rows(("data_hash",))})

@@ -88,7 +88,7 @@ def contents(path: Path) -> dict[str, bytes]:
 
 def test_a_bundle_has_all_that_was_promised(home: Path) -> None:
     done = mlpjit("bundle", "out")
-    assert (done.exit_code, done.stdout) == (0, f"{home / 'out.zip'}\n")
+    assert (done.exit_code, done.stdout) == (0, "out.zip\n")
     assert done.stderr == "mine.csv: not in the bundle, its hash is; --with-data includes it\n"
     found = contents(home / "out.zip")
     manifest = json.loads(found["bundle.json"])
@@ -252,3 +252,10 @@ def test_a_flipped_byte_anywhere_is_told_or_does_no_harm(sent: Path, tmp_path: P
         except StoreError:
             told += 1
     assert told > 50
+
+
+def test_a_bundle_lies_beside_its_folder_whatever_that_is_called(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree("out", "results/v1.2")
+    assert mlpjit("bundle", "results/v1.2/").stdout == "results/v1.2.zip\n"
+    monkeypatch.chdir("results/v1.2")
+    assert mlpjit("bundle", ".").stdout == f"{home / 'results/v1.2.zip'}\n"
