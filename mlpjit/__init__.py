@@ -34,16 +34,16 @@ _HOMES = {
     "StoreError": "errors", "Study": "notebook.study", "StudyResults": "notebook.study",
     "Trajectories": "interactive.stepping", "activation": "extending", "activations": "interactive.catalogue",
     "elementwise": "extending", "initializer": "extending", "initializers": "catalogue.registries",
-    "joint": "extending", "layerwise": "extending", "load": "models.model", "loss": "extending", "losses": "catalogue.registries",
-    "objective": "interactive.objectives", "optimizers": "interactive.catalogue", "schedule": "extending",
-    "schedules": "catalogue.registries", "steps": "interactive.stepping", "train": "notebook.result",
-    "wrapper": "extending", "wrappers": "interactive.catalogue",
+    "joint": "extending", "layerwise": "extending", "load": "models.model", "loss": "extending",
+    "losses": "catalogue.registries", "objective": "interactive.objectives", "optimizers": "interactive.catalogue",
+    "schedule": "extending", "schedules": "catalogue.registries", "steps": "interactive.stepping",
+    "train": "notebook.result", "wrapper": "extending", "wrappers": "interactive.catalogue",
 }  # fmt: skip
 __all__ = [
-    "ConfigError", "Control", "Dataset", "DatasetError", "MlpjitError", "Model", "Network", "Quadratic", "RunConfig",
-    "RunResult", "StoreError", "Study", "StudyResults", "Trajectories", "activation", "activations", "elementwise",
-    "initializer", "initializers", "joint", "layerwise", "load", "loss", "losses", "objective", "optimizers", "schedule",
-    "schedules", "steps", "train", "wrapper", "wrappers",
+    "ConfigError", "Control", "Dataset", "DatasetError", "MlpjitError", "Model", "Network", "Quadratic",
+    "RunConfig", "RunResult", "StoreError", "Study", "StudyResults", "Trajectories", "activation", "activations",
+    "elementwise", "initializer", "initializers", "joint", "layerwise", "load", "loss", "losses", "objective",
+    "optimizers", "schedule", "schedules", "steps", "train", "wrapper", "wrappers",
 ]  # fmt: skip
 
 

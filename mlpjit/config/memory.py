@@ -9,6 +9,7 @@ import numpy as np
 
 from mlpjit.catalogue.datasets import npzfile
 from mlpjit.catalogue.datasets.hashing import contents_hash
+from mlpjit.catalogue.datasets.parts import HELD_OUT_PERCENT, LEAST_HELD_OUT, MOST_HELD_OUT
 from mlpjit.catalogue.datasets.records import DatasetInfo, DatasetRecord, Raw, datasets
 from mlpjit.catalogue.datasets.specs import file_scaling
 from mlpjit.catalogue.datasets.tables import GAPS, Choice, named_columns
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 PREFIX = "memory:"
 TASKS = (None, "classification", "regression")
 LABEL = "data in memory"
+MINIMUM_PER_PART = 2
 Columns = str | int | Sequence[str | int]
 
 
@@ -31,7 +33,8 @@ class Dataset(Mapping[str, str]):
     `Dataset(x, y)`: x (n, d) numbers; y (n,) labels or numbers, (n, k) numbers or one-hot rows. `Dataset(frame,
     target="price")`: a pandas frame, whose columns become inputs as those of a CSV file do; drop, categorical and
     missing ("fill", "drop", "refuse") as there. task: "classification" or "regression", else found out from the target.
-    scaling: "standardize", "none" or a number to divide the inputs by.
+    scaling: "standardize", "none" or a number to divide the inputs by. held_out: percent of the samples that validation
+    has, and test again, 5 to 33.
 
     It is the table {"name": "memory:HASH"}, and lives as long as this process. Data are copied. Raises DatasetError.
     """
@@ -39,15 +42,19 @@ class Dataset(Mapping[str, str]):
     def __init__(
         self, x: Any, y: Any = None, *, target: str | int | None = None, task: str | None = None,
         scaling: str | float = "standardize", drop: Columns = (), categorical: Columns = (), missing: str = "fill",
+        held_out: int = HELD_OUT_PERCENT,
     ) -> None:  # fmt: skip
         if task not in TASKS:
             raise DatasetError(f"{LABEL}: task = {task!r}, allowed is 'classification' or 'regression'")
         if missing not in GAPS:
             raise DatasetError(f"{LABEL}: missing = {missing!r}, allowed is 'fill', 'drop' or 'refuse'")
+        if type(held_out) is not int or not LEAST_HELD_OUT <= held_out <= MOST_HELD_OUT:
+            allowed = f"a whole percentage from {LEAST_HELD_OUT} to {MOST_HELD_OUT}"
+            raise DatasetError(f"{LABEL}: held_out = {shown(held_out)}, allowed is {allowed}")
         choice = Choice(target, named_columns(drop), named_columns(categorical), missing)
         table = _frame(x, choice) if y is None else _arrays(x, y, choice)
         labels, classes = encode(table, task)
-        raw = Raw(table.x, labels, classes, table.columns, table.target, table.notes)
+        raw = Raw(table.x, labels, classes, table.columns, table.target, table.notes, held_out)
         self.name = _registered(raw, scaling)
 
     def __getitem__(self, key: str) -> str:
@@ -146,7 +153,9 @@ def _checked(name: str) -> None:
     from mlpjit.catalogue.datasets import describe
 
     try:
-        describe({"name": name})
+        info = describe({"name": name})
+        if info.task == "regression" and info.validation_samples < MINIMUM_PER_PART:
+            raise DatasetError(f"{LABEL}: held_out leaves one sample for validation; R^2 needs two: hold out more")
     except DatasetError:
         datasets.remove(name)
         raise

@@ -18,6 +18,7 @@ from mlpjit.interactive.passes import Passes
 from mlpjit.training.first_parameters import initial_params
 from mlpjit.training.forward import drawn_masks
 from mlpjit.training.shape import Layer, layers_of, parameters_of, views
+from mlpjit.training.steering import checked_eps
 from mlpjit.training.workspace import plan_workspace
 
 DTYPES = ("float32", "float64")
@@ -46,14 +47,14 @@ class Network:
 
     sizes: inputs, hidden widths, outputs. activation: one for all hidden layers, or one for each. Activations and loss
     are a name, or a table with a name and parameters; losses from logits own the output's function. normalization,
-    residual and dropout (a share in [0, 1)) act on the hidden layers. dtype: "float32" or "float64". Raises ConfigError
-    for unknown names and impossible combinations.
+    residual and dropout (a share in [0, 1)) act on the hidden layers; normalization_eps is added to variances. dtype:
+    "float32" or "float64". Raises ConfigError for unknown names and impossible combinations.
     """
 
     def __init__(
         self, sizes: Sequence[int], activation: Named | Sequence[Named] = "relu", *,
         output_activation: Named = "identity", loss: Named = "cross_entropy", normalization: str = "none",
-        residual: str = "none", dropout: float = 0.0, dtype: str = "float32",
+        residual: str = "none", dropout: float = 0.0, dtype: str = "float32", normalization_eps: float = 1e-5,
     ) -> None:  # fmt: skip
         given = plain(list(sizes))
         if len(given) < 2 or not all(type(size) is int and size >= 1 for size in given):
@@ -68,6 +69,7 @@ class Network:
         if not 0.0 <= dropout < 1.0:
             raise ConfigError(f"dropout: got {dropout!r}, need a number from 0 up and below 1")
         normalizations[normalization]
+        self.eps = checked_eps(normalization_eps)
         self.sizes, self.dtype, self.dropout = given, dtype, float(dropout)
         self.activations = _names(activation, output_activation, len(given) - 2)
         self.layout: tuple[Layer, ...] = layers_of(given, normalization, self.activations, residual)

@@ -31,6 +31,7 @@ class Passes(Forward):
             raise ConfigError(f"params: got shape {np.shape(params)}, need ({net.parameter_count},)")
         super().__init__(net.layout, net.activations, params, x, net.dtype)
         self.net = net
+        self.space.layers[:, LAYER.eps] = net.eps.ctypes.data
         self.masks: list[np.ndarray] = []
 
     def drop(self, seed: int | None, step: int) -> None:

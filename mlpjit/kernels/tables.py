@@ -158,6 +158,7 @@ class Layer(NamedTuple):
     learned_at: int  # df by the parameters of a learned activation
     gradient_at: int  # dL/da, where a layer needs it
     residual: int
+    eps: int  # address of the number that a normalization adds to a variance, float64
     # Addresses of functions, 0 for none; what a normalization does to W before the products, to z, to delta, to dW.
     activation: int
     reweigh: int
@@ -289,11 +290,9 @@ class Mode(NamedTuple):
     training: int
 
 
-PLAN, ARRAY = numbered(Plan), numbered(Array)
-LAYER, TENSOR = numbered(Layer), numbered(Tensor)
-STAGE, STAGES = numbered(Stage), numbered(Stages)
+PLAN, ARRAY, LAYER, TENSOR = numbered(Plan), numbered(Array), numbered(Layer), numbered(Tensor)
+STAGE, STAGES, UNIT_SUM = numbered(Stage), numbered(Stages), numbered(UnitSum)
 NUMBER, CARRY, CONTROL = numbered(Number), numbered(Carry), numbered(ControlColumns)
-UNIT_SUM = numbered(UnitSum)
 STATUS, RESIDUAL, MODE = numbered(Status), numbered(Residual), numbered(Mode)
 
 DIVERGENCE_FACTOR = 10_000

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlpjit.display import lines, pairs
+from mlpjit.errors import ConfigError
 from mlpjit.training import result
 
 if TYPE_CHECKING:
@@ -44,7 +45,12 @@ class RunResult(result.RunResult):
 
     @cached_property
     def model(self) -> Model:
-        """What it has learned, with the scaling of the data and the names of the classes."""
+        """What it has learned, with the scaling of the data and the names of the classes.
+
+        ConfigError where normalizations had another eps than a model's.
+        """
+        if "normalization_eps" in self.steered:
+            raise ConfigError("normalization_eps: a model has 1e-5; predict with mj.Network(..., normalization_eps=)")
         from mlpjit.models.learned import model_of
 
         return model_of(self.config, self.params, self.statistics, self.run_id)
@@ -91,7 +97,7 @@ class RunResult(result.RunResult):
 
 def train(
     config: RunConfig, *, params: Params | None = None, learning_rates: Any = None, loss_factor: float = 1.0,
-    frozen: Sequence[int] = (), bias: bool = True,
+    frozen: Sequence[int] = (), bias: bool = True, normalization_eps: float | None = None,
 ) -> RunResult:  # fmt: skip
     """Train one network as configured and return its result (the Python entry point).
 
@@ -104,7 +110,8 @@ def train(
     rate, and each goes its share of the way: where steps are proportional to the rate it is a rate of its own.
     loss_factor: of the training loss and its gradient (0.5 makes mse half of it), in front of penalties; evaluations
     are without it. frozen: layers, numbered from 0, that stay as they begin: their gradients count as 0, penalties and
-    decay leave them out. bias: False for a network whose b are all 0.
+    decay leave them out. bias: False for a network whose b are all 0. normalization_eps: what
+    normalizations add to a variance, in place of 1e-5.
 
     Raises ConfigError where shapes do not fit, and for rules that cannot move layers apart: those that report another
     point than the parameters, and with rates by layer those that search along a line.
@@ -117,7 +124,7 @@ def train(
 
     values = values_of(config)
     spent = prepare_once(shared(values), config)
-    steering = Steering(params, learning_rates, loss_factor, frozen, bias)
+    steering = Steering(params, learning_rates, loss_factor, frozen, bias, normalization_eps)
     run = Run(config, values=values, steering=steering if steering.given() else None)
     run.advance()
     return RunResult(**vars(run.result(spent)), statistics=statistics_of(run), steered=steering.given())

@@ -10,7 +10,7 @@ import numpy as np
 
 from mlpjit.catalogue.specs import samples_labels
 from mlpjit.errors import ConfigError, shown
-from mlpjit.kernels.tables import ARRAY, FROZEN, NUMBER, STAGES, TENSOR
+from mlpjit.kernels.tables import ARRAY, FROZEN, LAYER, NUMBER, STAGES, TENSOR
 from mlpjit.training.shape import Layer, views
 from mlpjit.training.stage_memory import fill_parts
 from mlpjit.training.workspace import aligned
@@ -31,12 +31,14 @@ class Steering:
     loss_factor: float = 1.0
     frozen: Sequence[int] = ()
     bias: bool = True
+    normalization_eps: float | None = None
 
     def given(self) -> tuple[str, ...]:
         """Return the names of what is set."""
         there = {
             "params": self.params is not None, "learning_rates": self.learning_rates is not None,
             "loss_factor": self.loss_factor != 1.0, "frozen": np.size(self.frozen) > 0, "bias": not self.bias,
+            "normalization_eps": self.normalization_eps is not None,
         }  # fmt: skip
         return tuple(name for name, is_set in there.items() if is_set)
 
@@ -54,6 +56,8 @@ class Steering:
         if self.params is not None or not self.bias:
             begin_states(run)
         run.numbers[NUMBER.loss_factor] = self.loss_factor
+        if self.normalization_eps is not None:
+            add_to_variances(run, self.normalization_eps)
         if rates is not None:
             run.rates[: run.steps] = rates.max(1) if by_layer else rates
         if by_layer or frozen.any():
@@ -124,6 +128,21 @@ def begin_states(run: Run) -> None:
     """Have the states that begin as the parameters begin as those that now stand there."""
     for name, parts in run.template.filled:
         fill_parts(getattr(run, name), [part for part in parts if part[1] == "params"], run.params)
+
+
+def checked_eps(value: Any) -> np.ndarray:
+    """Return what is added to a variance as an array of one number; ConfigError unless it is positive and finite."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (np.isfinite(value) and value > 0.0):
+        raise ConfigError(f"normalization_eps: got {shown(value)}, need a positive number")
+    return np.array([value], np.float64)
+
+
+def add_to_variances(run: Run, value: float) -> None:
+    """Have normalizations add another number to a variance."""
+    run.kept["eps"] = eps = checked_eps(value)
+    run.table[:, LAYER.eps] = eps.ctypes.data
+    curved = run.curvature_tables
+    curved.reshape(-1, len(LAYER))[:, LAYER.eps] = eps.ctypes.data
 
 
 def share(run: Run, frozen: np.ndarray, rates: np.ndarray | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from mlpjit.training import linking
 from mlpjit.training.shape import ITEM_BYTES, VECTOR, Layer, padded, parameters_of
 
 COLUMNS = {"W": "weight_at", "b": "bias_at", "gamma": "gamma_at", "beta": "beta_at", "alpha": "alpha_at"}
+EPS = np.array([1e-5])  # of normalizations
 NOWHERE = {name: NONE_AT for name in LAYER._fields if name.endswith("_at")}
 KINDS = {"W": WEIGHT, "b": BIAS, "gamma": GAMMA, "beta": BETA, "alpha": ALPHA}
 # The widest layer whose W the forward product reads in place. Copying to panels first pays above it only: batch 64,
@@ -125,7 +127,7 @@ def _take_gradients(table: np.ndarray, layers: Sequence[Layer], reserved: _Reser
         table[-1, LAYER.gradient_at] = table[-1, LAYER.output_at]
 
 
-def _layer_row(layer: Layer, reserved: _Reserved, rows: int, dtype: str) -> dict[str, int]:
+def _layer_row(layer: Layer, reserved: _Reserved, rows: int, dtype: str) -> dict[str, Any]:
     """Return a layer's row but for what depends on the others, and reserve what it keeps."""
     stride, take = padded(layer.fan_out, dtype), reserved.take
     acts = linking.normalization(layer.normalization, dtype)
@@ -141,7 +143,7 @@ def _layer_row(layer: Layer, reserved: _Reserved, rows: int, dtype: str) -> dict
     if acts["reweigh"]:
         places["effective_at"] = take(layer.fan_in * layer.fan_out)
     tensors = {COLUMNS[name]: at for name, (at, _) in layer.tensors().items()}
-    sizes = {"fan_in": layer.fan_in, "fan_out": layer.fan_out, "stride": stride}
+    sizes = {"fan_in": layer.fan_in, "fan_out": layer.fan_out, "stride": stride, "eps": EPS}
     return {**places, **tensors, **sizes, **acts, "residual": residuals[layer.residual].place, "mask": 0}
 
 

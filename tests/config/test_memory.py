@@ -46,6 +46,35 @@ def test_it_is_known_by_its_contents():
     assert len({each.name for each in (one, other, scaled)}) == 3
 
 
+@pytest.mark.parametrize("y", [Y, (Y > 0).astype(int)], ids=["regression", "classification"])
+@pytest.mark.parametrize("held_out", [5, 20, 33])
+def test_how_many_are_held_out(y, held_out):
+    """Every class keeps its share in every part; the training part has what is left."""
+    data = mj.Dataset(X, y, held_out=held_out)
+    info, parts = data.info, data.split(3)
+    wanted = round(held_out * len(X) / 100)
+    assert abs(info.validation_samples - wanted) <= 1
+    assert info.validation_samples + info.test_samples + info.train_samples == len(X)
+    assert [len(parts.x_train), len(parts.x_validation)] == [info.train_samples, info.validation_samples]
+    rows = np.concatenate([parts.rows_train, parts.rows_validation, parts.rows_test])
+    assert np.array_equal(np.sort(rows), np.arange(len(X)))
+    assert data.name != mj.Dataset(X, y).name
+    assert mj.Dataset(X, y, held_out=15) == mj.Dataset(X, y)
+
+
+@pytest.mark.parametrize("held_out", [4, 34, 20.0, True, "half"])
+def test_what_cannot_be_held_out(held_out):
+    with pytest.raises(mj.DatasetError, match=r"held_out = .*, allowed is a whole percentage from 5 to 33"):
+        mj.Dataset(X, Y, held_out=held_out)
+
+
+def test_of_few_numbers_enough_are_held_out():
+    with pytest.raises(mj.DatasetError, match="leaves one sample for validation"):
+        mj.Dataset(X[:10], Y[:10], held_out=5)
+    smallest = mj.Dataset(X[:6], [0, 0, 0, 1, 1, 1], held_out=33).info
+    assert (smallest.train_samples, smallest.validation_samples, smallest.test_samples) == (2, 2, 2)
+
+
 def test_data_are_copied():
     x = X.copy()
     held = mj.Dataset(x, Y)

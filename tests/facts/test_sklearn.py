@@ -7,9 +7,8 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
-from mlpjit.config.run_config import RunConfig
-from mlpjit.training.run import Run
-from mlpjit.training.shape import views
+import mlpjit as mj
+from mlpjit.catalogue.datasets import split
 
 EPOCHS, HIDDEN = 15, [24, 13]
 NAMES = {"relu": "relu", "tanh": "tanh", "logistic": "sigmoid"}
@@ -46,20 +45,22 @@ def initial_weights(x: np.ndarray, y: np.ndarray, **settings: object) -> MLPClas
 def test_loss_curves(optimizer, activation, alpha, batch):
     ours, theirs = OPTIMIZERS[optimizer]
     rate = 0.003 if optimizer == "adam" else 0.05
-    run = Run(RunConfig(
+    config = mj.RunConfig(
         dataset="digits", hidden=HIDDEN, activation=NAMES[activation], dtype="float64", epochs=EPOCHS, batch_size=batch,
         optimizer=ours, learning_rate=rate, l2=alpha / batch, shuffle=False,
-    ))  # fmt: skip
-    assert alpha == 0.0 or len(run.data.x_train) % batch == 0
-    x, y = run.data.x_train, run.data.y_train.argmax(1)
+    )  # fmt: skip
+    data = split("digits", config.split_seed, "float64")
+    assert alpha == 0.0 or len(data.x_train) % batch == 0
+    x, y = data.x_train, data.y_train.argmax(1)
     settings = {**theirs, "activation": activation, "alpha": alpha, "batch_size": batch, "learning_rate_init": rate}
     start, model = initial_weights(x, y, **settings), fit(x, y, EPOCHS, **settings)
-    for tensors, w, b in zip(views(run.layers, run.params), start.coefs_, start.intercepts_, strict=True):
-        tensors["W"][...], tensors["b"][...] = w, b
-    assert run.advance() == "done"
-    curve = run.result().history["train_loss"][1:]
+    begun = [{"W": w, "b": b} for w, b in zip(start.coefs_, start.intercepts_, strict=True)]
+    found = mj.train(config, params=begun)
+    assert found.status == "done"
+    curve = found.history["train_loss"][1:]
     assert curve[-1] < curve[0]
     np.testing.assert_allclose(curve, model.loss_curve_, rtol=0, atol=1e-6)
-    for tensors, w, b in zip(views(run.layers, run.params), model.coefs_, model.intercepts_, strict=True):
-        np.testing.assert_allclose(tensors["W"], w, rtol=0, atol=1e-6)
-        np.testing.assert_allclose(tensors["b"], b, rtol=0, atol=1e-6)
+    theirs = np.concatenate(
+        [part.ravel() for pair in zip(model.coefs_, model.intercepts_, strict=True) for part in pair]
+    )
+    np.testing.assert_allclose(found.params, theirs, rtol=0, atol=1e-6)

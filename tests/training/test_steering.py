@@ -135,6 +135,35 @@ def test_a_network_without_biases():
     assert any(tensors["b"].any() for tensors in layers(plain, execute(plain).params))
 
 
+@pytest.mark.parametrize("normalization", ["batch", "layer", "rms"])
+def test_another_eps_of_normalizations(normalization):
+    """A step of gradient descent is that of the network with this eps; 1e-5 is what there is without it."""
+    plain = config(normalization=normalization, epochs=1, batch_size="full", shuffle=False)
+    begun = execute(plain.model_copy(update={"epochs": 0})).params
+    data = DATA.split(plain.split_seed, "float64")
+    options = {"activation": "tanh", "normalization": normalization, "dtype": "float64"}
+    for eps in (0.3, 1e-5):
+        net = mj.Network.of(DATA, plain.hidden, normalization_eps=eps, **options)
+        gradient = net.loss_and_grad(begun, data.x_train, data.y_train)[1]
+        found = mj.train(plain, normalization_eps=eps).params
+        np.testing.assert_allclose(found, begun - plain.learning_rate * gradient, rtol=1e-12, atol=1e-14)
+    np.testing.assert_array_equal(found, execute(plain).params)
+    assert np.abs(mj.train(plain, normalization_eps=0.3).params - found).max() > 1e-6
+
+
+def test_curvature_and_derivatives_with_another_eps():
+    net = mj.Network([3, 4, 2], "tanh", normalization="batch", loss="mse", dtype="float64", normalization_eps=0.5)
+    rng = np.random.default_rng(0)
+    params, vector, small = net.init(seed=1), rng.normal(size=net.parameter_count), 1e-5
+    x, y = X[:9], Y[:9]
+    z = x @ net.layers(params)[0]["W"]
+    expected = np.tanh((z - z.mean(0)) / np.sqrt(z.var(0) + 0.5))
+    np.testing.assert_allclose(net.outputs(params, x)[0].a, expected, rtol=1e-12)
+    slopes = [net.loss_and_grad(params + step * vector, x, y)[1] for step in (small, -small)]
+    product = net.hessian_vector_product(params, vector, x, y)
+    np.testing.assert_allclose(product, (slopes[0] - slopes[1]) / (2 * small), rtol=1e-5, atol=1e-7)
+
+
 def test_the_model_of_such_a_run_says_that_it_has_no_id():
     found = mj.train(config(epochs=1), frozen=[0])
     assert repr(found.model).startswith("Model of run without an id: ")
@@ -158,6 +187,7 @@ COUNT, STEPS = parameter_count(config()), total_steps(config())
         ({"schedule": "cosine"}, {"learning_rates": np.ones(STEPS)}, "learning_rates with schedule 'cosine'"),
         ({}, {"loss_factor": 0.0}, "loss_factor: got 0.0, need a positive number"),
         ({}, {"loss_factor": np.inf}, "loss_factor: got inf"),
+        ({}, {"normalization_eps": 0.0}, "normalization_eps: got 0.0, need a positive number"),
         ({}, {"frozen": [0, 3]}, "frozen: got layer 3, need numbers from 0 to 2"),
         ({"optimizer": "schedule_free_sgd"}, {"frozen": [0]}, "schedule_free_sgd reports another point"),
         ({"optimizer": "kfac"}, {"loss_factor": 2.0}, "loss_factor: kfac draws labels"),

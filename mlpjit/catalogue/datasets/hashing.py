@@ -7,14 +7,19 @@ import json
 
 import numpy as np
 
+from mlpjit.catalogue.datasets.parts import HELD_OUT_PERCENT
 from mlpjit.catalogue.datasets.records import DatasetRecord, Parameter, Raw, Scaling
 from mlpjit.catalogue.datasets.variants import Variant
 
 
 def contents_hash(raw: Raw, scaling: Scaling) -> str:
-    """Return the hash of samples in memory: bytes, shape, classes, scaling. The name of the file plays no part."""
+    """Return the hash of samples in memory: bytes, shape, classes, scaling, what is held out where that is not 15 %.
+
+    The name of the file plays no part.
+    """
     y = raw.y.astype("<i8" if raw.classes else "<f8")
-    digest = hashlib.sha256(json.dumps([raw.x.shape, y.shape, raw.classes, str(scaling)]).encode())
+    held_out = [] if raw.held_out == HELD_OUT_PERCENT else [raw.held_out]
+    digest = hashlib.sha256(json.dumps([raw.x.shape, y.shape, raw.classes, str(scaling), *held_out]).encode())
     digest.update(np.ascontiguousarray(raw.x, dtype="<f8").data)
     digest.update(np.ascontiguousarray(y).data)
     return digest.hexdigest()

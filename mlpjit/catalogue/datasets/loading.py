@@ -10,7 +10,7 @@ import numpy as np
 
 from mlpjit.catalogue.datasets.columns import fill_missing
 from mlpjit.catalogue.datasets.hashing import contents_hash, recipe_hash, variant_hash
-from mlpjit.catalogue.datasets.parts import check_groups, part_sizes
+from mlpjit.catalogue.datasets.parts import HELD_OUT_PERCENT, check_groups, part_sizes
 from mlpjit.catalogue.datasets.records import (
     STANDARDIZE,
     Dataset,
@@ -71,15 +71,16 @@ def _describe(source: Source) -> DatasetInfo:
     told: dict[str, Any] = {}
     if not source.is_file and datasets[source.name].shape:
         record = datasets[source.name]
-        shape, task = _shape(record, source.plain), record.task
+        shape, task, held_out = _shape(record, source.plain), record.task, HELD_OUT_PERCENT
         digest = variant_hash(recipe_hash(record, source.plain.parameters), source.variant)
     else:
         held = load_source(source)
         shape, task, digest = Shape.of(Raw(held.x, held.y, held.classes)), held.task, held.data_hash
+        held_out = held.held_out
         told = {"columns": held.columns, "target": held.target, "notes": held.notes}
         told["classes"] = tuple(zip(held.classes, shape.class_counts, strict=True))
         told["largest"] = _largest_scaled(held)
-    sizes = part_sizes(shape.class_counts or [shape.samples])
+    sizes = part_sizes(shape.class_counts or [shape.samples], held_out)
     return DatasetInfo(
         samples=shape.samples,
         inputs=shape.inputs,
@@ -128,5 +129,5 @@ def _dataset(source: Source, raw: Raw, scaling: Scaling, digest: str) -> Dataset
     check_groups(f"dataset {source.name!r}", Shape.of(raw).class_counts or [len(raw.x)], raw.classes)
     raw.x.flags.writeable = raw.y.flags.writeable = False
     task: Task = "classification" if raw.classes else "regression"
-    told = {"columns": raw.columns, "target": raw.target, "notes": raw.notes}
+    told = {"columns": raw.columns, "target": raw.target, "notes": raw.notes, "held_out": raw.held_out}
     return Dataset(source.name, task, raw.x, raw.y, raw.classes, scaling, digest, **told)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mlpjit.errors import DatasetError
 
 HELD_OUT_PERCENT = 15  # for validation, and again for test
+LEAST_HELD_OUT, MOST_HELD_OUT = 5, 33  # of the smallest class, three samples, one is left for training
 MINIMUM_PER_CLASS = 3
 MINIMUM_REGRESSION = 10  # the smallest number whose validation and test parts hold two samples: R^2 needs two
 
@@ -21,17 +22,17 @@ class PartSizes:
     test: tuple[int, ...]
 
 
-def part_sizes(groups: Sequence[int]) -> PartSizes:
-    """Divide groups of samples 70/15/15 so that every part holds every group.
+def part_sizes(groups: Sequence[int], percent: int = HELD_OUT_PERCENT) -> PartSizes:
+    """Divide groups of samples, 70/15/15 unless another percentage is held out, so that every part holds every group.
 
-    Held out are 2 round(15 % of all samples); each group gives its share by largest remainder (ties: the
+    Held out are 2 round(percent of all samples); each group gives its share by largest remainder (ties: the
     earlier group), but at least two. A group that gives an odd number gives the odd one to validation or to
     test in turn.
     """
     samples = sum(groups)
-    target = 2 * ((HELD_OUT_PERCENT * samples + 50) // 100)
-    held = [max(2, 2 * HELD_OUT_PERCENT * n // 100) for n in groups]
-    remainders = [2 * HELD_OUT_PERCENT * n - 100 * h for n, h in zip(groups, held, strict=True)]
+    target = 2 * ((percent * samples + 50) // 100)
+    held = [max(2, 2 * percent * n // 100) for n in groups]
+    remainders = [2 * percent * n - 100 * h for n, h in zip(groups, held, strict=True)]
     by_remainder = sorted(range(len(groups)), key=lambda group: -remainders[group])
     for group in by_remainder[: max(0, target - sum(held))]:
         held[group] += 1

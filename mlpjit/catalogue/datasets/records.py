@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from mlpjit.catalogue.datasets.parts import HELD_OUT_PERCENT
 from mlpjit.catalogue.datasets.variants import VARIANT_DEFAULTS, Variant
 from mlpjit.errors import DatasetError
 from mlpjit.registry import Registry
@@ -59,7 +60,8 @@ class Raw:
     """Samples as read or generated: x (n, d) float64; y (n,) int64 labels or (n, k) float64 targets.
 
     `classes` names the labels 0..k-1 and is empty for regression. Of a table also: what its columns became, NaN in x
-    standing for what the training part's median fills, the target's name, and what there is to tell.
+    standing for what the training part's median fills, the target's name, and what there is to tell. held_out: percent
+    of the samples that validation has, and test again.
     """
 
     x: Floats
@@ -68,6 +70,7 @@ class Raw:
     columns: tuple[Column, ...] = ()
     target: str = ""
     notes: tuple[str, ...] = ()
+    held_out: int = HELD_OUT_PERCENT
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class Dataset:
 
     x: (n, d) float64. y: (n,) int64 labels, or (n, k) float64 targets for regression. Both are read-only.
     classes: the names of the labels 0..k-1, empty for regression. data_hash: 64 hexadecimal digits.
-    variant: what becomes of the training part when it is divided. columns, target, notes: as in `Raw`.
+    variant: what becomes of the training part when it is divided. columns, target, notes, held_out: as in `Raw`.
     """
 
     name: str
@@ -106,6 +109,7 @@ class Dataset:
     columns: tuple[Column, ...] = ()
     target: str = ""
     notes: tuple[str, ...] = ()
+    held_out: int = HELD_OUT_PERCENT
 
     @property
     def has_gaps(self) -> bool:

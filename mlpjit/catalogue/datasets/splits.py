@@ -131,7 +131,7 @@ def part_rows(data: Dataset, split_seed: int) -> tuple[Rows, Rows, Rows]:
 
     order = np.asarray(permutation(split_seed, "split", len(data.x)), dtype=np.int64)
     labels = data.y[order] if data.classes else np.zeros(len(order), dtype=np.int64)
-    sizes = part_sizes(np.bincount(labels).tolist())
+    sizes = part_sizes(np.bincount(labels).tolist(), data.held_out)
     part = np.empty(len(order), dtype=np.int8)
     for label, (train, validation) in enumerate(zip(sizes.train, sizes.validation, strict=True)):
         places = np.flatnonzero(labels == label)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mlpjit.kernels.entries import Rule
-from mlpjit.kernels.language import Int, Ints, Kernel, Reals, pointer
+from mlpjit.kernels.language import Int, Ints, Kernel, Reals, device, float64s, load, pointer, real
+from mlpjit.kernels.tables import LAYER
 from mlpjit.registry import Registry
 
 
@@ -24,6 +25,12 @@ class Acts(NamedTuple):
 
 
 NOTHING = Acts()
+
+
+@device
+def eps_of(layer):
+    """Return what is added to a variance, or to a mean square, before its root is taken."""
+    return real(load(float64s(layer, LAYER.eps), 0))
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,7 +30,7 @@ def batch_forward(dtype: str) -> Work:
     running = filled(dtype, 2 * COLUMNS, low=0.5, high=1.5)
     run = plain(
         batch_values.normalize_batch, dtype, rows=ROWS, columns=COLUMNS, z=z, stride=stride, gamma=gamma, beta=beta,
-        normalized=kept, inverse=inverse, running=running,
+        normalized=kept, inverse=inverse, running=running, eps=1e-5,
     )  # fmt: skip
     return Work(run, 9.0 * ROWS * COLUMNS, size(z, z, kept), size(z, kept, gamma, beta, inverse, running))
 
@@ -55,7 +55,7 @@ def rows_forward(dtype: str) -> Work:
     gamma, beta, inverse = (filled(dtype, COLUMNS, low=0.5, high=1.5) for _ in range(3))
     run = plain(
         rowwise_values.normalize_rows, dtype, rows=ROWS, columns=COLUMNS, z=z, stride=stride, centred=1, gamma=gamma,
-        beta=beta, normalized=kept, inverse=inverse,
+        beta=beta, normalized=kept, inverse=inverse, eps=1e-5,
     )  # fmt: skip
     return Work(run, 7.0 * ROWS * COLUMNS, size(z, z, kept), size(z, kept, gamma, beta, inverse))
 

@@ -23,7 +23,7 @@ def test_running_statistics(rows, columns, dtype):
     given = z.astype(np.float64)[:, :columns]
     out = z.copy()
     where = [a.ctypes.data for a in (gamma, beta, kept, inverse, running)]
-    jit.load(normalize_batch, dtype).call(rows, columns, out.ctypes.data, STRIDE, *where)
+    jit.load(normalize_batch, dtype).call(rows, columns, out.ctypes.data, STRIDE, *where, 1e-5)
     allowed = {"rtol": 2e-5, "atol": 2e-5} if dtype == "float32" else {"rtol": 1e-12, "atol": 1e-12}
     wanted = gamma * (given - given.mean(0)) / np.sqrt(given.var(0) + 1e-5) + beta
     np.testing.assert_allclose(out[:, :columns], wanted, **allowed)
@@ -39,7 +39,7 @@ def test_evaluation_uses_the_running_statistics(dtype):
     gamma, beta, mean = rng.normal(size=(3, columns)).astype(dtype)
     variance = rng.random(columns).astype(dtype)
     running, out = np.concatenate([mean, variance]), z.copy()
-    arguments = (5, columns, out.ctypes.data, STRIDE, gamma.ctypes.data, beta.ctypes.data, running.ctypes.data)
+    arguments = (5, columns, out.ctypes.data, STRIDE, gamma.ctypes.data, beta.ctypes.data, running.ctypes.data, 1e-5)
     jit.load(normalize_running, dtype).call(*arguments)
     wanted = gamma * (z[:, :columns].astype(np.float64) - mean) / np.sqrt(variance + 1e-5) + beta
     np.testing.assert_allclose(out[:, :columns], wanted, rtol=1e-5 if dtype == "float32" else 1e-12, atol=1e-6)

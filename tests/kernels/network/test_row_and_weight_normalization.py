@@ -29,7 +29,7 @@ def normalized(z: np.ndarray, centred: int, dtype: str, gamma: float = 1.0, beta
     out, kept, inverse = padded(z, dtype), padded(np.zeros(z.shape), dtype), np.zeros(rows, dtype)
     vectors = [np.full(columns, value, dtype) for value in (gamma, beta)]
     where = [a.ctypes.data for a in (*vectors, kept, inverse)]
-    jit.load(normalize_rows, dtype).call(rows, columns, out.ctypes.data, WIDE, centred, *where)
+    jit.load(normalize_rows, dtype).call(rows, columns, out.ctypes.data, WIDE, centred, *where, 1e-5)
     assert (out[:, columns:] == 5.0).all()
     assert (kept[:, columns:] == 5.0).all()
     return np.stack([out[:, :columns], kept[:, :columns]])

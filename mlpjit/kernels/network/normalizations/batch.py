@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlpjit.kernels.language import Int, Ints, Reals, kernel, load, offset
-from mlpjit.kernels.network.normalization_rules import Acts, Normalization, normalizations
+from mlpjit.kernels.network.normalization_rules import Acts, Normalization, eps_of, normalizations
 from mlpjit.kernels.network.normalizing.batch_tangents import batch_back_pair, batch_pair
 from mlpjit.kernels.network.normalizing.batch_values import normalize_backward, normalize_batch, normalize_running
 from mlpjit.kernels.tables import LAYER, MODE
@@ -19,9 +19,9 @@ def batch_forward(rows: Int, training: Int, layer: Ints, params: Reals, running:
     if training != MODE.evaluation:
         normalized = offset(workspace, load(layer, LAYER.normalized_at))
         inverse = offset(workspace, load(layer, LAYER.inverse_at))
-        normalize_batch(rows, columns, z, stride, gamma, beta, normalized, inverse, moments)
+        normalize_batch(rows, columns, z, stride, gamma, beta, normalized, inverse, moments, eps_of(layer))
     else:
-        normalize_running(rows, columns, z, stride, gamma, beta, moments)
+        normalize_running(rows, columns, z, stride, gamma, beta, moments, eps_of(layer))
 
 
 @kernel

@@ -8,7 +8,7 @@ numbers, or of zeros, needs. Sums of a row are float64, 16 lanes folded in a fix
 from __future__ import annotations
 
 from mlpjit.kernels.language import Int, Ints, Reals, device, kernel, load, offset
-from mlpjit.kernels.network.normalization_rules import Acts, Normalization, normalizations
+from mlpjit.kernels.network.normalization_rules import Acts, Normalization, eps_of, normalizations
 from mlpjit.kernels.network.normalizing.rowwise_tangents import layer_back_pair, layer_pair, rms_back_pair, rms_pair
 from mlpjit.kernels.network.normalizing.rowwise_values import normalize_rows, normalize_rows_back
 from mlpjit.kernels.tables import LAYER
@@ -21,6 +21,7 @@ def forward_rows(rows, centred, layer, params, workspace):
         rows, load(layer, LAYER.fan_out), offset(workspace, load(layer, LAYER.slope_at)), load(layer, LAYER.stride),
         centred, offset(params, load(layer, LAYER.gamma_at)), offset(params, load(layer, LAYER.beta_at)),
         offset(workspace, load(layer, LAYER.normalized_at)), offset(workspace, load(layer, LAYER.inverse_at)),
+        eps_of(layer),
     )  # fmt: skip
 
 

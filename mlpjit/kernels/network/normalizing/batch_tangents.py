@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from mlpjit.kernels.arithmetic.matrices import add_column_products, column_sums
 from mlpjit.kernels.language import Int, Ints, Reals, fma, kernel, load, offset, real, store
+from mlpjit.kernels.network.normalization_rules import eps_of
 from mlpjit.kernels.network.normalizing.batch_values import normalize_batch
 from mlpjit.kernels.network.pairs import part, scratch_of, second_part
 from mlpjit.kernels.tables import LAYER
@@ -142,6 +143,6 @@ def batch_pair(rows: Int, layer: Ints, moved: Ints, params: Reals, vector: Reals
     spare = scratch_of(rows, layer, workspace, 1)
     normalize_batch(
         rows, columns, z, stride, part(params, layer, LAYER.gamma_at), part(params, layer, LAYER.beta_at),
-        part(workspace, layer, LAYER.normalized_at), part(workspace, layer, LAYER.inverse_at), spare,
+        part(workspace, layer, LAYER.normalized_at), part(workspace, layer, LAYER.inverse_at), spare, eps_of(layer),
     )  # fmt: skip
     normalize_tangent(rows, layer, moved, params, vector, spare, workspace)

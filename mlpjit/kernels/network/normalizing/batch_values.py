@@ -1,21 +1,20 @@
 """Batch normalization between z and the activation: train and evaluation forward, exact backward.
 
-Source: Ioffe & Szegedy 2015, arXiv:1502.03167, algorithm 1. Biased batch variance, eps 1e-5; running statistics as in
-PyTorch: momentum 0.1, unbiased variance. Sums over the batch run in the order of its rows.
+Source: Ioffe & Szegedy 2015, arXiv:1502.03167, algorithm 1. Biased batch variance, eps 1e-5 where none is given;
+running statistics as in PyTorch: momentum 0.1, unbiased variance. Sums over the batch run in the order of its rows.
 """
 
 from __future__ import annotations
 
-from mlpjit.kernels.language import Int, Reals, fma, kernel, load, offset, real, sqrt, store
+from mlpjit.kernels.language import Int, Real, Reals, fma, kernel, load, offset, real, sqrt, store
 
-EPS = 1e-5
 RUNNING_SHARE = 0.1
 
 
 @kernel
 def normalize_batch(
     rows: Int, columns: Int, z: Reals, stride: Int, gamma: Reals, beta: Reals, normalized: Reals, inverse: Reals,
-    running: Reals,
+    running: Reals, eps: Real,
 ) -> None:  # fmt: skip
     """z = gamma zhat + beta with the batch's own statistics; keeps zhat and 1/std; moves the running ones.
 
@@ -43,7 +42,7 @@ def normalize_batch(
     for j in range(columns):
         total, at = load(variance, j), columns + j
         store(running, at, fma(RUNNING_SHARE, total / (count - 1.0) - load(running, at), load(running, at)))
-        store(inverse, j, 1.0 / sqrt(total / count + EPS))
+        store(inverse, j, 1.0 / sqrt(total / count + eps))
     for i in range(rows):
         row, kept = offset(z, i * stride), offset(normalized, i * stride)
         for j in range(columns):
@@ -54,13 +53,13 @@ def normalize_batch(
 
 @kernel
 def normalize_running(
-    rows: Int, columns: Int, z: Reals, stride: Int, gamma: Reals, beta: Reals, running: Reals
+    rows: Int, columns: Int, z: Reals, stride: Int, gamma: Reals, beta: Reals, running: Reals, eps: Real
 ) -> None:
     """z = gamma (z - mean) / sqrt(variance + eps) + beta with the running statistics."""
     for i in range(rows):
         row = offset(z, i * stride)
         for j in range(columns):
-            factor = load(gamma, j) / sqrt(load(running, columns + j) + EPS)
+            factor = load(gamma, j) / sqrt(load(running, columns + j) + eps)
             store(row, j, fma(factor, load(row, j) - load(running, j), load(beta, j)))
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from mlpjit.kernels.language import Int, Ints, Reals, dot, fma, kernel, load, offset, real, store, summed
+from mlpjit.kernels.network.normalization_rules import eps_of
 from mlpjit.kernels.network.normalizing.rowwise_values import normalize_rows
 from mlpjit.kernels.network.pairs import part, second_part
 from mlpjit.kernels.tables import LAYER
@@ -95,7 +96,7 @@ def rows_pair(
     normalize_rows(
         rows, load(layer, LAYER.fan_out), z, load(layer, LAYER.stride), centred, part(params, layer, LAYER.gamma_at),
         part(params, layer, LAYER.beta_at), part(workspace, layer, LAYER.normalized_at),
-        part(workspace, layer, LAYER.inverse_at),
+        part(workspace, layer, LAYER.inverse_at), eps_of(layer),
     )  # fmt: skip
     rows_tangent(rows, centred, layer, moved, params, vector, workspace)
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from mlpjit.kernels.language import Int, Reals, dot, fma, kernel, load, offset, real, sqrt, store, summed
-
-EPS = 1e-5
+from mlpjit.kernels.language import Int, Real, Reals, dot, fma, kernel, load, offset, real, sqrt, store, summed
 
 
 @kernel
 def normalize_rows(
     rows: Int, columns: Int, z: Reals, stride: Int, centred: Int, gamma: Reals, beta: Reals, normalized: Reals,
-    inverse: Reals,
+    inverse: Reals, eps: Real,
 ) -> None:  # fmt: skip
     """z = gamma zhat + beta, zhat = (z - m) / sqrt(mean (z - m)^2 + eps); m is the row's mean, or 0 unless `centred`.
 
@@ -21,7 +19,7 @@ def normalize_rows(
         middle = real(summed(row, columns) / columns) if centred != 0 else real(0.0)
         for j in range(columns):
             store(kept, j, load(row, j) - middle)
-        scale = real(1.0 / sqrt(dot(kept, kept, columns) / columns + EPS))
+        scale = real(1.0 / sqrt(dot(kept, kept, columns) / columns + eps))
         store(inverse, i, scale)
         for j in range(columns):
             value = load(kept, j) * scale
