@@ -4,7 +4,7 @@
 
 Whole runs of two hidden layers of tanh on two moons with Adam: first weights, two epochs of steps, three evaluations,
 the test set; sixteen rates of each of four seeds. Timed are CPU seconds of the compiled call alone, in turns, least of
-the rounds. Every number and record that a run leaves must be the same both ways; the script says of how many runs it is.
+the rounds. Every number and record that a run leaves must be the same both ways; of how many it is, the script says.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ KINDS: list[dict[str, Any]] = [
 
 def configs(count: int, **kind: Any) -> list[RunConfig]:
     given = {**MOONS, **kind}
-    return [RunConfig(**given, learning_rate=RATES[seed % len(RATES)], seed=seed) for seed in range(count)]
+    return [RunConfig(**given, learning_rate=RATES[place % len(RATES)], seed=place % 11) for place in range(count)]
 
 
 def bits(results: Results, place: int) -> tuple[object, ...]:
@@ -116,6 +116,16 @@ def test_a_stop_ends_a_group_soon_and_keeps_nothing_of_it():
     assert len(made.make()) == 0
     assert made.control.progress()[0] > 0
     assert time.monotonic() - began < 2
+
+
+def test_a_stop_meant_for_one_run_begins_its_group_again():
+    runs = configs(LANES, epochs=300)
+    made = side_by_side(runs)
+    stopping = threading.Timer(0.01, lambda: made.control.leave(3))
+    stopping.start()
+    found, wanted = made.make(), side_by_side(runs).make()
+    stopping.join()
+    assert [bits(found, place) for place in range(LANES)] == [bits(wanted, place) for place in range(LANES)]
 
 
 def test_runs_of_a_group_share_its_time():

@@ -30,7 +30,7 @@ def all_visit(group):
 
 
 @kernel
-def spread(count: Int, source: Reals, into: Reals) -> None:
+def give_all(count: Int, source: Reals, into: Reals) -> None:
     """Put numbers into all lanes."""
     for k in range(count):
         given = load(source, k)
@@ -43,7 +43,7 @@ def spread(count: Int, source: Reals, into: Reals) -> None:
 def gather_set(group: Ints, array: Int, first: Int, rows: Int, columns: Int, into: Reals) -> None:
     """Put rows of a set of each run into lanes."""
     if all_have(group, array):
-        spread(rows * columns, offset(reals(arrays_of(group, 0), array), first * columns), into)
+        give_all(rows * columns, offset(reals(arrays_of(group, 0), array), first * columns), into)
         return
     for lane in range(LANES):
         stage_in(group, lane, rows * columns, offset(reals(arrays_of(group, lane), array), first * columns))
@@ -70,6 +70,6 @@ def gather_rows(group: Ints, array: Int, first: Int, rows: Int, columns: Int, in
         order, source = offset(ints(arrays, ARRAY.order), first), reals(arrays, array)
         stage_rows(order, rows, columns, source, offset(staged, lane * rows * columns))
     if together:
-        spread(rows * columns, staged, into)
+        give_all(rows * columns, staged, into)
     else:
         turn_in(group, rows * columns, into)

@@ -95,7 +95,7 @@ def make_runs(chunk: Ints) -> Int:
             store(control, CONTROL.stop, integer(0))
             if load(control, CONTROL.all) != 0:
                 break
-            if load(control, CONTROL.overdue) != place:
+            if count > 1 or load(control, CONTROL.overdue) != place:
                 continue
         if count == 1:
             keep_run(chunk, place, status)
