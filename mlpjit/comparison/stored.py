@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlpjit.comparison.compare import Comparison, compare
 from mlpjit.comparison.reported import columns_needed
+from mlpjit.comparison.rows import table_rows
 from mlpjit.comparison.scores import MEASURES
 from mlpjit.errors import StoreError
 from mlpjit.store import Store
@@ -24,9 +25,8 @@ def compare_stored(
     columns = tuple(dict.fromkeys((*columns_needed(), *MEASURES)))
     with Store.open(directory, readonly=True) as store:
         study = store.study()
-        rows = [dict(zip(columns, values, strict=True)) for values in store.rows(columns)]
-    if not rows:
+        held = dict(zip(columns, zip(*store.rows(columns), strict=True), strict=False))
+    if not held:
         raise StoreError(f"{directory}: no run is stored here yet: `mlpjit run STUDY` makes some")
-    for row in rows:
-        row["clip"] = row["clip"] or "none"
-    return compare(rows, study, control, by, metric, margin, most)
+    held["clip"] = tuple(clip or "none" for clip in held["clip"])
+    return compare(table_rows(held), study, control, by, metric, margin, most)
