@@ -161,6 +161,13 @@ def test_data_that_are_no_regular_file(name, kind):
     assert f"cannot read dataset '{name}': " in of_data(name)
 
 
+@pytest.mark.parametrize("name", ["x.csv", "x.npz", "images-ubyte", "x.parquet"])
+def test_data_that_may_not_be_read(name, monkeypatch):
+    Path(name).write_text("")
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != name)  # root may read everything
+    assert f"cannot read dataset '{name}': Permission denied" in of_data(name)
+
+
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
 def test_a_study_that_is_no_regular_file(kind):
     irregular("x.toml", kind)
