@@ -73,7 +73,8 @@ def tables() -> Iterator[Case]:
     for table, known in TABLES.items():
         for key in known:
             for kind, value in values.items():
-                yield of_study(f"[{table}] {key}: {kind}", f"[{table}]\n{key} = {value}\n", key)
+                valid = (key, kind) in FINE
+                yield of_study(f"[{table}] {key}: {kind}", f"[{table}]\n{key} = {value}\n", key, valid=valid)
         for kind in ("text", "negative", "texts", "date", "true"):
             yield of_study(f"{table}: {kind}", f"{table} = {VALUES[kind]}\n", table)
         yield of_study(f"[{table}]: unknown key", f"[{table}]\n{known[0]}x = 1\n", f"{known[0]}x")
@@ -219,7 +220,7 @@ TEXTS: dict[str, tuple[str | bytes, str]] = {
     "scaling": ("dataset = {name = 'x.csv', scaling = nan}", "scaling"),
     "task": ("dataset = {name = 'x.csv', task = 'x'}", "task"),
     "wrong loss": ("dataset = 'diabetes'\nloss = 'cross_entropy'", "loss"),
-    "activations": ("hidden = [8, 8]\nactivation = ['relu']", "[sweep]"),
+    "activations": ("hidden = [8, 8]\nactivation = ['relu']", "activation"),
     "race": ("[tuning]\nrace = 1", "race"),
 }
 VALID = {

@@ -66,12 +66,13 @@ LONGEST_LINE, MOST_MISTAKES = 300, 10
 
 
 def tell_mistakes(lines: list[str]) -> None:
-    """Print a line for each mistake: of a very long one, which quotes what was given, its ends; of many the first."""
-    for line in lines[:MOST_MISTAKES]:
+    """Print a line a mistake: of a long one, which quotes what was given, its ends; of many mistakes the first two."""
+    told = lines if len(lines) <= MOST_MISTAKES else lines[:2]
+    for line in told:
         shown = line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 105]} ... {line[-100:]}"
         print(f"error: {shown}", file=sys.stderr)
-    if len(lines) > MOST_MISTAKES:
-        print("error: and more mistakes", file=sys.stderr)
+    if len(lines) > len(told):
+        print(f"error: and at least {len(lines) - len(told)} mistakes more", file=sys.stderr)
 
 
 def _exit_code(command: Callable[[], None]) -> int:

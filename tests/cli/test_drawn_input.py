@@ -86,7 +86,7 @@ def planned_or_refused() -> None:
     if result.exit_code:
         lines = result.stderr.splitlines()
         assert result.stdout == ""
-        assert 1 <= len(lines) <= 11
+        assert 1 <= len(lines) <= 10
         assert all(line.startswith("error: ") and len(line) <= 320 for line in lines)
         assert not any(sign in result.stderr for sign in ("Traceback", "<class ", " object at 0x"))
 
