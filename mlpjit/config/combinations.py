@@ -239,6 +239,31 @@ def line_searches_need_the_gradient_of_their_loss(values: Values) -> str | None:
     return f"optimizer {name!r} with {found}: its line search needs the loss's own gradient" if wrong else None
 
 
+# Rules that remember a point that they have left: what decay moves, they take for a step of their own.
+REMEMBERING = ("dog", "dowg", "prodigy", "madgrad", "schedule_free_sgd", "schedule_free_adamw")
+
+
+@rule("optimizer", "weight_decay")
+def decay_would_be_taken_for_a_step(values: Values) -> str | None:
+    """Of a distance from the start, or a mean of points, the decay of the run would be a part, in no published form."""
+    record = optimizers[values["optimizer"]["name"]]
+    if record.name not in REMEMBERING or not values["weight_decay"]:
+        return None
+    own = "need 0, or weight_decay of the optimizer itself" if "weight_decay" in record.defaults else "need 0"
+    return f"weight_decay {values['weight_decay']:g} with optimizer {record.name!r}: it remembers where it was; {own}"
+
+
+@rule("clip", "wrapper")
+def a_second_gradient_cannot_be_skipped(values: Values) -> str | None:
+    """The wrapper stands elsewhere then, and has to come back."""
+    clip, wrapper = values["clip"], values["wrapper"]
+    if clip is None or wrapper is None or clip["name"] != "skip_non_finite":
+        return None
+    if not wrappers[wrapper["name"]].extra_gradients:
+        return None
+    return f"clip 'skip_non_finite' with wrapper {wrapper['name']!r}: its second gradient could not be skipped"
+
+
 @rule("optimizer", "normalization")
 def factors_are_of_the_stored_weights(values: Values) -> str | None:
     """Inputs and deltas factorize the gradient of the W that the products read, which weight normalization makes."""

@@ -41,6 +41,18 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"optimizer": "kfac", "normalization": "weight"}, "optimizer 'kfac' with normalization 'weight': its factors"),
     ({"optimizer": "kfac", "loss": "hinge"}, "optimizer 'kfac' with loss 'hinge': no labels can be drawn from it"),
     (
+        {"optimizer": "dog", "weight_decay": 0.1},
+        "weight_decay 0.1 with optimizer 'dog': it remembers where it was; need 0",
+    ),
+    (
+        {"optimizer": "prodigy", "weight_decay": 0.1},
+        "weight_decay 0.1 with optimizer 'prodigy': it remembers where it was; need 0, or weight_decay of",
+    ),
+    (
+        {"clip": "skip_non_finite", "wrapper": "asam"},
+        "clip 'skip_non_finite' with wrapper 'asam': its second gradient could not be skipped",
+    ),
+    (
         {"optimizer": "lbfgs", "clip": "value", "wrapper": "sam"},
         "optimizer 'lbfgs' with clip, wrapper 'sam': its line search needs the loss's own gradient",
     ),

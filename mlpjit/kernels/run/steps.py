@@ -198,6 +198,9 @@ def run_stage(
         if wanted == NEED_GRADIENT:
             latest = batch_gradient(plan, arrays, rows)
             advance(carry, CARRY.gradients, float64(1))
+            if which == STAGES.wrapper:
+                # It is this one that the optimizer gets; a pair with a rule that skips is refused.
+                ask_stage(plan, arrays, STAGES.clip, 0, step, rows, rate, latest)
         elif wanted == NEED_LOSS:
             latest = batch_loss(plan, arrays, rows) + penalty(plan, arrays, 0)
         elif wanted == NEED_HVP:

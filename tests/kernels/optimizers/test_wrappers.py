@@ -185,3 +185,17 @@ def test_a_wrapper_says_whether_it_moves_the_parameters_behind_the_optimizer(wra
         moved |= not np.array_equal(work.params, before)
         theta, state = work.params.copy(), dataclasses.replace(state, step=state.step + 1, values=work.values())
     assert moved == wrappers[wrapper].moves
+
+
+@pytest.mark.parametrize("wrapper", ["sam", "asam"])
+def test_the_gradient_that_is_applied_is_clipped(wrapper):
+    """The first one these normalize: of it alone clipping would change nothing."""
+    made = Run(
+        mj.RunConfig(
+            dataset="wine", hidden=[8, 8], optimizer="sgd", learning_rate=0.05, wrapper=wrapper, dtype="float64",
+            clip={"name": "global_norm", "max_norm": 1e-3},
+        )
+    )  # fmt: skip
+    before = made.params.copy()
+    made.advance(1)
+    assert np.linalg.norm(made.params - before) == pytest.approx(0.05 * 1e-3, rel=1e-12)
