@@ -79,8 +79,9 @@ def cluster(folder: Path) -> Iterator[tuple[Path, int, list[int]]]:
 
 
 def start(what: str, *options: str) -> subprocess.Popen[bytes]:
-    """Start a process of Dask's, quietly."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DASK_LOGGING__DISTRIBUTED": "critical"}
+    """Start a process of Dask's, quietly, and without its profiler as `docs/cluster.md` has it."""
+    settings = {"DASK_LOGGING__DISTRIBUTED": "critical", "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **settings}
     return subprocess.Popen(
         [sys.executable, "-m", "dask", what, *options], env=environment,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

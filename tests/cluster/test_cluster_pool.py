@@ -18,7 +18,7 @@ from mlpjit.cluster.crew import AHEAD, Crew, Handed, Member
 from mlpjit.cluster.parcels import Answer, Made, packed
 from mlpjit.cluster.pool import MOST_DEATHS, ClusterPool
 from mlpjit.config.run_config import RunConfig
-from mlpjit.errors import MlpjitError
+from mlpjit.errors import ConfigError, MlpjitError
 from mlpjit.study.chunks import Task
 from mlpjit.study.pool import Ended
 from mlpjit.training.result import Control
@@ -193,3 +193,46 @@ def test_a_stop_ends_at_once_and_leaves_nothing_handed_out():
     assert list(ClusterPool(crew, list, list, list).run(tasks(), 1.0, stop, lambda running: None)) == []
     assert time.monotonic() - began < 2.0
     assert crew.handed == {}
+
+
+def answering(crew: Played, problems: list[str]) -> list[str]:
+    """Have those who are asked answer; return whom that concerned."""
+    asked = [member for member in crew.members.values() if member.admission is not None]
+    for member in asked:
+        found = {"done": lambda: True, "status": "finished", "result": lambda: (problems, {"host_cpu": "this"})}
+        member.admission = SimpleNamespace(**found, release=lambda: None)  # type: ignore[assignment]
+        crew._admit(member)
+    return [member.address for member in asked]
+
+
+def newcomers(count: int) -> Played:
+    crew = Played(count)
+    for member in crew.members.values():
+        member.ready = False
+        crew._admit(member)
+    return crew
+
+
+def test_the_first_worker_of_a_machine_prepares_it_for_the_others():
+    crew = newcomers(3)
+    first, *others = crew.members
+    assert answering(crew, []) == [first]
+    assert crew.slots == 1
+    for member in crew.members.values():
+        crew._admit(member)
+    assert answering(crew, []) == others
+    assert crew.slots == 3
+    assert crew.members[first].machine == {"host_cpu": "this"}
+
+
+def test_a_study_that_every_worker_is_refused_for_ends_with_the_reasons():
+    crew, told = newcomers(1), list[str]()
+    crew.warn = told.append
+    answering(crew, ["numba 0.1, need 0.2"])
+    (address,) = crew.members
+    assert told == [f"{address} is refused: numba 0.1, need 0.2"]
+    with pytest.raises(ConfigError) as raised:
+        crew._check_refused()
+    assert raised.value.problems == ["no worker may make these runs:", *told]
+    crew.join()
+    crew._check_refused()  # another may be admitted yet
