@@ -24,6 +24,7 @@ from mlpjit import kernels
 from mlpjit.catalogue.registries import clippings, optimizers, wrappers
 from mlpjit.kernels.arithmetic.mapping import FUNCTIONS, map_loop
 from mlpjit.kernels.compiler import jit
+from mlpjit.kernels.interactive.gradients import objective_loop
 from mlpjit.kernels.language import Int, Kernel, Real, Reals, kernel, load, store
 from mlpjit.kernels.network.activation_loops import LEARNED_LOOPS
 from mlpjit.kernels.network.activation_loops import LOOPS as ACTIVATION_LOOPS
@@ -46,7 +47,7 @@ SCALARS = {
     "average_products",
     "repeat_step", "report", "set_momentum", "squares", "take_step", "train", "update_params", "watch_plateau",
     "cross_entropy_tangent",
-    "loss_tangent_cross_entropy", "make_runs",
+    "loss_tangent_cross_entropy", "make_runs", "network_gradient", "quadratic_gradient",
     *(f"{kind}_{name}" for kind, registry in STAGES.items() for name in registry),
 }  # fmt: skip
 # These loop over tensors, and each has scalars of its own: held to their inner loops.
@@ -54,7 +55,8 @@ TENSORWISE = {
     *(f"optimizer_{rule.name}" for rule in optimizers.records() if rule.kind == "layerwise"),
     "wrapper_cautious", "wrapper_mars", "clipping_per_layer_norm", "clipping_adaptive", "run_stage", "make_step",
     # The sums of each row are double.
-    *("normalize_rows", "normalize_rows_back", "rows_tangent", "rows_back_tangent"),
+    *("normalize_rows", "normalize_rows_back", "rows_tangent", "rows_back_tangent", "quadratic_product"),
+    "losses_at",
 }  # fmt: skip
 # Sums in double beside float32 data, on one loop: losses, and `dot`. Nothing of them may come back to the data.
 RANDOM = {"begin", "fill_normals"}  # drawn in double and rounded once, so that both dtypes see the same numbers
@@ -89,7 +91,7 @@ def plain() -> dict[str, tuple[Kernel, dict[str, Any]]]:
         members = vars(importlib.import_module(module.name)).values()
         found |= {member.name: member for member in members if isinstance(member, Kernel)}
     alone = (pointwise_loop, pointwise_tangent_loop)
-    stages = (elementwise_loop, layerwise_loop)
+    stages = (elementwise_loop, layerwise_loop, objective_loop)
     linked = {
         loop.name
         for loop in (map_loop, schedule_loop, *ACTIVATION_LOOPS.values(), *LEARNED_LOOPS.values(), *alone, *stages)
