@@ -29,6 +29,7 @@ from mlpjit.kernels.stages.named_arguments import inner, kinds
 
 MOST_STATES = 8
 STEPS = 3
+ENTRIES = ("elementwise", "asking")  # rules of one entry of the gradient
 ASKED = {"gradient": "there", "product": "product", "diagonal": "diagonal"}  # what is called how, behind g
 STAGES = ("optimizers", "wrappers", "clippings")
 SHAPES = [(5, 7), (7,), (7, 3), (3,)]
@@ -65,7 +66,7 @@ def _passed(key: str, record: Stage, dtypes: Sequence[str]) -> str:
 def _findings(record: Stage, dtypes: Sequence[str]) -> Iterator[Finding]:
     yield from _counts(record)
     yield from _written(record)
-    if record.kind == "elementwise":
+    if record.kind in ENTRIES:
         yield from _elementwise(record, dtypes)
     elif inner(record.function) is not record.function:
         for rule, dtype in itertools.product(rules_of(record), dtypes):
@@ -145,8 +146,8 @@ def _compiled(record: Stage, function: Any, dtype: str, arguments: Sequence[str]
         yield made
         return
     if dtype == "float32":
-        yield from inspection.promotions(function, dtype, everywhere=record.kind == "elementwise")
-    if record.kind != "elementwise":
+        yield from inspection.promotions(function, dtype, everywhere=record.kind in ENTRIES)
+    if record.kind not in ENTRIES:
         return
     need = 1 + len(record.state)
     if len(made) != need:
@@ -163,7 +164,7 @@ def _steps(record: Stage, dtype: str) -> Iterator[Finding]:
     for zeros in (False, True):
         if (step := _first_bad_step(record, dtype, zeros)) is not None:
             where = " where the gradient is 0" if zeros else ""
-            at = returning(record.function) if record.kind == "elementwise" else 0
+            at = returning(record.function) if record.kind in ENTRIES else 0
             yield Finding(inner(record.function), at, f"writes NaN or infinity at step {step} in {dtype}{where}")
 
 

@@ -66,8 +66,8 @@ class Activation(Rule):
 class Stage(Rule):
     """A stage of a training step: an optimizer or a clipping rule.
 
-    `kind` names the loop that drives `function` (elementwise, layerwise, joint, whole), `state` the arrays it keeps,
-    each as long as the parameters; `extra_gradients` counts gradients beyond the first that one step asks for.
+    `kind` names the loop that drives `function` (elementwise, asking, layerwise, joint, whole), `state` the arrays it
+    keeps, each as long as the parameters; `extra_gradients` counts gradients beyond the first that one step asks for.
     A state starts at 0 unless `initial` says otherwise: a number, the name of a hyperparameter, or "params".
     `uses_params`: the rule takes theta behind g. `decays`: its last scalar is the decay of the weight matrices.
     Hyperparameters are limited by their names (`HYPERPARAMETERS`) unless `limits` says otherwise.
@@ -80,8 +80,8 @@ class Stage(Rule):
     `momentum_product`: behind its hyperparameters stands 1 minus the product of all momenta that a schedule has set so
     far, 0 where none does: for elementwise rules that correct with it.
     `interleave`: how many vectors an elementwise loop works on side by side, for rules whose steps wait for each other.
-    `asks`: what an elementwise rule takes behind g, a "gradient" at the point that `look` gives, a "product" of the
-    Hessian with the vector that `look` gives, or the Hessian's "diagonal".
+    `asks`: what an asking rule, elementwise too, takes behind g: a "gradient" at the point that `look` gives, a
+    "product" of the Hessian with the vector that `look` gives, or the Hessian's "diagonal".
     """
 
     kind: str = "elementwise"

@@ -51,7 +51,7 @@ def activation(name: str, dtype: str, use: str = "forward") -> jit.Compiled:
 
 def stage_loop(record: Stage) -> tuple[Kernel, dict[str, Any]]:
     """Return the loop that drives a stage's rule, and the names it is linked with; a whole rule is its own."""
-    if record.kind == "elementwise":
+    if record.kind in ("elementwise", "asking"):
         return ASKING.get(record.asks, elementwise_loop), linked_names(record)
     if record.kind in ("layerwise", "joint"):
         numbers = {"JOINT": int(record.kind == "joint"), "SETTINGS": len(record.defaults)}

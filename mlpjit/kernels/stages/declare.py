@@ -89,7 +89,8 @@ def elementwise(
         )
         mark(given, scalars, *((asked["look"],) if "look" in asked else ()))
         parts = (device_float64(scalars),)
-        made = told.stage(given.__name__, device(given), "elementwise", parts=parts, scalars=scalars, **asked)
+        kind = "asking" if asked else "elementwise"
+        made = told.stage(given.__name__, device(given), kind, parts=parts, scalars=scalars, **asked)
         return registered(optimizers, made)
 
     return register if function is None else register(function)
