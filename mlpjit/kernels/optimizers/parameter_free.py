@@ -60,7 +60,8 @@ def dog(
 @joint(
     formula="r = max(r, |theta - theta_0|); V += r^2 |g|^2; theta -= eta r^2 / (sqrt V + eps) g",
     citation="Khaled, Mishchenko & Jin 2023, arXiv:2305.16284, algorithm 1", state=("start",),
-    initial={"start": "params"}, extra=2, scratch=1, initial_distance=0.01, eps=1e-4, limits={"eps": DIVISOR},
+    initial={"start": "params"}, extra=2, scratch=1, initial_distance=0.01, eps=1e-4,
+    limits={"eps": DIVISOR, "initial_distance": at_least(1e-30, 0.1)},
 )  # fmt: skip
 def dowg(
     step, count, params, grads, start, extra, scratch, learning_rate: Float64, initial_distance: Float64, eps: Float64,
@@ -93,7 +94,7 @@ def bias_correction(step, b1, b2):
     formula="Adam on d g; s = b3 s + gamma d^2 / d0 g; d = max(d, c sum gamma d^2 / d0 <g, theta_0 - theta> / |s|_1)",
     citation="Mishchenko & Defazio 2023, arXiv:2306.06101, the version for Adam", state=("mu", "nu", "sum", "start"),
     initial={"start": "params"}, extra=2, scratch=1, b1=0.9, b2=0.999, eps=1e-8, weight_decay=0.0,
-    initial_distance=1e-6, growth=1.0, limits={"eps": DIVISOR},
+    initial_distance=1e-6, growth=1.0, limits={"eps": DIVISOR, "b1": B1},
 )  # fmt: skip
 def prodigy(
     step, count, params, grads, mu, nu, sum, start, extra, scratch, learning_rate: Float64, b1: Float64, b2: Float64,
