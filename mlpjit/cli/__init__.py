@@ -17,6 +17,7 @@ import typer
 
 from mlpjit.cli import (
     bench,
+    bundle,
     compare,
     data,
     doctor,
@@ -137,6 +138,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "figure": (figure.figure, "Draw one figure at a paper's width."),
     "compare": (compare.compare, "Compare competitors on paired seeds."),
     "export": (export.export, "Write a study's runs and curves as CSV."),
+    "bundle": (bundle.bundle, "Write results as one file to send."),
     "verify": (verify.verify, "Make stored runs again and compare every bit."),
     "doctor": (doctor.doctor, "Show versions, CPU, threads and cache."),
     "bench": (bench.bench, "Measure kernels, steps and revisions."),
@@ -146,7 +148,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
 for name, (command, line) in COMMANDS.items():
     app.command(name, short_help=line)(guarded(command))
 datasets = typer.Typer(help="Datasets from elsewhere, fetched on request only.", no_args_is_help=True)
-datasets.command("fetch")(guarded(data.fetch))
+datasets.command("fetch", short_help="Download a dataset from OpenML as a file for studies.")(guarded(data.fetch))
 # A callback keeps `fetch` a command of its own while it is the only one.
 datasets.callback()(lambda: None)
 app.add_typer(datasets, name="data")

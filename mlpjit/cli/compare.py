@@ -18,7 +18,7 @@ ROWS, NOTES = 48, 4  # shown of many: rows and notes
 
 
 def compare(
-    directory: Annotated[Path, typer.Argument(help="The folder of a study's results.")],
+    directory: Annotated[Path, typer.Argument(help="The folder of a study's results, or a bundle.")],
     control: Annotated[str, typer.Option("--control", help="Compare all with this one [each with each].")] = "",
     by: Annotated[str, typer.Option("--by", help="Columns that compete, as activation or optimizer,depth.")] = "",
     metric: Annotated[str, typer.Option("--metric", help="The column that scores [test_score].")] = "",
@@ -27,11 +27,13 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare competitors on paired seeds: effect, 95 % interval, corrected p, verdict (docs/statistics.md)."""
+    from mlpjit.bundle.opening import opened
     from mlpjit.cli.tables import dump
     from mlpjit.report.exported import compare_kept
 
     columns = [name for name in by.split(",") if name]
-    found = compare_kept(directory, control, columns, metric, margin, None if everything or as_json else MOST)
+    with opened(directory) as folder:
+        found = compare_kept(folder, control, columns, metric, margin, None if everything or as_json else MOST)
     short = not everything and len(found.reported.competitors) > MOST
     print(dump(_data(found)) if as_json else "\n\n".join(_shortened(found) if short else _parts(found)))
 

@@ -9,7 +9,7 @@ import typer
 
 
 def export(
-    directory: Annotated[Path, typer.Argument(help="The folder of a study's results.")],
+    directory: Annotated[Path, typer.Argument(help="The folder of a study's results, or a bundle.")],
     parquet: Annotated[bool, typer.Option("--parquet", help="Write Parquet (needs pyarrow).")] = False,
     layers: Annotated[bool, typer.Option("--layers", help="Write the records of each layer too: layers.csv.")] = False,
     compact: Annotated[bool, typer.Option("--compact", help="Write runs.csv.xz alone: small, to be kept.")] = False,
@@ -19,18 +19,21 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Write runs.csv (a row a run) and curves.csv (a row an evaluation) beside the store, or a model to take away."""
+    from mlpjit.bundle.opening import beside, is_bundle, opened
     from mlpjit.cli.tables import dump
     from mlpjit.errors import ConfigError
 
     if model is None and (run or torch):
         raise ConfigError("--run and --torch are for --model: name the file to write, as --model best.npz")
-    if model is not None:
-        from mlpjit.verify.replay import export_model
+    with opened(directory) as folder:
+        if model is not None:
+            from mlpjit.verify.replay import export_model
 
-        paths = [str(path) for path in export_model(directory, model, run, torch)]
-    else:
-        paths = [str(path) for path in _tables(directory, parquet, layers, compact)]
-    print(dump(paths) if as_json else "\n".join(paths))
+            paths = export_model(folder, model, run, torch)
+        else:
+            paths = _tables(folder, parquet, layers, compact)
+            paths = [beside(directory, path) for path in paths] if is_bundle(directory) else paths
+    print(dump([str(path) for path in paths]) if as_json else "\n".join(map(str, paths)))
 
 
 def _tables(directory: Path, parquet: bool, layers: bool, compact: bool) -> list[Path]:

@@ -129,7 +129,7 @@ def _study_file(name: str) -> str:
 
 def _about(kind: str, record: dict[str, Any]) -> str:
     """Return all about one record, a line for each of its sides."""
-    from mlpjit.cli.tables import wrapped
+    from mlpjit.cli.tables import broken, wrapped
 
     state = [_started(record, name) for name in record.get("state", ())]
     sides = {
@@ -144,7 +144,7 @@ def _about(kind: str, record: dict[str, Any]) -> str:
         else f"docs/proofs.md, {kind}: {record['name']}",
     }
     lines = [wrapped(side, text) for side, text in sides.items() if text]
-    return "\n".join([f"{record['name']}, {_article(singular(kind))}", "", record["description"], "", *lines])
+    return "\n".join([f"{record['name']}, {_article(singular(kind))}", "", broken(record["description"]), "", *lines])
 
 
 def _article(noun: str) -> str:

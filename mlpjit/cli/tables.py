@@ -26,11 +26,25 @@ def terminal_width() -> int | None:
 
 
 def fitted(header: Sequence[str], rows: Iterable[Sequence[Any]], right: Iterable[int] = ()) -> str:
-    """Return a table whose last column is cut where a terminal would break its lines; elsewhere nothing is cut."""
+    """Return a table as wide as the terminal: a last column that would not begin there is left out, else its texts are
+    cut; elsewhere nothing is cut.
+    """
+    rows = [list(row) for row in rows]
     text, width = table(header, rows, right), terminal_width()
     if width is None:
         return text
-    return "\n".join(line if len(line) <= width else line[: width - 3].rstrip() + "..." for line in text.splitlines())
+    heads, rule, *lines = text.splitlines()
+    if len(header) > 2 and rule.rindex(" ") >= width:
+        return fitted(header[:-1], [row[:-1] for row in rows], right)
+    cut = [line if len(line) <= width else line[: width - 3].rstrip() + "..." for line in lines]
+    return "\n".join([heads[:width].rstrip(), rule[:width], *cut])
+
+
+def broken(text: str) -> str:
+    """Return a text whose lines are broken where a terminal would break them inside words."""
+    width = max(40, terminal_width() or 120)
+    return "\n".join(textwrap.fill(line, width, subsequent_indent=line[: len(line) - len(line.lstrip())])
+                     for line in text.splitlines())  # fmt: skip
 
 
 def wrapped(name: str, text: str, indent: int = 20) -> str:

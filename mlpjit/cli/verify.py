@@ -15,7 +15,7 @@ SHOWN = 10
 
 
 def verify(
-    directory: Annotated[Path, typer.Argument(help="A folder with a store, or with an exported table.")],
+    directory: Annotated[Path, typer.Argument(help="A folder with a store or an exported table, or a bundle.")],
     sample: Annotated[int | None, typer.Option("--sample", help="How many runs to make again [20].")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Make every run again.")] = False,
     adopt: Annotated[
@@ -25,6 +25,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Make stored runs again and compare every number and curve bit for bit; exit code 1 where some differ."""
+    from mlpjit.bundle.opening import is_bundle, opened
     from mlpjit.cli.progress import display
     from mlpjit.errors import ConfigError
     from mlpjit.verify import verify
@@ -34,8 +35,10 @@ def verify(
         raise ConfigError("--all and --sample: give one of them")
     if sample is not None and sample < 1:
         raise ConfigError(f"--sample: got {sample}, need a whole number from 1 up")
-    with display() as show:
-        found = verify(directory, None if everything else sample or SAMPLE, adopt, threads, show)
+    if adopt and is_bundle(directory):
+        raise ConfigError(f"--adopt: {directory} is a bundle, which stays as it is: unpack it")
+    with opened(directory) as folder, display() as show:
+        found = verify(folder, None if everything else sample or SAMPLE, adopt, threads, show)
     print(_json(found) if as_json else _text(found, adopt))
     for each in found.wrong[:SHOWN]:
         print(f"error: run {each.run_id}: {each.problem or 'other ' + ', '.join(each.differs)}", file=sys.stderr)

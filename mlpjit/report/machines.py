@@ -89,7 +89,7 @@ def toml(study: Mapping[str, Any]) -> str:
 def _stages(study: Mapping[str, Any]) -> dict[str, Any]:
     """The tables behind the sweeps; of tuning what differs from doing it once."""
     tuning = study.get("tuning") or {}
-    usual = {"repeats": 1, "default": False}
+    usual = {"repeats": 1, "default": False, "race": False}
     told = {key: tuning[key] for key, value in usual.items() if tuning.get(key, value) != value}
     return {"tuning": told, **{name: study.get(name) for name in ("final", "timing")}}
 

@@ -91,4 +91,5 @@ def _sign_plan(connection: sqlite3.Connection) -> None:
     plan = connection.execute("SELECT stage, run_id FROM plan ORDER BY position").fetchall()
     timing = [key for (key,) in connection.execute("SELECT key FROM timing_plan ORDER BY position")]
     if study:
-        connection.execute("UPDATE meta SET value = ? WHERE key = 'plan'", [plan_digest(study[0], plan, timing)])
+        digest = plan_digest(json.loads(study[0]), plan, timing)
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'plan'", [digest])

@@ -159,8 +159,8 @@ class Store:
     ) -> None:
         """Make (stage, run ids) pairs the current study, unless they are already."""
         plan = [(stage, run_id) for stage, run_ids in stages for run_id in run_ids]
-        text = json.dumps(study, sort_keys=True)
-        digest = plan_digest(text, plan, timing)
+        text = json.dumps(study)  # axes in their order, which is that of the plan
+        digest = plan_digest(study, plan, timing)
         if self._meta("plan") == digest:
             return
 
@@ -205,7 +205,7 @@ class Store:
     ) -> bool:
         """Whether exactly this is the current plan."""
         plan = [(stage, run_id) for stage, run_ids in stages for run_id in run_ids]
-        return self._meta("plan") == plan_digest(json.dumps(study, sort_keys=True), plan, timing)
+        return self._meta("plan") == plan_digest(study, plan, timing)
 
     def known(self) -> dict[str, tuple[str, float | None, float | None]]:
         """Return (state, timeout, final validation loss) of every stored run by run id, planned now or not."""
@@ -293,7 +293,7 @@ class Store:
         return None if answer == "ok" else str(answer)
 
 
-def plan_digest(study: str, plan: Sequence[tuple[str, str]], timing: Sequence[str]) -> str:
+def plan_digest(study: Mapping[str, Any], plan: Sequence[tuple[str, str]], timing: Sequence[str]) -> str:
     """Return one hash over a study and what it plans."""
-    text = "\n".join([study, *(f"{stage} {run_id}" for stage, run_id in plan), *timing])
+    text = "\n".join([json.dumps(study, sort_keys=True), *(f"{stage} {run_id}" for stage, run_id in plan), *timing])
     return hashlib.sha256(text.encode()).hexdigest()

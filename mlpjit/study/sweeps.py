@@ -261,11 +261,12 @@ def _checked_block(block: Block, mistakes: Mistakes) -> Block:
     if len(block) > MOST_RUNS:
         mistakes.add(block.place, f"{len(block):,} runs, need at most {MOST_RUNS:,}")
     else:
-        _check_rules(block, mistakes)
+        check_rules(block, mistakes)
     return block
 
 
-def _check_rules(block: Block, mistakes: Mistakes) -> None:
+def check_rules(block: Block, mistakes: Mistakes) -> None:
+    """Note every combination of a block's values that cannot be run."""
     known = {*block.fixed, *block.swept}
     for rule in RULES:
         shape_known = "hidden" in known or {"depth", "width"} <= known

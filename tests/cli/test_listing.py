@@ -28,6 +28,20 @@ def test_a_terminal_breaks_no_line(kind: str | None, width: int, monkeypatch: py
     assert max(map(len, lines)) <= width
 
 
+@pytest.mark.parametrize("name", ["adam", "schedule_free_adamw", "cross_entropy", "digits", "mup", "hard_swish"])
+def test_nor_a_line_of_all_about_one_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "terminal_width", lambda: 60)
+    assert max(map(len, printed("list", name).splitlines())) <= 60
+
+
+def test_what_is_cut_is_a_text_and_no_heading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "terminal_width", lambda: 80)
+    heads, rule, *lines = printed("list", "spaces").splitlines()
+    assert heads.split() == ["space", "tunes"]
+    assert set(rule) == {"-", " "}
+    assert lines[0].endswith("0.1")
+
+
 def test_a_pipe_gets_whole_lines() -> None:
     formulas = [record["formula"] for record in records("optimizers")]
     text = printed("list", "optimizers")
@@ -78,3 +92,4 @@ def test_help_says_each_command_in_a_whole_sentence() -> None:
     text = printed("--help").partition("Commands:")[2]
     assert all(line in text and line.endswith(".") for _, line in COMMANDS.values())
     assert "..." not in text
+    assert "..." not in printed("data", "--help").partition("Commands:")[2]

@@ -1,0 +1,1 @@
+"""A study's results as one file to send: written from a folder, checked, and read without unpacking it."""

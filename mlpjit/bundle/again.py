@@ -1,0 +1,100 @@
+"""How the runs of a bundle are made again: its study file, the commands, and a README that says so."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlpjit.bundle.format import OWN, STUDY
+
+AGAIN = "again"
+HEAD = """\
+{title}
+{line}
+
+Results of a study of multi-layer perceptrons, made with mlpjit. Look at them: report.html in a browser, without mlpjit.
+
+  report.html     the page
+  runs.csv        one row a run
+  tables/         what stands in the page's figures, CSV
+  store.sqlite    every run with its curves
+  study.toml      the study
+  bundle.json     versions, machines, SHA-256 of every file here
+"""
+READING = """
+With mlpjit, straight from the file:
+
+  mlpjit report {name}.zip        its page, made again from the store
+  mlpjit compare {name}.zip       who is better, and how sure that is
+"""
+VERIFYING = "  mlpjit verify {name}.zip         20 of its runs made again and compared bit for bit\n"
+
+
+def study_of(study: Mapping[str, Any], blocks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a canonical study with these blocks, those of what was tried beside it left out."""
+    tried = set(study.get("tried", ()))
+    return {**study, "blocks": [block for block in blocks if not tried or not _optimizers(block) <= tried]}
+
+
+def _optimizers(block: Mapping[str, Any]) -> set[str]:
+    given = [block["fixed"].get("optimizer"), *block["axes"].get("optimizer", [])]
+    return {each if isinstance(each, str) else each["name"] for each in given if each is not None}
+
+
+def commands(recorded: Iterable[str], files: Mapping[str, str]) -> list[str]:
+    """Return the commands in an unpacked bundle that do what the recorded ones did; `files` has own ones by name."""
+    found = [_here(shlex.split(command), files) for command in recorded if command]
+    first = [shlex.join(["mlpjit", "run", STUDY, "--out", AGAIN])]
+    return list(dict.fromkeys([*first, *(command for command in found if command)]))
+
+
+def _here(words: Sequence[str], files: Mapping[str, str]) -> str:
+    """Only of a try there is more to say than of the study: its file and its options."""
+    if len(words) < 4 or words[1] != "try":
+        return ""
+    options = list(words[4:])
+    if "--out" in options:
+        at = options.index("--out")
+        del options[at : at + 2]
+    name = Path(words[2]).name
+    return shlex.join(["mlpjit", "try", files.get(name, name), STUDY, *options, "--out", AGAIN])
+
+
+def read_me(manifest: Mapping[str, Any]) -> str:
+    """Return the text that tells a reader what this is and how to make it again."""
+    name = manifest["study"]
+    parts = [HEAD.format(title=name, line="=" * len(name)), READING.format(name=name)]
+    parts += [] if manifest["own"] or manifest["data"] else [VERIFYING.format(name=name)]
+    parts += [f"\nMade with {line}" for line in _machines(manifest["sessions"])]
+    parts += [_own(manifest["own"])] if manifest["own"] else []
+    parts += [_data(manifest["data"])] if manifest["data"] else []
+    lines = "\n".join(f"  {command}" for command in manifest["commands"])
+    parts.append(
+        f"\nAgain, in this folder, unpacked, with the same mlpjit (any CPU, any threads: the same bits):\n\n{lines}\n"
+    )
+    return "".join(parts)
+
+
+def _machines(sessions: Iterable[Mapping[str, Any]]) -> list[str]:
+    told = []
+    for each in sessions:
+        commit = f" (commit {each['host_commit']})" if each["host_commit"] else ""
+        where = f"{each['host_cpu']}, {each['host_system']}, {each['host_threads']} threads"
+        told.append(f"{each['host_versions']}{commit} on {where}\n")
+    return list(dict.fromkeys(told))
+
+
+def _own(own: Iterable[Mapping[str, Any]]) -> str:
+    lines = [f"  {each['file']}  {', '.join(each['names'])}; SHA-256 {each['sha256']}\n" for each in own]
+    return f"\nOwn code that was tried, as it was then (look at it before you run it), in {OWN}/:\n\n" + "".join(lines)
+
+
+def _data(data: Iterable[Mapping[str, Any]]) -> str:
+    lines = []
+    for each in data:
+        files = ", ".join(f"{one['file']} (SHA-256 {one['sha256'] or 'not known'})" for one in each["files"])
+        told = "here" if each["included"] else f"not in this bundle{', needed as' if files else ''}"
+        lines.append(f"  {each['name']}: {told} {files}".rstrip() + "\n")
+    return "\nData of its maker's own:\n\n" + "".join(lines)

@@ -1,0 +1,130 @@
+"""Results as one file: `bundle` reads a folder's store and writes a ZIP file with the same bytes every time."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mlpjit.bundle.again import commands, read_me, study_of
+from mlpjit.bundle.datasets import OwnData, included, own_data, placed
+from mlpjit.bundle.format import FORMAT, MANIFEST, OWN, PAGE, READ_ME, RUNS, STORE, STUDY, TABLES
+from mlpjit.errors import StoreError, writing
+from mlpjit.host import package_versions
+from mlpjit.report import write
+from mlpjit.report.export import export_runs
+from mlpjit.report.machines import HOST, toml
+from mlpjit.store import Store
+from mlpjit.store.opening import explained
+from mlpjit.study.own_sources import sources
+
+FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # of every file in it: the same results are the same bytes
+Contents = dict[str, Path | str]
+
+
+class Bundled(NamedTuple):
+    """The file that was written, and what its reader will lack, a line each."""
+
+    path: Path
+    told: list[str]
+
+
+def bundle(directory: Path, out: Path | None = None, with_data: bool = False) -> Bundled:
+    """Write what a folder holds as one file, DIR.zip beside it without `out`; the page is made where it is not current.
+
+    Own data are told, and included with `with_data`. Raises StoreError without a store or room, ConfigError for data
+    that are to be included and are not what was run.
+    """
+    path = out or directory.resolve().with_suffix(".zip")
+    pages = write(directory)
+    with Store.open(directory, readonly=True) as store, tempfile.TemporaryDirectory() as folder:
+        data = own_data(store.study()["blocks"], {str(row[0]) for row in store.rows(("data_hash",))})
+        contents = _contents(store, Path(folder), pages, data) | (dict(included(data)) if with_data else {})
+        manifest = _manifest(store, data, with_data)
+        contents[READ_ME] = read_me(manifest)
+        contents[MANIFEST] = json.dumps({**manifest, "files": _digests(contents)}, indent=1) + "\n"
+        _zip(path, contents)
+    return Bundled(path, [] if with_data else _lacking(data))
+
+
+def _contents(store: Store, folder: Path, pages: list[Path], data: list[OwnData]) -> Contents:
+    found: Contents = {PAGE: pages[0], STORE: _copied(store, folder / STORE), RUNS: export_runs(store, folder / RUNS)}
+    found |= {f"{TABLES}/{path.name}": path for path in pages if path.suffix == ".csv"}
+    study = store.study()
+    found[STUDY] = toml(study_of(study, placed(study["blocks"], data)))
+    for source in sources(store):
+        found |= {f"{_folder(source)}/{name}": text for name, text in source["texts"].items()}
+    return found
+
+
+def _copied(store: Store, path: Path) -> Path:
+    """Write a copy without gaps, of which the same store gives the same bytes."""
+    with explained(path):
+        store.connection.execute("VACUUM INTO ?", [str(path)])
+    return path
+
+
+def _folder(source: Mapping[str, Any]) -> str:
+    """Each file lies in a folder of its own: two versions of it have one name, and what they import may differ."""
+    return f"{OWN}/{source['sha256'][:8]}"
+
+
+def _manifest(store: Store, data: list[OwnData], with_data: bool) -> dict[str, Any]:
+    study, sessions = store.study(), store.sessions()
+    own = [
+        {"file": f"{_folder(each)}/{each['file']}", "sha256": each["sha256"], "names": each["names"]}
+        for each in sources(store)
+    ]
+    files = {Path(each["file"]).name: each["file"] for each in own}
+    recorded = [session["provenance"].get("command", "") for session in sessions]
+    return {
+        "format": FORMAT, "study": study["name"], "runs": len(store.known()), "commands": commands(recorded, files),
+        "sessions": [{name: session[name] for name in ("started_at", *HOST)} for session in sessions],
+        "bundled_with": package_versions(), "own": own, "data": [each.record(with_data) for each in data],
+    }  # fmt: skip
+
+
+def _digests(contents: Contents) -> dict[str, Any]:
+    found = {}
+    for name in sorted(contents):
+        data = _bytes(contents[name])
+        found[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    return found
+
+
+def _bytes(content: Path | str) -> bytes:
+    return content.encode() if isinstance(content, str) else content.read_bytes()
+
+
+def _zip(path: Path, contents: Contents) -> None:
+    """Write beside the file, then rename: it is whole or it is not there."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with writing(path):
+            with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file:
+                for name in sorted(contents):
+                    file.writestr(_entry(name), _bytes(contents[name]))
+            os.replace(partial, path)
+    except StoreError:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, FIRST_DATE)
+    entry.compress_type, entry.create_system, entry.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
+    return entry
+
+
+def _lacking(data: list[OwnData]) -> list[str]:
+    """What a reader needs besides, to make the runs again."""
+    kept = "not in the bundle, its hash is"
+    ends = ["--with-data includes it" if each.is_whole else f"it {each.state}" for each in data]
+    return [f"{each.name}: {kept}; {end}" for each, end in zip(data, ends, strict=True)]
