@@ -17,6 +17,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from typing import Any
 
@@ -30,6 +31,7 @@ from mlpjit.training.shape import views
 from mlpjit.tuning.rates import RATES
 
 SPOILS = {"nan": math.nan, "infinite": math.inf, "huge": 1e30, "subnormal": 1e-40}
+PROCESSES = 8
 PLACES = ("weights", "data", "rate")
 MUST = {("weights", "nan"), ("weights", "infinite"), ("data", "nan")}
 Pair = tuple[str, str]
@@ -105,10 +107,20 @@ def campaign(chosen: list[Pair], healthy: int) -> dict[str, Any]:
     return counts | {"flagged": dict(flagged), "wrong": wrong, "false": false}
 
 
+def merged(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what was found by several processes together."""
+    counts = {name: sum(part[name] for part in parts) for name in ("pairs", "spoiled", "healthy")}
+    flagged = sum((Counter(part["flagged"]) for part in parts), Counter[str]())
+    lists = {name: [line for part in parts for line in part[name]] for name in ("wrong", "false")}
+    return counts | {"flagged": dict(flagged)} | lists
+
+
 def main() -> int:
     """Run the campaign."""
-    started = time.perf_counter()
-    found = campaign(pairs(), int([*sys.argv[1:], "10000"][0]))
+    started, healthy = time.perf_counter(), int([*sys.argv[1:], "10000"][0])
+    with ProcessPoolExecutor(PROCESSES) as pool:
+        parts = [pool.submit(campaign, pairs()[i::PROCESSES], healthy // PROCESSES) for i in range(PROCESSES)]
+        found = merged([part.result() for part in parts])
     print(json.dumps(found | {"seconds": round(time.perf_counter() - started, 1)}, indent=1))
     return int(bool(found["wrong"] or found["false"]))
 

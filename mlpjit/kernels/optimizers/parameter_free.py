@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlpjit.bounds import DIVISOR
+from mlpjit.bounds import DIVISOR, LARGEST
 from mlpjit.extending import (
     Float64,
     at_least,
@@ -94,7 +94,12 @@ def bias_correction(step, b1, b2):
     formula="Adam on d g; s = b3 s + gamma d^2 / d0 g; d = max(d, c sum gamma d^2 / d0 <g, theta_0 - theta> / |s|_1)",
     citation="Mishchenko & Defazio 2023, arXiv:2306.06101, the version for Adam", state=("mu", "nu", "sum", "start"),
     initial={"start": "params"}, extra=2, scratch=1, b1=0.9, b2=0.999, eps=1e-8, weight_decay=0.0,
-    initial_distance=1e-6, growth=1.0, limits={"eps": DIVISOR, "b1": B1},
+    initial_distance=1e-6, growth=1.0,
+    # It divides by d eps, and decays by d times the decay.
+    limits={
+        "b1": B1, "eps": at_least(1e-15, LARGEST), "initial_distance": at_least(1e-15, 100),
+        "weight_decay": at_least(0, 10),
+    },
 )  # fmt: skip
 def prodigy(
     step, count, params, grads, mu, nu, sum, start, extra, scratch, learning_rate: Float64, b1: Float64, b2: Float64,
