@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 import mlpjit.host  # noqa: F401  (at first: it notes when this process began to read the package)
 
 if TYPE_CHECKING:
-    from mlpjit.catalogue.registries import activations, initializers, losses, schedules
+    from mlpjit.catalogue.registries import initializers, losses, schedules
     from mlpjit.config.memory import Dataset
     from mlpjit.config.run_config import RunConfig
     from mlpjit.errors import ConfigError, DatasetError, MlpjitError, StoreError
-    from mlpjit.extending import elementwise, layerwise
-    from mlpjit.interactive.catalogue import optimizers, wrappers
+    from mlpjit.extending import activation, elementwise, initializer, layerwise, loss, schedule
+    from mlpjit.interactive.catalogue import activations, optimizers, wrappers
     from mlpjit.interactive.network import Network
+    from mlpjit.interactive.objectives import Quadratic, objective
+    from mlpjit.interactive.stepping import Trajectories, steps
     from mlpjit.models.model import Model, load
     from mlpjit.notebook.result import RunResult, train
     from mlpjit.notebook.study import Study, StudyResults
@@ -28,16 +30,20 @@ __version__ = "0.1.0"
 _HOMES = {
     "ConfigError": "errors", "Control": "training.result", "Dataset": "config.memory", "DatasetError": "errors",
     "MlpjitError": "errors", "Model": "models.model", "Network": "interactive.network",
-    "RunConfig": "config.run_config", "RunResult": "notebook.result", "StoreError": "errors",
-    "Study": "notebook.study", "StudyResults": "notebook.study", "activations": "catalogue.registries",
-    "elementwise": "extending", "initializers": "catalogue.registries", "layerwise": "extending",
-    "load": "models.model", "losses": "catalogue.registries", "optimizers": "interactive.catalogue",
-    "schedules": "catalogue.registries", "train": "notebook.result", "wrappers": "interactive.catalogue",
+    "Quadratic": "interactive.objectives", "RunConfig": "config.run_config", "RunResult": "notebook.result",
+    "StoreError": "errors", "Study": "notebook.study", "StudyResults": "notebook.study",
+    "Trajectories": "interactive.stepping", "activation": "extending", "activations": "interactive.catalogue",
+    "elementwise": "extending", "initializer": "extending", "initializers": "catalogue.registries",
+    "layerwise": "extending", "load": "models.model", "loss": "extending", "losses": "catalogue.registries",
+    "objective": "interactive.objectives", "optimizers": "interactive.catalogue", "schedule": "extending",
+    "schedules": "catalogue.registries", "steps": "interactive.stepping", "train": "notebook.result",
+    "wrappers": "interactive.catalogue",
 }  # fmt: skip
 __all__ = [
-    "ConfigError", "Control", "Dataset", "DatasetError", "MlpjitError", "Model", "Network", "RunConfig", "RunResult",
-    "StoreError", "Study", "StudyResults", "activations", "elementwise", "initializers", "layerwise", "load", "losses",
-    "optimizers", "schedules", "train", "wrappers",
+    "ConfigError", "Control", "Dataset", "DatasetError", "MlpjitError", "Model", "Network", "Quadratic", "RunConfig",
+    "RunResult", "StoreError", "Study", "StudyResults", "Trajectories", "activation", "activations", "elementwise",
+    "initializer", "initializers", "layerwise", "load", "loss", "losses", "objective", "optimizers", "schedule",
+    "schedules", "steps", "train", "wrappers",
 ]  # fmt: skip
 
 

@@ -97,11 +97,31 @@ def available_threads() -> int:
     return os.cpu_count() or 1
 
 
-def memory_bytes() -> int | None:
-    """Return the memory of this machine, None where it does not say."""
+def free_memory_bytes() -> int | None:
+    """Return the memory that this process may still take: of the machine, or of its control group; None if unknown."""
+    found = [_free_of_machine(), _free_of_group()]
+    return min((free for free in found if free is not None), default=None)
+
+
+def _free_of_machine() -> int | None:
+    """Return what Linux calls available, elsewhere all memory that is built in."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        pass
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _free_of_group(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Return what a container's limit leaves; None without one."""
+    try:
+        limit, used = ((folder / f"memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
+        return max(0, int(limit) - int(used))
+    except (OSError, ValueError):  # no group, or no limit: "max"
         return None
 
 

@@ -15,10 +15,11 @@ os.environ.setdefault("MLPJIT_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"ml
 
 @pytest.fixture
 def own_records_are_forgotten() -> Iterator[None]:
-    """Leave the registry of optimizers as it was, and everything that is remembered by name."""
-    from mlpjit.catalogue.registries import optimizers
+    """Leave the registries as they were, and everything that is remembered by name."""
+    from mlpjit.catalogue.registries import REGISTRIES
 
-    before = set(optimizers)
+    before = {kind: set(registry) for kind, registry in REGISTRIES.items()}
     yield
-    for name in set(optimizers) - before:
-        optimizers.remove(name)
+    for kind, registry in REGISTRIES.items():
+        for name in set(registry) - before[kind]:
+            registry.remove(name)

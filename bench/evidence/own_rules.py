@@ -22,6 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from bench.evidence.bad_files import FILES
+from bench.evidence.commands import MARK
 
 STUDY = """
 name = "tiny"
@@ -42,7 +43,6 @@ from mlpjit.cli import main
 main()
 """
 MOST_SECONDS = 120
-MARK = "MLPJIT_EVIDENCE"
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def runner(repeat: int, kind: str, effect: float) -> Runner:
 
 def verdicts(repeat: int, kind: str, effect: float) -> list[dict[str, Any]]:
     """Make one trial and return its records."""
-    study = trial(Study.from_table(TABLE), files.OptimizerFile(EXAMPLE, "", ("soft_sign",)), cap=60)
+    study = trial(Study.from_table(TABLE), files.OwnFile(EXAMPLE, "", (("optimizers", "soft_sign"),)), cap=60)
     with tempfile.TemporaryDirectory() as folder:
         sweep(study, Path(folder), 1, runner=runner(repeat, kind, effect))
         return [judged.record() for judged in study.verdicts(Path(folder))]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlpjit.bounds import Limits
+from mlpjit.bounds import Limits, nonzero_divisor
 from mlpjit.errors import ConfigError
 from mlpjit.registry import Registry, suggestion
 
@@ -85,7 +85,9 @@ def parse_spec(kind: str, value: Any) -> Spec:
     """Return the canonical spec for a name or a table; ConfigError holds all its mistakes."""
     given = _table(kind, value)
     record = registry(kind)[given.pop("name")]
-    return _filled(record.name, record.defaults, given, getattr(record, "limits", {}))
+    limits, divisors = getattr(record, "limits", {}), getattr(record, "divisors", ())
+    values = checked_parameters(record.name, record.defaults, given, limits, divisors)
+    return Spec({"name": record.name, **{key: values[key] for key in sorted(values)}})
 
 
 def parse_activation(value: Any) -> str:
@@ -121,14 +123,10 @@ def _table(kind: str, value: Any) -> dict[str, Any]:
     return dict(value)
 
 
-def _filled(name: str, defaults: Mapping[str, Any], given: Mapping[str, Any], limits: Mapping[str, Limits]) -> Spec:
-    values = checked_parameters(name, defaults, given, limits)
-    return Spec({"name": name, **{key: values[key] for key in sorted(values)}})
-
-
 def checked_parameters(
-    name: str, defaults: Mapping[str, Any], given: Mapping[str, Any], limits: Mapping[str, Limits]
-) -> dict[str, Any]:
+    name: str, defaults: Mapping[str, Any], given: Mapping[str, Any], limits: Mapping[str, Limits],
+    divisors: Sequence[str] = (),
+) -> dict[str, Any]:  # fmt: skip
     """Return the defaults of a record in their order with what is given put in; ConfigError holds all mistakes."""
     problems = [f"unknown key {key!r} of {name!r}{_suggested(key, defaults)}" for key in given.keys() - defaults]
     values = dict(defaults)
@@ -137,6 +135,8 @@ def checked_parameters(
             values[key] = _within(key, plain(given[key]), defaults[key], limits.get(key))
         except ConfigError as error:
             problems += error.problems
+    if not problems and (small := nonzero_divisor(values, divisors)):
+        problems = [small]
     if problems:
         raise ConfigError(sorted(problems))
     return values

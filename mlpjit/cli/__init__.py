@@ -62,7 +62,7 @@ def _options(
 
 
 # What a terminal shows of mistakes.
-LONGEST_LINE, MOST_MISTAKES = 300, 100
+LONGEST_LINE, MOST_MISTAKES = 300, 10
 
 
 def tell_mistakes(lines: list[str]) -> None:
@@ -71,7 +71,7 @@ def tell_mistakes(lines: list[str]) -> None:
         shown = line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 105]} ... {line[-100:]}"
         print(f"error: {shown}", file=sys.stderr)
     if len(lines) > MOST_MISTAKES:
-        print(f"error: and {len(lines) - MOST_MISTAKES:,} mistakes more", file=sys.stderr)
+        print("error: and more mistakes", file=sys.stderr)
 
 
 def _exit_code(command: Callable[[], None]) -> int:

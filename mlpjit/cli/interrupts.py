@@ -20,12 +20,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from mlpjit.study.signals import abandoned, received
+from mlpjit.study.signals import abandoned, comes_again, received, send_again
 
-PATIENCE_SECONDS = 1.5
+PATIENCE_SECONDS = 1.2
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 _inside: list[bool] = []  # True while a command runs
 _installed: list[bool] = []
+_raised: list[bool] = []  # True once a signal has begun to unwind the command
 
 
 class _Lossy(io.FileIO):
@@ -55,20 +56,30 @@ def install() -> None:
 
 
 def _watch_over_calls() -> None:
-    """Have a thread end the process where a signal's handler cannot run: in a compiled call of the main thread.
+    """Have a thread end the process where a signal's handler cannot run, or where what it raised does not arrive.
 
-    It is none of `threading`'s, by whose number a report decides whether it may fork.
+    No handler runs in a compiled call of the main thread, and there is code that catches everything. The thread is
+    none of `threading`'s, by whose number a report decides whether it may fork.
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     _thread.start_new_thread(_watch, (reading,))
+    sys.unraisablehook = _lost
+
+
+def _lost(told: sys.UnraisableHookArgs) -> None:
+    """Send an interrupt again that was raised where Python drops errors: in a destructor, under a callback."""
+    if isinstance(told.exc_value, KeyboardInterrupt) and received:
+        send_again(received[0])
+    else:
+        sys.__unraisablehook__(told)
 
 
 def _watch(reading: int) -> None:
     while number := os.read(reading, 1):
         time.sleep(PATIENCE_SECONDS)
-        if not received:
+        if not received or _raised:
             received.append(number[0])
             leave(f"interrupted\n{resume()}")
 
@@ -82,10 +93,13 @@ def _is_closed(number: int) -> bool:
 
 
 def _handle(number: int, frame: FrameType | None) -> None:
+    if comes_again(number, frame):
+        return
     again = bool(received)
     received.append(number)
     if again or not _inside:
         leave(f"interrupted\n{resume()}")
+    _raised.append(True)
     raise KeyboardInterrupt
 
 
@@ -103,6 +117,7 @@ def resume() -> str:
 def unwinding() -> Iterator[None]:
     """Have a signal unwind the command inside; behind it one ends the process."""
     received.clear()
+    _raised.clear()
     _inside.append(True)
     try:
         yield

@@ -21,6 +21,8 @@ Drop = Annotated[str | None, typer.Option("--drop", help="Columns of --data to l
 Categorical = Annotated[str | None, typer.Option("--categorical", help="Columns of numbers to take as categories.")]
 Missing = Annotated[str | None, typer.Option("--missing", help="Missing cells: fill [default], drop or refuse.")]
 
+Force = Annotated[bool, typer.Option("--force", help="Run though it takes more memory than is free.")]
+
 
 def data_spec(
     data: str | None, target: str | None, drop: str | None, categorical: str | None, missing: str | None

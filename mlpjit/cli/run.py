@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import functools
+import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlpjit.cli.options import Categorical, Data, Drop, Missing, Target, data_spec
+from mlpjit.cli.options import Categorical, Data, Drop, Force, Missing, Target, data_spec
+from mlpjit.errors import ConfigError
 
 if TYPE_CHECKING:
     from mlpjit.comparison.tries import Try
+    from mlpjit.study.progress import Snapshot
     from mlpjit.study.study import Study
     from mlpjit.study.sweep import Found, Summary
 
@@ -22,6 +25,9 @@ def run(
     study: Annotated[str, typer.Argument(help="A built-in study or a TOML file.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the results [results/<study>].")] = None,
     threads: Annotated[int | None, typer.Option("--threads", help="Runs at once; all CPUs without it.")] = None,
+    dask: Annotated[
+        str | None, typer.Option("--dask", help="A Dask scheduler's address, or local:N for N processes here.")
+    ] = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Run only: no figures, no page.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     data: Data = None,
@@ -29,15 +35,16 @@ def run(
     drop: Drop = None,
     categorical: Categorical = None,
     missing: Missing = None,
+    force: Force = False,
 ) -> None:
     """Make every run of a study that is not stored yet, then figures, tables and a page. Again: it resumes."""
     from mlpjit.training import compile_workers
 
-    compile_workers.expect()
+    if dask is None:
+        compile_workers.expect()
     from mlpjit.cli.progress import display, importing_ahead
     from mlpjit.study.signals import Interrupted
     from mlpjit.study.study import Study
-    from mlpjit.study.sweep import sweep
 
     loaded = Study.load(study, data_spec(data, target, drop, categorical, missing))
     directory = loaded.directory(out)
@@ -45,10 +52,31 @@ def run(
     try:
         with display() as show:
             shown = show if no_report else importing_ahead(show)
-            summary = sweep(loaded, directory, threads, shown, announce=tell)
+            summary = _sweep(loaded, directory, threads, dask, shown, tell, force)
     except Interrupted as interrupted:
-        raise Interrupted(f"{interrupted}\nresume with: {loaded.command(directory)}") from None
+        where = "" if dask is None else f" --dask {shlex.quote(dask)}"
+        raise Interrupted(f"{interrupted}\nresume with: {loaded.command(directory)}{where}") from None
     finish(summary, directory, no_report, as_json)
+
+
+def _sweep(
+    study: Study, directory: Path, threads: int | None, dask: str | None,
+    show: Callable[[Snapshot], None], tell: Callable[[Found], None], force: bool,
+) -> Summary:  # fmt: skip
+    """Make what is missing with threads here, or on a cluster."""
+    if dask is None:
+        from mlpjit.study.sweep import sweep
+        from mlpjit.study.using import runner_of
+
+        with runner_of(study) as runner:
+            return sweep(study, directory, threads, show, runner, tell, force)
+    if threads is not None:
+        raise ConfigError("--threads: with --dask, workers decide how many runs are made at once")
+    if study.use:
+        raise ConfigError("--dask: a study that names files of its own (`use`) runs on this machine alone")
+    from mlpjit.cluster.running import sweep_on
+
+    return sweep_on(dask, study, directory, show, tell, lambda line: print(line, file=sys.stderr), force)
 
 
 def finish(summary: Summary, directory: Path, no_report: bool, as_json: bool, tries: Sequence[Try] = ()) -> None:

@@ -1,4 +1,4 @@
-"""`mlpjit try FILE.py STUDY`: an optimizer of the user's own beside the stored ones."""
+"""`mlpjit try FILE.py STUDY`: an optimizer, activation, ... of the user's own beside the stored ones."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlpjit.cli.options import Force
+
 if TYPE_CHECKING:
     from mlpjit.study.trial import Trial
 
 
 def try_optimizer(
-    file: Annotated[Path | None, typer.Argument(help="A Python file with your optimizer (docs/try.md).")] = None,
+    file: Annotated[Path | None, typer.Argument(help="A Python file with an entry of your own (docs/try.md).")] = None,
     study: Annotated[str, typer.Argument(help="A built-in study or a TOML file.")] = "quick",
     rates: Annotated[str, typer.Option("--rates", help="Its learning rates, as 0.001,0.01 [all of the study].")] = "",
     tune: Annotated[
@@ -23,18 +25,19 @@ def try_optimizer(
     ] = None,
     margin: Annotated[float | None, typer.Option("--margin", help="Smaller differences do not matter.")] = None,
     cap: Annotated[int, typer.Option("--cap", help="Look at no more seeds.")] = 100,
-    forget: Annotated[str, typer.Option("--forget", help="Only forget all tries of an optimizer.")] = "",
+    forget: Annotated[str, typer.Option("--forget", help="Only forget all tries of this name.")] = "",
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the results [results/<study>].")] = None,
     threads: Annotated[int | None, typer.Option("--threads", help="Runs at once; all CPUs without it.")] = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Run only: no figures, no page.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    force: Force = False,
 ) -> None:
-    """Tune an optimizer of your own on a study's grid, then add pairs of runs until its verdicts are certain."""
+    """Tune an idea of your own on a study's grid, then add pairs of runs until its verdicts are certain."""
     if forget:
         _forget(forget, str(file or study), out)
         return
     if file is None:
-        raise typer.BadParameter("give a file with an optimizer (docs/try.md)")
+        raise typer.BadParameter("give a file with an entry of your own (docs/try.md)")
     from mlpjit.cli.progress import display
     from mlpjit.cli.run import finish
     from mlpjit.study.signals import Interrupted
@@ -48,14 +51,14 @@ def try_optimizer(
     announce = functools.partial(_announce, tried, directory)
     try:
         with display() as show:
-            summary = tried.try_out(directory, threads, show, announce)
+            summary = tried.try_out(directory, threads, show, announce, force)
     except Interrupted as interrupted:
         raise Interrupted(f"{interrupted}\nresume with: {tried.command(directory)}") from None
     finish(summary, directory, no_report, as_json, tried.keep(directory))
 
 
 def _forget(name: str, study: str, out: Path | None) -> None:
-    """Remove what is kept of an optimizer's tries; its runs stay stored."""
+    """Remove what is kept of the tries of a name; its runs stay stored."""
     from mlpjit.comparison.tries import forget
     from mlpjit.store import Store
     from mlpjit.study.study import Study
@@ -98,6 +101,8 @@ def _announce(tried: Trial, directory: Path, missing: int) -> None:
         told = f"{directory} lacks {counted(missing, 'run')} of {tried.name!r}, made first"
         print(f"{told}; alone: {tried.base.command(directory)}", file=sys.stderr)
     chosen = "as given" if tried.given else f"every rate of {tried.name!r}; --rates chooses others"
+    if not tried.given and tried.file.field != "optimizer":
+        chosen = f"as {tried.name!r} has them; --rates chooses others"
     listed = ", ".join(f"{rate:g}" for rate in tried.rates)
     limits = " or ".join(f"{limit:g}" for limit in tried.limits)
     told = f"rates {listed} ({chosen}); each run at most {limits} s"

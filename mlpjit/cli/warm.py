@@ -36,11 +36,11 @@ def _warm(study: str, dtype: str) -> tuple[int, int]:
     from mlpjit.training import compile_workers
 
     compile_workers.expect()
-    from mlpjit.study.plan import COMPILE_FIELDS
+    from mlpjit.study.plan import to_prepare
     from mlpjit.study.study import Study
     from mlpjit.training.warm import everything, have, prepare
 
-    configs = None if study == "all" else Study.load(study).runs.representatives(COMPILE_FIELDS)
+    configs = None if study == "all" else to_prepare(Study.load(study).runs)
     from mlpjit.kernels.compiler import jit
 
     before = jit.published()

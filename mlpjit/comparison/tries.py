@@ -19,10 +19,10 @@ from mlpjit.store.notes import TRIES
 class Try:
     """One newcomer as it was tried.
 
-    `name` is the competitor's, made with `optimizer`. `version` changes with its file, what it was tuned on, and the
-    study; `settings` counts the settings that each competitor was tuned over on a problem; `best` holds by problem what
-    its best setting was, as far as that varies; `family` says what Holm corrected over; `verdicts` has a record for
-    each rival and problem (`study.pairs.Judged.record`).
+    `name` is the competitor's, made with `optimizer`, or with what else was tried. `version` changes with its file,
+    what it was tuned on, and the study; `settings` counts the settings that each competitor was tuned over on a
+    problem; `best` holds by problem what its best setting was, as far as that varies; `family` says what Holm corrected
+    over; `verdicts` has a record for each rival and problem (`study.pairs.Judged.record`).
     """
 
     name: str
@@ -68,7 +68,7 @@ def keep(store: Store, made: Sequence[Try]) -> None:
 
 
 def forget(store: Store, name: str) -> int:
-    """Remove all tries of an optimizer and return how many there were. Raises ConfigError where there are none."""
+    """Remove all tries of a name and return how many there were. Raises ConfigError where there are none."""
     known = tries(store)
     left = [one for one in known if one.optimizer != name]
     if len(left) == len(known):

@@ -57,5 +57,6 @@ def _hash(kind: str, name: str) -> str:
     """Return the hash of one entry: of `celu(alpha=2.0)` that of celu; of a user's own, of its function in memory."""
     if kind == "datasets":
         return own_hashes()[f"{kind} {name}"]
+    name = name.partition("(")[0]
     record = REGISTRIES[kind][name]
-    return own_hashes()[f"{kind} {name.partition('(')[0]}"] if home(record.function) else str(record.source_hash())
+    return own_hashes()[f"{kind} {name}"] if home(record.function) else str(record.source_hash())

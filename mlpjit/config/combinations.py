@@ -6,15 +6,25 @@ A study checks each rule once per distinct combination of those fields, not once
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from mlpjit.catalogue.initialization.gains import TORCH_GAINS
-from mlpjit.catalogue.registries import losses, normalizations, optimizers, schedules, wrappers, wrapping_problem
-from mlpjit.catalogue.specs import Spec, samples_labels
+from mlpjit.catalogue.registries import (
+    activations,
+    losses,
+    normalizations,
+    optimizers,
+    schedules,
+    wrappers,
+    wrapping_problem,
+)
+from mlpjit.catalogue.specs import Spec, asks_curvature, samples_labels
 from mlpjit.config.fields import SHAPE_FIELDS, Values, activation, dataset_info, hidden, loss, momentum_scheduled
 from mlpjit.errors import ConfigError
+from mlpjit.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -173,6 +183,29 @@ def labels_are_drawn_from_likelihoods(values: Values) -> str | None:
         f"optimizer {record.name!r} with loss {loss(values).name!r}: no labels can be drawn from it; "
         f"need {record.samples} = false, or one of {known}"
     )
+
+
+def _without_bend(field: str, known: Registry[Any]) -> Callable[[Values], str | None]:
+    """Return the rule that Hessian-vector products need the second derivative of what a field chooses."""
+
+    def problem(values: Values) -> str | None:
+        stages = {name: (registry, values[name]) for name, registry in STAGES.items() if values[name] is not None}
+        asking = [name for name, (registry, spec) in stages.items() if asks_curvature(registry[spec.name], spec)]
+        given = values[field]
+        names = [given["name"]] if isinstance(given, Mapping) else [given] if isinstance(given, str) else given or []
+        straight = [name for name in names if name != "softmax" and not known[name].bends] if asking else []
+        if not straight:
+            return None
+        lacks = "it asks for Hessian-vector products, and no second derivative is declared there"
+        return f"{asking[0]} {values[asking[0]].name!r} with {field} {straight[0]!r}: {lacks}"
+
+    return problem
+
+
+STAGES = {"optimizer": optimizers, "wrapper": wrappers}
+BENDING: dict[str, Registry[Any]] = {"activation": activations, "output_activation": activations, "loss": losses}
+for _field, _known in BENDING.items():
+    rule(_field, *STAGES)(_without_bend(_field, _known))
 
 
 # Wrappers after which the gradient is not that of the batch's loss at the parameters.

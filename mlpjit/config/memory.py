@@ -106,12 +106,12 @@ def _arrays(x: Any, y: Any, choice: Choice) -> Table:
     if choice != Choice():
         raise DatasetError(f"{LABEL}: target, drop, categorical and missing are for frames, not for arrays x and y")
     made = [_array(name, value) for name, value in (("x", x), ("y", y))]
-    # The checks of the same arrays from a file; they stay as they are, for the ids of runs hold their text.
-    npzfile._check_shapes(LABEL, *made)
-    inputs, targets = npzfile._numbers(LABEL, "x", made[0]), made[1]
+    # The checks of the same arrays from a file.
+    npzfile.check_shapes(LABEL, *made)
+    inputs, targets = npzfile.numbers_of(LABEL, "x", made[0]), made[1]
     targets = targets[:, 0] if targets.shape[1:] == (1,) else targets
     text = targets.dtype.kind in "US"
-    targets = npzfile._text(targets) if text else npzfile._numbers(LABEL, "y", targets)
+    targets = npzfile.texts_of(targets) if text else npzfile.numbers_of(LABEL, "y", targets)
     return Table(LABEL, inputs.copy(), targets.copy(), lambda row: f"row {row + 1}")
 
 

@@ -13,6 +13,7 @@ Functions that a rule calls are compiled with it and need no mark. `docs/try.md`
 from __future__ import annotations
 
 from mlpjit.bounds import above, at_least
+from mlpjit.extending.declare import activation, initializer, loss, schedule
 from mlpjit.kernels.arithmetic.cholesky import cholesky, cholesky_solve
 from mlpjit.kernels.arithmetic.elementary import erf, exp, log, power, power_float64, tanh
 from mlpjit.kernels.arithmetic.matrices import add_multiple, sum_of_sizes
@@ -108,6 +109,7 @@ __all__ = [
     "Reals",
     "above",
     "absolute",
+    "activation",
     "add_multiple",
     "add_scaled",
     "at_least",
@@ -132,6 +134,7 @@ __all__ = [
     "from_bits",
     "iadd",
     "iashr",
+    "initializer",
     "is_own",
     "ishl",
     "isub",
@@ -142,6 +145,7 @@ __all__ = [
     "layerwise",
     "load",
     "log",
+    "loss",
     "newton_schulz",
     "offset",
     "one_minus_power",
@@ -151,6 +155,7 @@ __all__ = [
     "power_float64",
     "product",
     "real",
+    "schedule",
     "select",
     "set_scaled",
     "sign",

@@ -1,4 +1,4 @@
-"""A user's file with optimizers: loaded as a module of its own; what is wrong in it told in one line that quotes it."""
+"""A user's file with entries of any kind: loaded as a module of its own; what is wrong in it told in a quoting line."""
 
 from __future__ import annotations
 
@@ -12,32 +12,54 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from mlpjit.catalogue.registries import optimizers
+from mlpjit.catalogue.registries import REGISTRIES
 from mlpjit.errors import ConfigError
+from mlpjit.extending.findings import RuleError
 
-# One name for all files, so that the same text in another file is the same optimizer.
-MODULE = "own_optimizers"
+# One name for all files, so that the same text in another file is the same entry.
+MODULE = "own_entries"
+Entry = tuple[str, str]  # a kind, as "optimizers", and a name
+# The field of a run that chooses an entry of each kind.
+FIELDS = {
+    "optimizers": "optimizer", "wrappers": "wrapper", "clippings": "clip", "activations": "activation",
+    "losses": "loss", "initializers": "init", "schedules": "schedule",
+}  # fmt: skip
+DECORATORS = "@elementwise, @activation, @loss, @initializer, @schedule or another of mlpjit.extending"
 
 
 @dataclass(frozen=True)
-class OptimizerFile:
-    """A file that was loaded: the names of the optimizers that it registered, and the SHA-256 of its text.
+class OwnFile:
+    """A file that was loaded: what it registered, by kind and name, and the SHA-256 of its text.
 
-    `spaces` has what a file's SPACES says an optimizer is tuned over: lists and ranges by parameter.
+    `spaces` has what a file's SPACES says an entry is tuned over: lists and ranges by parameter.
     """
 
     path: Path
     digest: str
-    names: tuple[str, ...]
+    entries: tuple[Entry, ...]
     spaces: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names alone."""
+        return tuple(name for _, name in self.entries)
 
-def load(path: Path | str) -> OptimizerFile:
+    @property
+    def field(self) -> str:
+        """The field of a run that its entries are values of; ConfigError where they are of several kinds."""
+        kinds = list(dict.fromkeys(kind for kind, _ in self.entries))
+        if len(kinds) > 1:
+            told = " and ".join(kinds)
+            raise ConfigError(f"{self.path.name}: it holds {told}: a try compares one kind, so give each its own file")
+        return FIELDS[kinds[0]]
+
+
+def load(path: Path | str) -> OwnFile:
     """Run a file and return what it registered; ConfigError where it cannot be used, in one line."""
     path = Path(path)
     text = _read(path)
     code = _compiled(path, text)
-    before = optimizers.records()
+    before = {kind: registry.records() for kind, registry in REGISTRIES.items()}
     module = ModuleType(MODULE)
     module.__file__ = str(path)
     sys.modules[MODULE] = module  # Numba looks there for the globals of what it loads from its cache
@@ -48,28 +70,29 @@ def load(path: Path | str) -> OptimizerFile:
     before_writing, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         exec(code, vars(module))
+    except RuleError:
+        raise
     except (Exception, SystemExit) as error:
         raise ConfigError(f"{path.name}{_place(error, path)}: {_told(error)}") from error
     finally:
         sys.dont_write_bytecode = before_writing
         sys.path[:] = [each for each in sys.path if each != folder]
-    names = tuple(record.name for record in optimizers.records() if record not in before)
-    if not names:
-        raise ConfigError(
-            f"{path.name}: no optimizer in it: decorate one with @elementwise or @layerwise (docs/try.md)"
-        )
-    spaces = _spaces(path, vars(module).get("SPACES", {}), names)
-    return OptimizerFile(path, hashlib.sha256(text.encode()).hexdigest(), names, spaces)
+    entries = tuple((kind, r.name) for kind in REGISTRIES for r in REGISTRIES[kind].records() if r not in before[kind])
+    if not entries:
+        need = f"decorate a function with {DECORATORS} (docs/try.md)"
+        raise ConfigError(f"{path.name}: nothing is declared in it: {need}")
+    spaces = _spaces(path, vars(module).get("SPACES", {}), [name for _, name in entries])
+    return OwnFile(path, hashlib.sha256(text.encode()).hexdigest(), entries, spaces)
 
 
 def _spaces(path: Path, given: Any, names: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
-    """Return SPACES if it has a table for some of the file's optimizers."""
+    """Return SPACES if it has a table for some of the file's entries."""
     if not isinstance(given, Mapping) or not all(isinstance(space, Mapping) for space in given.values()):
         example = f"{{{names[0]!r}: {{'momentum': [0.8, 0.9]}}}}"
-        raise ConfigError(f"{path.name}: SPACES is {given!r}, need a table for each optimizer, as {example}")
+        raise ConfigError(f"{path.name}: SPACES is {given!r}, need a table for each name, as {example}")
     for name in given:
         if name not in names:
-            raise ConfigError(f"{path.name}: SPACES has {name!r}, which is no optimizer of this file")
+            raise ConfigError(f"{path.name}: SPACES has {name!r}, which is not declared in this file")
     return given
 
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mlpjit.extending.files import OptimizerFile
+from mlpjit.extending.files import OwnFile
 
 LARGEST = 2**20  # bytes of a file that was written by hand
 
 
-def source_of(file: OptimizerFile) -> dict[str, Any] | None:
-    """Return file (its name), sha256, names (of its optimizers) and texts by path, those from beside it included.
+def source_of(file: OwnFile) -> dict[str, Any] | None:
+    """Return file (its name), sha256, names (of its entries) and texts by path, those from beside it included.
 
     None where the file is no longer what was read.
     """

@@ -6,58 +6,73 @@ The file itself is only run in worker processes (`study/workers.py`): whatever i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, make_dataclass
+from functools import cache
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from mlpjit.catalogue.registries import optimizers
-from mlpjit.extending.files import MODULE, OptimizerFile
-from mlpjit.kernels.entries import Stage
+from mlpjit.catalogue.initialization.records import Initializer
+from mlpjit.catalogue.registries import REGISTRIES
+from mlpjit.extending.files import MODULE, Entry, OwnFile
+from mlpjit.kernels.entries import Activation, Stage
+from mlpjit.kernels.network.loss_rules import Loss
+from mlpjit.kernels.rates import Schedule
 from mlpjit.kernels.stages.declare import is_own
 
+RECORDS: dict[str, type[Any]] = {
+    "optimizers": Stage, "wrappers": Stage, "clippings": Stage, "activations": Activation, "losses": Loss,
+    "initializers": Initializer, "schedules": Schedule,
+}  # fmt: skip
 # What a record holds of code, which stays where it was read.
-CODE = ("function", "parts", "scalars", "extra", "extra_scratch")
-PLAIN = tuple(field.name for field in fields(Stage) if field.name not in CODE)
+CODE = (
+    "function", "parts", "scalars", "extra", "extra_scratch", "steepest", "by_parameter", "rescale", "kernel",
+    "tangent", "sample",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Told:
-    """A file as it was read elsewhere: its optimizers' fields, summaries and source hashes, in their order."""
+    """A file as it was read elsewhere: its entries with their fields, summaries and source hashes, in their order."""
 
     digest: str
     spaces: Mapping[str, Mapping[str, Any]]
+    entries: tuple[Entry, ...]
     records: tuple[dict[str, Any], ...]
     summaries: tuple[str, ...]
     hashes: tuple[str, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class ToldStage(Stage):
-    """A stage whose code is in other processes: it has their source hash, and cannot be run here."""
+@cache
+def _told_class(kind: str) -> type[Any]:
+    """Return the class of records whose code is elsewhere: they have its source hash, and cannot be run here."""
+    record = RECORDS[kind]
+    return make_dataclass(
+        f"Told{record.__name__}", [("told_hash", str, "")], bases=(record,), frozen=True, eq=False,
+        namespace={"source_hash": lambda self: self.told_hash},
+    )  # fmt: skip
 
-    told_hash: str = ""
 
-    def source_hash(self) -> str:
-        """Return the hash of the code as the process that read it told."""
-        return self.told_hash
-
-
-def tell(file: OptimizerFile) -> Told:
+def tell(file: OwnFile) -> Told:
     """Return what is to be told of a file that this process has loaded."""
-    stages = [optimizers[name] for name in file.names]
-    records = tuple({name: getattr(stage, name) for name in PLAIN} for stage in stages)
-    hashes = tuple(stage.source_hash() for stage in stages)
-    return Told(file.digest, dict(file.spaces), records, tuple(stage.summary for stage in stages), hashes)
+    found = [REGISTRIES[kind][name] for kind, name in file.entries]
+    records = tuple(
+        {each.name: getattr(record, each.name) for each in fields(record) if each.name not in CODE} for record in found
+    )
+    hashes, summaries = tuple(each.source_hash() for each in found), tuple(each.summary for each in found)
+    return Told(file.digest, dict(file.spaces), file.entries, records, summaries, hashes)
 
 
-def register(path: Path, told: Told) -> OptimizerFile:
+def register(path: Path, told: Told) -> OwnFile:
     """Register what was told of a file, in the place of the user's own of the same names; return the file."""
-    for values, summary, source_hash in zip(told.records, told.summaries, told.hashes, strict=True):
-        if values["name"] in optimizers and is_own(optimizers[values["name"]]):
-            optimizers.remove(values["name"])
-        optimizers.register(ToldStage(function=_elsewhere(path, summary), told_hash=source_hash, **values))
-    return OptimizerFile(path, told.digest, tuple(values["name"] for values in told.records), told.spaces)
+    for (kind, name), values, summary, known in zip(
+        told.entries, told.records, told.summaries, told.hashes, strict=True
+    ):
+        registry = REGISTRIES[kind]
+        if name in registry and is_own(registry[name]):
+            registry.remove(name)
+        registry.register(_told_class(kind)(function=_elsewhere(path, summary), told_hash=known, **values))
+    return OwnFile(path, told.digest, told.entries, told.spaces)
 
 
 def _elsewhere(path: Path, summary: str) -> FunctionType:

@@ -1,4 +1,4 @@
-"""The optimizers and wrappers by name, each ready to be called one step at a time."""
+"""Activations, optimizers and wrappers by name, ready to be called: on arrays, and one step at a time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from mlpjit.catalogue import registries
 from mlpjit.errors import ConfigError
+from mlpjit.interactive.activation import Activation
 from mlpjit.interactive.optimizer import Optimizer, Wrapper
 from mlpjit.kernels.entries import Stage
 
@@ -59,7 +60,7 @@ def _checked_optimizer(record: Stage) -> Optimizer:
     """Return an optimizer that has just been registered; taken out again where its checks find something."""
     from mlpjit.interactive.checks import problems
 
-    if found := problems([record.name], ["float32"]):
+    if found := problems([("optimizers", record.name)], ["float32"]):
         registries.optimizers.remove(record.name)
         raise ConfigError(found)
     return Optimizer(record)
@@ -74,4 +75,13 @@ class Wrappers(_Catalogue):
         return Wrapper(registries.wrappers[name])
 
 
-optimizers, wrappers = Optimizers(), Wrappers()
+class Activations(_Catalogue):
+    """The activations by name, as functions: `activations["gelu"](z)`, `activations["gelu"].derivative(z)`."""
+
+    kind = "activations"
+
+    def __getitem__(self, name: str) -> Activation:
+        return Activation(registries.activations[name])
+
+
+activations, optimizers, wrappers = Activations(), Optimizers(), Wrappers()

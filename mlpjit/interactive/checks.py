@@ -1,4 +1,4 @@
-"""What can be wrong with an optimizer of the user's own, found before any run and told in lines that quote the file.
+"""What can be wrong with a stage of the user's own, found before any run and told in lines that quote the file.
 
 Each check sees what the checks before it passed: the signature as written, the scalars, the rule as Numba types it, the
 stage as it will run, and three steps on harmless numbers.
@@ -9,38 +9,41 @@ from __future__ import annotations
 import dis
 import hashlib
 import inspect
-import linecache
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
 
-from mlpjit.catalogue.registries import optimizers
+from mlpjit.catalogue.registries import REGISTRIES
 from mlpjit.errors import ConfigError
+from mlpjit.extending.files import Entry
+from mlpjit.extending.findings import RuleError, definition, returning, told
 from mlpjit.kernels.compiler import cache, inspection, jit
 from mlpjit.kernels.compiler.inspection import Finding
 from mlpjit.kernels.entries import Stage
-from mlpjit.kernels.functions import _is_own as is_users
-from mlpjit.kernels.functions import _read as values_read
+from mlpjit.kernels.functions import is_users, values_read
 from mlpjit.kernels.language import Kernel
 from mlpjit.kernels.stages.declare import plain_scalars
 from mlpjit.kernels.stages.named_arguments import inner, kinds
 
 MOST_STATES = 8
 STEPS = 3
+STAGES = ("optimizers", "wrappers", "clippings")
 SHAPES = [(5, 7), (7,), (7, 3), (3,)]
 
 
-def problems(names: Sequence[str], dtypes: Sequence[str]) -> list[str]:
-    """Return the first thing wrong with each of these optimizers, one line each; an empty list is a pass."""
+def problems(entries: Sequence[Entry], dtypes: Sequence[str]) -> list[str]:
+    """Return the first thing wrong with each of these entries, one line each; an empty list is a pass.
+
+    What is no stage was checked when it was declared.
+    """
     found = []
-    for name in names:
-        key = _checked_as(optimizers[name], dtypes)
+    for record in (REGISTRIES[kind][name] for kind, name in entries if kind in STAGES):
+        key = _checked_as(record, dtypes)
         try:
-            cache.remembered(key, partial(_passed, key, optimizers[name], dtypes))
+            cache.remembered(key, partial(_passed, key, record, dtypes))
         except ConfigError as error:
             found += error.problems
     return found
@@ -55,28 +58,8 @@ def _checked_as(record: Stage, dtypes: Sequence[str]) -> str:
 def _passed(key: str, record: Stage, dtypes: Sequence[str]) -> str:
     """Check an optimizer and return the hash of its key; ConfigError with the first thing that is wrong."""
     if first := next(_findings(record, dtypes), None):
-        raise ConfigError(told(first))
+        raise RuleError(told(first))
     return hashlib.sha256(key.encode()).hexdigest()
-
-
-def told(finding: Finding) -> str:
-    """Return a finding as a line: file, line, the line itself, what is wrong."""
-    path = Path(finding.function.__code__.co_filename)
-    line = finding.line or definition(finding.function)
-    text = linecache.getline(str(path), line).strip()
-    return f"{path.name}, line {line}: `{text}`: {finding.function.__name__} {finding.problem}"
-
-
-def definition(function: Callable[..., Any]) -> int:
-    """Return the line of a function's `def`, behind its decorators."""
-    lines, first = inspect.getsourcelines(function)
-    return first + next((i for i, line in enumerate(lines) if line.lstrip().startswith("def ")), 0)
-
-
-def _returning(function: Callable[..., Any]) -> int:
-    """Return the line of a function's first return statement, 0 where it has none."""
-    lines, first = inspect.getsourcelines(function)
-    return next((first + i for i, line in enumerate(lines) if line.lstrip().startswith("return")), 0)
 
 
 def _findings(record: Stage, dtypes: Sequence[str]) -> Iterator[Finding]:
@@ -176,9 +159,9 @@ def _compiled(record: Stage, dtype: str, arguments: Sequence[str]) -> Iterator[F
     need = 1 + len(record.state)
     if len(made) != need:
         wanted = ", ".join(("the update", *record.state))
-        yield Finding(function, _returning(function), f"returns {len(made) or 'nothing'}, need {need}: {wanted}")
+        yield Finding(function, returning(function), f"returns {len(made) or 'nothing'}, need {need}: {wanted}")
     if wrong := [kind for kind in made if kind != dtype]:
-        yield Finding(function, _returning(function), f"returns {wrong[0]}, need {dtype}")
+        yield Finding(function, returning(function), f"returns {wrong[0]}, need {dtype}")
 
 
 def _steps(record: Stage, dtype: str) -> Iterator[Finding]:
@@ -186,7 +169,7 @@ def _steps(record: Stage, dtype: str) -> Iterator[Finding]:
     for zeros in (False, True):
         if (step := _first_bad_step(record, dtype, zeros)) is not None:
             where = " where the gradient is 0" if zeros else ""
-            at = _returning(record.function) if record.kind == "elementwise" else 0
+            at = returning(record.function) if record.kind == "elementwise" else 0
             yield Finding(inner(record.function), at, f"writes NaN or infinity at step {step} in {dtype}{where}")
 
 

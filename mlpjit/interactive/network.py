@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,15 +13,12 @@ from mlpjit.catalogue.specs import parse_activation, parse_spec, plain
 from mlpjit.config.memory import Dataset
 from mlpjit.display import lines, pairs
 from mlpjit.errors import ConfigError
-from mlpjit.kernels.network.curvature import hessian_vector_product
-from mlpjit.kernels.network.pairs import plan_curvature
-from mlpjit.kernels.network.passes import backward, output_delta
-from mlpjit.kernels.tables import LAYER, MODE
-from mlpjit.training import linking
+from mlpjit.interactive.objectives import NetworkLoss
+from mlpjit.interactive.passes import Passes
 from mlpjit.training.first_parameters import initial_params
-from mlpjit.training.forward import Forward, drawn_masks
-from mlpjit.training.shape import VECTOR, Layer, layers_of, parameters_of, views
-from mlpjit.training.workspace import aligned, plan_workspace
+from mlpjit.training.forward import drawn_masks
+from mlpjit.training.shape import Layer, layers_of, parameters_of, views
+from mlpjit.training.workspace import plan_workspace
 
 DTYPES = ("float32", "float64")
 
@@ -35,6 +32,13 @@ def _names(activation: Named | Sequence[Named], output: Named, hidden: int) -> l
     if len(names) != hidden:
         raise ConfigError(f"activation: got {len(names)} names for {hidden} hidden layers")
     return [*map(parse_activation, names), "softmax" if output == "softmax" else parse_activation(output)]
+
+
+class LayerOutputs(NamedTuple):
+    """What a layer makes of n samples, (n, width) each: z = W a + b of the layer below, and its own a."""
+
+    z: np.ndarray
+    a: np.ndarray
 
 
 class Network:
@@ -127,11 +131,21 @@ class Network:
         statistics: of batch normalization, the running ones of a run (`result.statistics`: for each hidden layer its
         means, then its variances); without them those of x. Raises ConfigError for another length.
         """
-        work = _Passes(self, params, x)
-        if statistics is not None:
-            work.use(statistics)
+        work = Passes(self, params, x)
+        work.use(statistics)
         work.forward()
         return work.outputs()[:, : self.sizes[-1]].copy()
+
+    def outputs(self, params: np.ndarray, x: np.ndarray, statistics: np.ndarray | None = None) -> list[LayerOutputs]:
+        """Return what every layer makes of the rows of x (n, inputs): z and a, each (n, width), the last layer's last.
+
+        z = W a + b, before any normalization of it; a is what the layer hands on: behind normalization, activation
+        and residual. The a of the last layer is `predict`. statistics: as there. An infinity or NaN in x goes through.
+        Source: the document's section 2.
+        """
+        work = Passes(self, params, x)
+        work.use(statistics)
+        return [LayerOutputs(*made) for made in work.signals()]
 
     def masks(self, rows: int, seed: int, step: int = 1) -> list[np.ndarray]:
         """Return what dropout multiplies each hidden layer's (rows, width) with: 0 or 1 / (1 - p).
@@ -150,11 +164,60 @@ class Network:
         y: targets (n, outputs), one-hot for classes. Batch normalization uses the statistics of x. With a seed units
         are dropped, by `masks(n, seed, step)`.
         """
-        work = _Passes(self, params, x)
+        work = Passes(self, params, x)
         work.drop(seed, step)
         work.forward()
         value = work.loss(self._targets(y, len(work.x)))
         return value, work.backward()
+
+    def deltas(self, params: np.ndarray, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+        """Return delta = dL/dz of every layer and row of x, (n, width) each; L is the mean loss over the rows.
+
+        z is that of `outputs`, so that the gradient of W is a^T delta and that of b the sum of delta over the rows,
+        and delta of one row is its own loss's over n. y: targets (n, outputs). Source: Rumelhart, Hinton & Williams
+        1986, Nature 323; the document's section 4.
+        """
+        work = Passes(self, params, x)
+        work.forward()
+        work.loss(self._targets(y, len(work.x)))
+        work.backward()
+        return work.deltas()
+
+    def losses(
+        self, many_params: np.ndarray, x: np.ndarray, y: np.ndarray, statistics: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the mean loss over the rows of x at each of many packed parameters (k, parameter_count): (k,) float64.
+
+        One call, without Python between them: for the surface of a loss, or along a path. Each has the bits of
+        `loss_and_grad`. A loss that is not finite is told as it is. statistics: as of `predict`. Source of such
+        surfaces: Li et al. 2018, arXiv:1712.09913.
+        """
+        many = np.ascontiguousarray(many_params, self.dtype)
+        if many.ndim != 2 or many.shape[1] != self.parameter_count:
+            raise ConfigError(f"many_params: got shape {many.shape}, need (k, {self.parameter_count})")
+        work = Passes(self, np.zeros(self.parameter_count), x)
+        work.use(statistics)
+        return work.losses(many, self._targets(y, len(work.x)))
+
+    def objective(self, x: np.ndarray, y: np.ndarray) -> NetworkLoss:
+        """Return the mean loss over the rows of x and its gradient as something that `mj.steps` can go down.
+
+        x (n, inputs), y (n, outputs): all of them are one batch. Batch normalization uses the statistics of x.
+        """
+        return NetworkLoss(self, x, self._targets(y, len(x)))
+
+    def jvp(
+        self, params: np.ndarray, vector: np.ndarray, x: np.ndarray, *, seed: int | None = None, step: int = 1
+    ) -> np.ndarray:
+        """Return J vector (n, outputs), exactly; J is the Jacobian of the outputs at the rows of x by the parameters.
+
+        The derivative of `predict` along a direction, packed like params: d/dr of it at params + r vector, r = 0. Batch
+        normalization uses the statistics of x; seed and step as of `loss_and_grad`. Costs about two forward passes.
+        Source: Pearlmutter 1994, Neural Computation 6(1), the forward half of his R operator.
+        """
+        work = Passes(self, params, x)
+        work.drop(seed, step)
+        return work.jacobian_vector_product(vector)
 
     def hessian_vector_product(
         self, params: np.ndarray, vector: np.ndarray, x: np.ndarray, y: np.ndarray, *, seed: int | None = None,
@@ -165,7 +228,7 @@ class Network:
         vector and the result are packed like params; seed and step as of `loss_and_grad`. Source: Pearlmutter 1994,
         Neural Computation 6(1).
         """
-        work = _Passes(self, params, x)
+        work = Passes(self, params, x)
         work.drop(seed, step)
         return work.hessian_vector_product(vector, self._targets(y, len(work.x)))
 
@@ -174,68 +237,3 @@ class Network:
         if made.shape != (rows, self.sizes[-1]):
             raise ConfigError(f"targets: got shape {made.shape}, need ({rows}, {self.sizes[-1]})")
         return made
-
-
-class _Passes(Forward):
-    """The buffers of one forward and backward pass over all rows of x at once."""
-
-    def __init__(self, net: Network, params: np.ndarray, x: np.ndarray) -> None:
-        if np.ndim(x) != 2 or np.shape(x)[1] != net.sizes[0] or not len(x):
-            raise ConfigError(f"x: got shape {np.shape(x)}, need (n, {net.sizes[0]}) with n at least 1")
-        if np.shape(params) != (net.parameter_count,):
-            raise ConfigError(f"params: got shape {np.shape(params)}, need ({net.parameter_count},)")
-        super().__init__(net.layout, net.activations, params, x, net.dtype)
-        self.net = net
-        self.masks: list[np.ndarray] = []
-
-    def drop(self, seed: int | None, step: int) -> None:
-        """Have units dropped, where there is a seed to draw masks by."""
-        if seed is not None and self.net.dropout:
-            rows, dropout = len(self.x), self.net.dropout
-            self.masks = drawn_masks(self.space.layers, dropout, rows, seed, step, self.dtype)
-            self.training = MODE.training
-
-    def use(self, statistics: np.ndarray) -> None:
-        """Have batch normalization use running statistics."""
-        needed = self.space.running_size
-        if np.shape(statistics) != (needed,):
-            raise ConfigError(f"statistics: got shape {np.shape(statistics)}, need ({needed},)")
-        self.moments[:needed] = statistics
-        self.training = MODE.evaluation
-
-    def loss(self, targets: np.ndarray) -> float:
-        """Return the mean loss; leave delta at the last layer."""
-        rows, outputs = targets.shape
-        predicted, last = self.outputs(), self.space.layers[-1]
-        call, settings = linking.loss(self.net.loss.name, self.net.dtype).call, self.net.loss_settings
-        scale = float(np.dtype(self.net.dtype).type(1) / np.dtype(self.net.dtype).type(rows))
-        total = call(
-            rows, outputs, predicted.ctypes.data, predicted.shape[1], targets.ctypes.data, settings.ctypes.data, scale
-        )
-        if last[LAYER.activation] != 0 or self.net.softmax:
-            self.call(output_delta, rows, int(self.net.softmax), last, self.workspace)
-        return float(total) / rows
-
-    def backward(self) -> np.ndarray:
-        """Return the packed gradient."""
-        grads = aligned(self.net.parameter_count, self.net.dtype)
-        self.call(backward, len(self.x), len(self.net.layout), self.space.layers, self.params, grads, self.workspace)
-        return grads
-
-    def hessian_vector_product(self, vector: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Return the packed product of the Hessian with a packed vector; it has a workspace of its own."""
-        net = self.net
-        if np.shape(vector) != (net.parameter_count,):
-            raise ConfigError(f"vector: got shape {np.shape(vector)}, need ({net.parameter_count},)")
-        moved, product = aligned(net.parameter_count, net.dtype), aligned(net.parameter_count, net.dtype)
-        moved[:] = vector
-        derivatives = [linking.derivatives_address(name, net.dtype) for name in net.activations]
-        pairs = [linking.normalization(layer.normalization, net.dtype, pairs=True) for layer in net.layout]
-        table, size = plan_curvature(self.space.layers, derivatives, pairs, len(self.x), VECTOR[net.dtype])
-        loss, tangent = (made(net.loss.name, net.dtype) for made in (linking.loss, linking.loss_tangent))
-        x = self.workspace[int(self.space.layers[0][LAYER.input_at]) :]
-        self.call(
-            hessian_vector_product, len(self.x), len(net.layout), table, loss.address, tangent.address, self.params,
-            moved, x, targets, net.loss_settings, product, aligned(size, net.dtype),
-        )  # fmt: skip
-        return product

@@ -24,7 +24,9 @@ class Optimizer:
 
     def __init__(self, record: Stage, wrapper: Wrapper | None = None, **hyperparameters: float | bool) -> None:
         self.record, self.wrapper = record, wrapper
-        self.hyperparameters = checked_parameters(record.name, record.defaults, hyperparameters, record.limits)
+        self.hyperparameters = checked_parameters(
+            record.name, record.defaults, hyperparameters, record.limits, record.divisors
+        )  # fmt: skip
 
     @property
     def name(self) -> str:
@@ -66,7 +68,7 @@ class Optimizer:
         if parameters(tensors) != len(given):
             raise ConfigError(f"layers: got shapes of {parameters(tensors)} numbers, params has {len(given)}")
         values: dict[str, np.ndarray] = {}
-        for record, hyperparameters, prefix in self._parts():
+        for record, hyperparameters, prefix in self.parts():
             packed = initial_state(record, hyperparameters, given, tensors)
             values |= named(record, packed, len(given), prefix)
         return OptimizerState(0, values, tensors, seed)
@@ -86,17 +88,17 @@ class Optimizer:
         samples of the batch. Raises ConfigError for other shapes, and where something asked for is missing.
         """
         given = checked(params)
-        work = Step(self._parts(), given, alike(grads, given), state, learning_rate, rows)
+        work = Step(self.parts(), given, alike(grads, given), state, learning_rate, rows)
         work.run(loss, Oracles(gradient, curvature, factors))
         return work.params, OptimizerState(state.step + 1, work.values(), state.tensors, state.seed)
 
     def point(self, params: np.ndarray, state: OptimizerState) -> np.ndarray:
         """Return the point to report after the steps so far: params, or an average for rules that keep one."""
         given = checked(params)
-        work = Step(self._parts(), given, given, state, 0.0)
+        work = Step(self.parts(), given, given, state, 0.0)
         return work.point() if state.step else given.copy()
 
-    def _parts(self) -> list[Part]:
+    def parts(self) -> list[Part]:
         """Return the optimizer and its wrapper."""
         own: list[Part] = [(self.record, self.hyperparameters, "")]
         wrapper = self.wrapper
@@ -108,7 +110,9 @@ class Wrapper:
 
     def __init__(self, record: Stage, **hyperparameters: float | bool) -> None:
         self.record = record
-        self.hyperparameters = checked_parameters(record.name, record.defaults, hyperparameters, record.limits)
+        self.hyperparameters = checked_parameters(
+            record.name, record.defaults, hyperparameters, record.limits, record.divisors
+        )  # fmt: skip
 
     def __call__(self, optimizer: Optimizer, **hyperparameters: float | bool) -> Optimizer:
         """Return the optimizer in this wrapper: `wrappers["lookahead"](optimizers["adam"], k=5)`.

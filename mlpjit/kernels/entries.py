@@ -13,7 +13,11 @@ from mlpjit.kernels.language import Function
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """A catalogue entry: what `mlpjit list` shows, and the functions that are compiled for it."""
+    """A catalogue entry: what `mlpjit list` shows, and the functions that are compiled for it.
+
+    `limits` of its parameters by name. `divisors`: parameters by which it divides together, so that one of them at
+    least is `bounds.LEAST_DIVISOR` or more.
+    """
 
     name: str
     function: Function
@@ -22,6 +26,7 @@ class Rule:
     defaults: dict[str, Any] = field(default_factory=dict)
     parts: tuple[Function, ...] = ()
     limits: Mapping[str, Limits] = field(default_factory=dict, kw_only=True)
+    divisors: tuple[str, ...] = field(default=(), kw_only=True)
 
     @property
     def summary(self) -> str:
@@ -29,10 +34,16 @@ class Rule:
         return (self.function.__doc__ or "").strip().partition("\n")[0]
 
     def source_hash(self) -> str:
-        """Return the hash of the code of this entry: a run that uses it is new when this changes."""
+        """Return the hash of this entry's code and options: a run that uses it is new when this changes.
+
+        The source of a function does not show the options; what an entry is called and limited to is none.
+        """
         from mlpjit.kernels.functions import function_hash
 
-        return " ".join(function_hash(f) for f in (self.function, *self.parts))
+        code = " ".join(function_hash(f) for f in (self.function, *self.parts))
+        given = [value for name, value in vars(self).items() if name not in Rule.__annotations__]
+        options = [function_hash(getattr(value, "function", value)) if callable(value) else value for value in given]
+        return f"{code} {hashlib.sha256(repr(options).encode()).hexdigest()}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,13 +52,14 @@ class Activation(Rule):
 
     `settings` are the values of its parameters, compiled in; `steepest` gives the slope limit for others.
     `by_parameter`: (z, parameter) -> (df/dp, d2f/dp dz, d2f/dp2); the parameter is then learned, one for each unit,
-    which begins at its setting.
+    which begins at its setting. `bends`: d2f is a number, as Hessian-vector products need it.
     """
 
     slope_limit: float = 1.0
     settings: tuple[float, ...] = ()
     steepest: Callable[..., float] | None = None
     by_parameter: Function | None = None
+    bends: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,11 +113,3 @@ class Stage(Rule):
         An optimizer whose reported point is worked out with it needs the same one throughout.
         """
         return None if self.point else next((name for name in ("momentum", "b1") if name in self.defaults), None)
-
-    def source_hash(self) -> str:
-        """Return the hash of this entry's code and options, which the source of a function does not show."""
-        from mlpjit.kernels.functions import function_hash
-
-        given = [value for name, value in vars(self).items() if name not in Rule.__annotations__]
-        options = [function_hash(value) if callable(value) else value for value in given]
-        return f"{super().source_hash()} {hashlib.sha256(repr(options).encode()).hexdigest()}"

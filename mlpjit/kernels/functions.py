@@ -51,8 +51,8 @@ def _parts(function: Callable[..., Any], seen: set[Any]) -> list[str]:
     label = f"{function.__module__}.{function.__qualname__}"
     # A registry's decorator may say in which dtype a function computes without a word in its own source.
     parts = [" ".join([label, getattr(function, "device_dtype", ""), *_text(function)])]
-    if _is_own(function):
-        for name, value in _read(function):
+    if is_users(function):
+        for name, value in values_read(function):
             parts += _own_value(label, name, value, seen)
         return parts
     for name in sorted(referenced_names(function.__code__)):
@@ -86,13 +86,13 @@ def _functions_in(value: Any) -> list[Callable[..., Any]]:
     return [value] if hasattr(value, "device_dtype") else []
 
 
-def _is_own(function: Callable[..., Any]) -> bool:
+def is_users(function: Callable[..., Any]) -> bool:
     """Say whether a function is a user's: neither of this package nor written by it."""
     file = function.__code__.co_filename
     return not (file.startswith(WRITTEN) or Path(file).is_relative_to(PACKAGE))
 
 
-def _read(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
+def values_read(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
     """Yield what a function reads beside its arguments: globals, what modules hold, closures, defaults."""
     for path in sorted(set(_paths(function.__code__))):
         if path[0] in function.__globals__:

@@ -129,6 +129,9 @@ class Array(NamedTuple):
     residuals: int  # of each output, summed over a set
     unit_sums: int  # of each layer, a row of UnitSum
     spare: int  # a number that nobody reads
+    # Of a run that an experiment steers, else 0: shares of each step's update (steps, tensors); parameters before it.
+    shares: int
+    noted: int
 
 
 class Layer(NamedTuple):
@@ -203,6 +206,7 @@ class Number(NamedTuple):
     l1: int
     l2: int
     decay: int
+    loss_factor: int
     plateau_factor: int
     plateau_patience: int
     plateau_threshold: int
@@ -293,4 +297,4 @@ UNIT_SUM = numbered(UnitSum)
 STATUS, RESIDUAL, MODE = numbered(Status), numbered(Residual), numbered(Mode)
 
 DIVERGENCE_FACTOR = 10_000
-WEIGHT, BIAS, GAMMA, BETA, ALPHA = range(5)  # kinds of tensors
+WEIGHT, BIAS, GAMMA, BETA, ALPHA, FROZEN = range(6)  # kinds of tensors; penalties and decay know what is frozen

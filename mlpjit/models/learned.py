@@ -35,14 +35,14 @@ def statistics_of(run: Run) -> np.ndarray:
     return run.moments[: run.template.space.running_size].copy()
 
 
-def model_of(config: RunConfig, params: np.ndarray, statistics: np.ndarray) -> Model:
-    """Return the model of a run from what it reports: packed parameters and running statistics."""
+def model_of(config: RunConfig, params: np.ndarray, statistics: np.ndarray, run_id: str | None) -> Model:
+    """Return the model of a run, which may have no id, from what it reports: packed parameters, running statistics."""
     data, parts = load(config.dataset), split(config.dataset, config.split_seed, config.dtype)  # type: ignore[arg-type]
     layers, names = config_layers(config), layer_activations(config)
     arrays = _scaling(data, parts) | {
         "classes": np.array(data.classes, np.str_), "columns": np.array(list(_columns(data)), np.str_),
-        "target": np.array(data.target), "run_id": np.array(config.run_id), "version": np.array(__version__),
-        "config": np.array(json.dumps(config.canonical())),
+        "target": np.array(data.target), "run_id": np.array(run_id or "without an id"),
+        "version": np.array(__version__), "config": np.array(json.dumps(config.canonical())),
         "layers": np.array([_told(layer, name) for layer, name in zip(layers, names, strict=True)]),
     }  # fmt: skip
     at = 0

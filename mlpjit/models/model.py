@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mlpjit.errors import ConfigError, MlpjitError, shown, writing
+from mlpjit.errors import ConfigError, MlpjitError, shown
+from mlpjit.files import replacing
 from mlpjit.models import predicting
 
 UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
@@ -74,7 +75,7 @@ class Model:
         path = Path(path)
         if path.suffix != ".npz":
             raise ConfigError(f"{path}: a model is a file that ends in .npz")
-        with writing(path), path.open("wb") as file:
+        with replacing(path) as partial, partial.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **self.arrays)
         return path
 

@@ -18,11 +18,13 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
+from mlpjit.files import replacing
 from mlpjit.report import style
 from mlpjit.report.figures import FigureRecord
 from mlpjit.report.figures.results import Results
 
 DOTS_PER_INCH = 130
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SUFFIXES = ("svg", "png", "pdf")
 # Without dates or versions, so that the same results give the same bytes.
 METADATA: dict[str, dict[str, Any]] = {
@@ -53,7 +55,8 @@ class Drawing:
             drawn: Figure = self.record.draw(self.table, self.results)
             for file, suffix in zip(self.files(pdf), SUFFIXES, strict=False):
                 options = OPTIONS.get(suffix, {})
-                drawn.savefig(file, format=suffix, dpi=DOTS_PER_INCH, metadata=METADATA[suffix], **options)
+                with replacing(file) as partial:
+                    drawn.savefig(partial, format=suffix, dpi=DOTS_PER_INCH, metadata=METADATA[suffix], **options)
         return float(drawn.get_figwidth())
 
 
@@ -72,11 +75,12 @@ def saving(drawings: Sequence[Drawing], pdf: bool, processes: int | None = None)
     context: Any = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=_save_share, args=(drawings[1::2], pdf, sender), daemon=True)
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for this process, which takes the child along
+    # A signal that comes meanwhile waits: neither may the child raise what is not its own, nor this process miss it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     child.start()
-    signal.signal(signal.SIGINT, before)
-    sender.close()
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        sender.close()
         yield widths
         widths += [0.0] * len(drawings)
         widths[::2] = [drawing.save(pdf) for drawing in drawings[::2]]
@@ -103,7 +107,9 @@ def _save_share(drawings: Sequence[Drawing], pdf: bool, sender: Connection) -> N
     """
     from matplotlib.mathtext import MathTextParser
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first process, which takes this one along
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     MathTextParser._parse_cached.cache_clear()  # type: ignore[attr-defined]
     try:
         sender.send([drawing.save(pdf) for drawing in drawings])

@@ -10,15 +10,18 @@ from __future__ import annotations
 import contextlib
 import csv
 import lzma
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlpjit.errors import MlpjitError, StoreError, writing
+from mlpjit.errors import MlpjitError
+from mlpjit.files import replacing
 from mlpjit.store import Store
 from mlpjit.store.database import FILE_NAME
 from mlpjit.store.schema import DATES, FLAGS, NUMBERS, READ, TIMINGS, WHOLE_NUMBERS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RUNS_AT_ONCE = 1000
 TABLE = "runs.csv"
@@ -103,19 +106,11 @@ def _opened(file: Path, path: Path, mode: str) -> Any:
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
-    """Write beside the file, then rename: a reader never sees half a table."""
-    partial = path.with_suffix(".partial")
-    try:
-        with writing(path):
-            with _opened(partial, path, "wt") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(columns)
-                writer.writerows(rows)
-            os.replace(partial, path)
-    except StoreError:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
+    """Write a table, whole or not at all."""
+    with replacing(path) as partial, _opened(partial, path, "wt") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
     return path
 
 
@@ -160,12 +155,14 @@ def _write_parquet(store: Store, directory: Path, layers: bool) -> list[Path]:
     except ImportError:
         raise MlpjitError("Parquet needs pyarrow, which is not installed: pip install pyarrow") from None
     runs = store.frame()
-    paths = [directory / "runs.parquet", directory / "curves.parquet"]
+    run_ids = runs["run_id"].tolist()
     runs["batch_size"] = runs["batch_size"].astype(str)  # a column of numbers and "full"
-    with writing(directory):
-        runs.to_parquet(paths[0], index=False)
-        store.curves(runs["run_id"].tolist()).to_parquet(paths[1], index=False)
-        if layers:
-            paths.append(directory / "layers.parquet")
-            store.layers(runs["run_id"].tolist()).to_parquet(paths[2], index=False)
-    return paths
+    makers = {"runs": lambda: runs, "curves": lambda: store.curves(run_ids)}
+    makers |= {"layers": lambda: store.layers(run_ids)} if layers else {}
+    return [_parquet(directory / f"{name}.parquet", make()) for name, make in makers.items()]
+
+
+def _parquet(path: Path, table: pd.DataFrame) -> Path:
+    with replacing(path) as partial:
+        table.to_parquet(partial, index=False)
+    return path

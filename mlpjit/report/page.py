@@ -14,6 +14,7 @@ import pandas as pd
 from mlpjit.comparison.compare import Comparison
 from mlpjit.comparison.tuning import Tuning
 from mlpjit.errors import StoreError
+from mlpjit.files import replacing
 from mlpjit.report import certainty, style, verdict
 from mlpjit.report.charts import colours
 from mlpjit.report.drawing import Drawing, saving
@@ -58,9 +59,8 @@ def write(source: Source, directory: Path, pdf: bool = False) -> tuple[list[str]
         _save_table(table, directory, name, files)
     rows = [row for section in sections for row in section.rows]
     _save_table(pd.DataFrame(rows), directory, "answer", files)
-    temporary = directory / ".report.html"
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(directory / "report.html")
+    with replacing(directory / "report.html") as partial:
+        partial.write_text(text, encoding="utf-8")
     sentences = {section.results.section: section.sentence for section in sections}
     if first.signals is not None:
         sentences[""] = " ".join([*first.signals.sentences, sentences.get("", "")]).strip()
@@ -115,7 +115,8 @@ def _shown(drawing: Drawing) -> Shown:
 
 
 def _save_table(table: pd.DataFrame, directory: Path, name: str, files: list[str]) -> None:
-    table.to_csv(directory / "tables" / f"{name}.csv", index=False, lineterminator="\n")
+    with replacing(directory / "tables" / f"{name}.csv") as partial:
+        table.to_csv(partial, index=False, lineterminator="\n")
     files.append(f"tables/{name}.csv")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpjit.errors import ConfigError, StoreError, writing
+from mlpjit.files import replacing
 from mlpjit.registry import suggestion
 
 if TYPE_CHECKING:
@@ -113,8 +114,10 @@ def _save(drawing: Drawing, width: float, font_size: float, format: str) -> list
     """Draw on paper of that width and write the three files."""
     image, table, words = (drawing.path.with_name(f"{drawing.path.name}.{end}") for end in (format, "csv", "txt"))
     copy_context().run(_draw, drawing, image, width, font_size, format)
-    drawing.table.to_csv(table, index=False, lineterminator="\n")
-    words.write_text(caption(drawing) + "\n", encoding="utf-8")
+    with replacing(table) as partial:
+        drawing.table.to_csv(partial, index=False, lineterminator="\n")
+    with replacing(words) as partial:
+        partial.write_text(caption(drawing) + "\n", encoding="utf-8")
     return [image, table, words]
 
 
@@ -122,8 +125,8 @@ def _draw(drawing: Drawing, path: Path, width: float, font_size: float, format: 
     from mlpjit.report.drawing import DOTS_PER_INCH, METADATA
 
     drawn = _drawn(drawing, width, font_size)
-    with mpl_context(font_size):
-        drawn.savefig(path, format=format, dpi=2 * DOTS_PER_INCH, metadata=METADATA[format])
+    with mpl_context(font_size), replacing(path) as partial:
+        drawn.savefig(partial, format=format, dpi=2 * DOTS_PER_INCH, metadata=METADATA[format])
 
 
 def _drawn(drawing: Drawing, width: float, font_size: float) -> Figure:

@@ -45,7 +45,8 @@ class Store:
         """
         path = Path(path)
         with explained(path):
-            path = path / FILE_NAME if path.is_dir() or path.suffix != ".sqlite" else path
+            is_file = path.suffix == ".sqlite" and (path.name == FILE_NAME or not path.is_dir())
+            path = path if is_file else path / FILE_NAME
         if readonly:
             return cls(path, connect_to_read(path))
         writer = Writer(path)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlpjit.errors import StoreError, writing
+from mlpjit.host import regular_file
 from mlpjit.store.folding import LEFT_BEHIND, connect, left_behind, log_is_missing, put_away
 from mlpjit.store.made import ACCOUNT, committed
 from mlpjit.store.mending import is_sound, mend, sound_part, stored, tell
@@ -62,6 +63,7 @@ def connect_to_read(path: Path, verified: bool = False) -> sqlite3.Connection:
     where there is none, StoreError where it cannot be read.
     """
     with explained(path):
+        _check_regular(path)
         if not path.exists():
             raise _no_store(path)
         alone = log_is_missing(path)
@@ -103,6 +105,7 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
     A damaged one is mended first: a DamageWarning tells what is lost.
     """
     with explained(path), writing(path):
+        _check_regular(path)
         try:
             connection = _open_sound(path)
         except NoStoreError:
@@ -137,6 +140,15 @@ def _open_sound(path: Path) -> sqlite3.Connection:
     copy, told = mend(path)
     tell(f"{path} was damaged: {told}; as it was it lies in {copy.name}")
     return _open_to_write(path)
+
+
+def _check_regular(path: Path) -> None:
+    """Raise StoreError for what is there and is no file: SQLite waits for ever for who writes a pipe."""
+    if path.is_symlink() or path.exists():
+        try:
+            regular_file(path)
+        except FileNotFoundError:  # the store was on a disk that is not there
+            raise StoreError(f"{path}: a link to what is not there") from None
 
 
 def _no_store(path: Path) -> NoStoreError:

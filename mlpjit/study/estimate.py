@@ -20,12 +20,13 @@ from mlpjit.config.fields import PROBLEM, SETTING, columns_of
 from mlpjit.host import available_threads
 from mlpjit.store import FILE_NAME, Store
 from mlpjit.study.choice import Known
+from mlpjit.study.memory import estimated_memory
 from mlpjit.study.pace import compiled_before, kernel_slowness, python_slowness
 from mlpjit.study.plan import Work, missing, work
 from mlpjit.study.racing import dropped
 from mlpjit.study.runs import Runs
 from mlpjit.study.study import Study
-from mlpjit.training.cost import estimated_bytes, estimated_cost
+from mlpjit.training.cost import estimated_cost
 from mlpjit.training.shape import total_steps
 
 START_SECONDS = 0.6  # until the study is read and Numba is there
@@ -39,7 +40,6 @@ TIMING_SECONDS = 2e-3
 # Figures and page, with some more for each factor that they show; and for each run that is read.
 REPORT_SECONDS, REPORT_FACTOR_SECONDS, REPORT_RUN_SECONDS = 1.1, 0.7, 1e-4
 Problem = tuple[Any, ...]
-PROCESS_BYTES = 250e6  # the interpreter with Numba and its compiled code
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def estimate(study: Study, directory: Path, threads: int) -> Estimate:
         seconds=sum(parts.values()),
         parts=parts,
         measured=slowness is not None,
-        memory_bytes=PROCESS_BYTES + threads * float(tuning.numbers(estimated_bytes).max(initial=0.0)),
+        memory_bytes=estimated_memory(tuning, threads),
         threads=threads,
         races=bool(todo.raced),
     )

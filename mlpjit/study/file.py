@@ -11,8 +11,9 @@ from mlpjit.registry import suggestion
 from mlpjit.study.blocks import Block
 from mlpjit.study.mistakes import Mistakes, checked, is_whole, read_table, refuse_repeated
 from mlpjit.study.suite import SUITE
+from mlpjit.study.using import USE
 
-HEAD_KEYS = ("name", "title", "question", SUITE)
+HEAD_KEYS = ("name", "title", "question", SUITE, USE)
 TABLES = ("sweep", "tuning", "final", "timing")
 FINAL_KEYS = ("per", "seeds")
 TIMING_KEYS = ("repeats", "width")

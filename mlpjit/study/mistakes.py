@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlpjit.config.run_config import check_value
-from mlpjit.errors import ConfigError
+from mlpjit.errors import ConfigError, shown
 from mlpjit.registry import suggestion
+
+MOST = 100  # mistakes of one file that are looked for
 
 
 @dataclass
@@ -19,11 +21,13 @@ class Mistakes:
     lines: list[str] = field(default_factory=list)
 
     def add(self, place: str, problem: str) -> None:
-        """Add one line, once."""
+        """Add one line, once. Raises ConfigError where there are so many that no more are looked for."""
         line = ", ".join(part for part in (self.file, place) if part)
         line = f"{line}: {problem}" if line else problem
         if line not in self.lines:
             self.lines.append(line)
+        if len(self.lines) >= MOST:
+            self.raise_if_any()
 
     def add_all(self, place: str, error: ConfigError) -> None:
         """Add what an error holds."""
@@ -72,7 +76,7 @@ def read_table(table: Mapping[str, Any], name: str, known: Sequence[str], mistak
     if found is None:
         return None
     if not isinstance(found, Mapping):
-        mistakes.add(name, f"got {found!r}, need a [{name}] table")
+        mistakes.add(name, f"got {shown(found)}, need a [{name}] table")
         return None
     unknown_keys(found, known, f"[{name}]", mistakes)
     return found

@@ -35,17 +35,21 @@ CAP = 100  # seeds: an effect of half a standard deviation is found within 83 in
 RUNS_PER_THREAD = 8  # in a batch: no core waits long for the last ones, and few are made beyond a verdict's look
 MOST_SEED = 2**31
 Row = Mapping[str, Any]
-Problem = tuple[Any, Any]  # a data set and its loss
+Problem = tuple[Any, ...]  # a data set and its loss; without it, where losses compete
 
 
 @dataclass(frozen=True)
 class Side:
-    """A competitor on a problem: `settings` has a tuning run of its best setting, of each repetition of the tuning."""
+    """A competitor on a problem: `settings` has a tuning run of its best setting, of each repetition of the tuning.
+
+    `entry` is its value of the field that is tried, `loss` that of its runs.
+    """
 
     name: str
-    optimizer: str
+    entry: str
+    loss: str
     settings: tuple[int, ...]
-    rest: tuple[Any, ...]  # what else the competitor is a value of, besides its optimizer
+    rest: tuple[Any, ...]  # what else the competitor is a value of
 
 
 @dataclass(frozen=True)
@@ -83,39 +87,61 @@ class Tuned(Protocol):
         """The tuning seeds of each repetition."""
 
 
-def sides(study: Tuned, known: Known) -> dict[Problem, list[Side]]:
-    """Return the competitors of each problem at their best settings, in a stable order of them."""
+def problem_columns(per: Sequence[str]) -> tuple[str, ...]:
+    """Return what makes a problem: a data set and its loss, unless losses compete."""
+    return PROBLEM[:1] if "loss" in per else PROBLEM
+
+
+def sides(study: Tuned, known: Known, field: str = "optimizer") -> dict[Problem, list[Side]]:
+    """Return the competitors of each problem at their best settings, in a stable order of them.
+
+    `field` is that of which they are values, whatever else they are of.
+    """
     members = best_members(study.runs, known, study.per, study.called, study.repetitions)
     found: dict[Problem, list[Side]] = {}
     for settings in zip(*members, strict=True):
         config = study.runs.config(settings[0])
         row = config.factors()
         values = {name: study.called.get(name, {}).get(row[name], row[name]) for name in study.per}
-        rest = tuple(value for name, value in values.items() if name not in ("optimizer", *PROBLEM))
-        side = Side(names.competitor(study.per, values.values()), config.optimizer["name"], settings, rest)
-        found.setdefault((row["dataset"], row["loss"]), []).append(side)
+        rest = tuple(value for name, value in values.items() if name not in (field, *PROBLEM))
+        side = Side(names.competitor(study.per, values.values()), _entry(config, field), row["loss"], settings, rest)
+        found.setdefault(tuple(row[name] for name in problem_columns(study.per)), []).append(side)
     return found
 
 
-def pairs_of(study: Tuned, known: Known, tried: Sequence[str]) -> list[Pair]:
+def _entry(config: RunConfig, field: str) -> str:
+    """Return the name of what a field of a run chooses."""
+    value = getattr(config, field)
+    return str(value["name"]) if isinstance(value, Mapping) else str(value).partition("(")[0]
+
+
+def pairs_of(study: Tuned, known: Known, field: str, tried: Sequence[str]) -> list[Pair]:
     """Return every newcomer beside every rival, problem by problem.
 
-    Where competitors are values of several columns, those of which all but the optimizer agree are paired.
+    Where competitors are values of several columns, those of which all but the field that is tried agree are
+    paired.
     """
-    found = sides(study, known)
-    problems = names.problems(dict(zip(PROBLEM, problem, strict=True)) for problem in found)
+    found = sides(study, known, field)
+    problems = _called(study, found)
     return [
-        Pair(mine, other, problems[problem], measure(REPORTED["final"], *problem))
+        Pair(mine, other, problems[problem], measure(REPORTED["final"], problem[0], other.loss))
         for problem, some in found.items()
         for mine, other in itertools.product(some, some)
-        if mine.optimizer in tried and other.optimizer not in tried and mine.rest == other.rest
+        if mine.entry in tried and other.entry not in tried and mine.rest == other.rest
     ]
 
 
-def best_settings(study: Tuned, known: Known) -> dict[str, dict[str, dict[str, Any]]]:
+def _called(study: Tuned, found: Mapping[Problem, Any]) -> dict[Problem, str]:
+    """Return the name of each problem; where losses compete, that of its data set."""
+    if "loss" in study.per:
+        return {problem: str(problem[0]) for problem in found}
+    return dict(names.problems(dict(zip(PROBLEM, problem, strict=True)) for problem in found))
+
+
+def best_settings(study: Tuned, known: Known, field: str) -> dict[str, dict[str, dict[str, Any]]]:
     """Return by competitor and problem what varies of its best setting, of its first where tuning is repeated."""
-    found = sides(study, known)
-    problems = names.problems(dict(zip(PROBLEM, problem, strict=True)) for problem in found)
+    found = sides(study, known, field)
+    problems = _called(study, found)
     compared = [name for name in study.per if name not in study.called]
     hidden = (*PROBLEM, *compared, "hidden")
     told = [name for name in SETTING if name not in hidden and study.runs.varies(name)]
@@ -148,7 +174,7 @@ class Judged:
     """A verdict with what it rests on: the seeds in their order, and the difference on each."""
 
     compared: Compared
-    optimizer: str
+    entry: str
     measure: Measure
     seeds: tuple[int, ...]
     differences: tuple[float, ...]
@@ -252,7 +278,7 @@ class Pairing:
         seen = slice(verdict.pairs)
         return Judged(
             compared,
-            pair.newcomer.optimizer,
+            pair.newcomer.entry,
             pair.measure,
             tuple(seed for seed, _ in self.seeds[seen]),
             tuple(d[seen].tolist()),

@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from mlpjit.config.fields import KERNEL_FIELDS, SHAPE_FIELDS
 from mlpjit.config.identity import digest
 from mlpjit.config.run_config import RunConfig
@@ -22,6 +24,8 @@ from mlpjit.study.runs import ListedRuns, Runs
 
 TIMED_EPOCHS = 3  # a step's time needs no whole run
 COMPILE_FIELDS = (*KERNEL_FIELDS, "dtype")
+MOST_LANES = 16  # of a vector
+WORTH_SECONDS = 2.0  # of runs, by estimate, for which it pays to compile what makes them side by side
 
 
 def missing(runs: Runs, known: Known) -> list[int]:
@@ -34,6 +38,22 @@ def _settled(found: tuple[str, float | None, float | None] | None, timeout: floa
     if found is None:
         return False
     return found[0] in ("done", "diverged") or (found[0] == "timed_out" and found[1] == timeout)
+
+
+def to_prepare(
+    runs: Runs, among: Sequence[int] | None = None, costs: np.ndarray[Any, np.dtype[np.float64]] | None = None
+) -> list[RunConfig]:
+    """Return a config of each combination of what is compiled, and as many as lanes of those that pay side by side.
+
+    costs: estimated seconds of all runs; without them, the number of a group's runs decides alone.
+    """
+    some, groups = np.arange(len(runs)) if among is None else np.asarray(among), runs.groups()
+    found = runs.representatives(COMPILE_FIELDS, some.tolist())
+    _, first, place, count = np.unique(groups[some], return_index=True, return_inverse=True, return_counts=True)
+    many = count >= MOST_LANES
+    if costs is not None and np.bincount(place, costs[some])[many].sum() < WORTH_SECONDS:
+        return found
+    return found + [config for index in some[first[many]].tolist() for config in [runs.config(index)] * MOST_LANES]
 
 
 @dataclass(frozen=True)
@@ -65,6 +85,10 @@ def _reshaped(config: RunConfig, hidden: Sequence[int]) -> RunConfig:
 
 class Planned(Protocol):
     """What planning and sweeping ask of a study."""
+
+    @property
+    def source(self) -> str:
+        """The name or path that it was loaded by, empty without one."""
 
     @property
     def runs(self) -> Runs:

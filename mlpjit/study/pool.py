@@ -6,11 +6,11 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
@@ -51,6 +51,10 @@ class Runner:
     most: Callable[[RunConfig], int] = lambda config: 1
     keeps_time: bool = False  # `execute` ends the runs whose time is up, by a clock that leaves its own start out
 
+    def pool(self, threads: int, finish: Callable[[Ended], Any]) -> Pool:
+        """Return what makes many runs at once; `finish` is called with what has ended."""
+        return ThreadPool(self, threads, finish)
+
 
 def compiled_runner() -> Runner:
     """Return the runner that trains with the compiled kernels."""
@@ -71,13 +75,17 @@ def thread_count(asked: int | None) -> int:
 
 @dataclass(frozen=True)
 class Ended:
-    """Runs that ended in one way: with results, with the error that ended them, or because their time was up."""
+    """Runs that ended in one way: with results, with the error that ended them, or because their time was up.
+
+    `machine` has the host columns of where that was, nothing where it was here.
+    """
 
     tasks: Sequence[Task]
     started_at: Sequence[str]
     finished_at: Sequence[str]
     results: Results | None = None
     error: str | None = None
+    machine: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def timed_out(self) -> bool:
@@ -88,7 +96,21 @@ class Ended:
         """Return some of them."""
         tasks = [self.tasks[place] for place in places]
         started, finished = [self.started_at[place] for place in places], [self.finished_at[place] for place in places]
-        return Ended(tasks, started, finished, self.results and self.results.among(places), self.error)
+        results = self.results and self.results.among(places)
+        return replace(self, tasks=tasks, started_at=started, finished_at=finished, results=results)
+
+
+class Pool(Protocol):
+    """Runs tasks, many at once."""
+
+    def run(
+        self, tasks: Iterable[Task], cost: float, stop: threading.Event, poll: Callable[[float], None]
+    ) -> Iterator[Any]:
+        """Yield what `finish` made of tasks as they end; once `stop` is set, of those that ended by themselves.
+
+        cost: of all tasks. `poll` is called every now and then with the cost spent on the runs under way.
+        """
+        ...
 
 
 class TimeLimits:
@@ -150,10 +172,7 @@ class ThreadPool:
     def run(
         self, tasks: Iterable[Task], cost: float, stop: threading.Event, poll: Callable[[float], None]
     ) -> Iterator[Any]:
-        """Yield finish(ended) of tasks as they end; once `stop` is set, of those that ended by themselves.
-
-        cost: of all tasks. `poll` is called every now and then with the cost spent on the runs under way.
-        """
+        """See `Pool.run`."""
         chunks = Chunks(tasks, cost, self.threads, self.runner.most)
         workers = [threading.Thread(target=self._work, args=(chunks,), daemon=True) for _ in range(self.threads)]
         for worker in workers:

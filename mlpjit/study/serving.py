@@ -16,10 +16,11 @@ from typing import IO, Any
 
 import numpy as np
 
-from mlpjit.catalogue.registries import optimizers
+from mlpjit.catalogue.registries import REGISTRIES
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError, MlpjitError
-from mlpjit.extending import files as optimizer_files
+from mlpjit.extending import files as own_files
+from mlpjit.extending.files import Entry
 from mlpjit.extending.told import Told, tell
 from mlpjit.kernels.tables import CONTROL
 from mlpjit.training.result import Control, Results
@@ -27,8 +28,8 @@ from mlpjit.training.result import Control, Results
 WORDS = len(CONTROL) + 1  # of the shared memory: the runs' control, then whether the first of them has begun
 PR_SET_PDEATHSIG = 1
 LOOK_SECONDS = 0.5
-# A user's file: its path, the SHA-256 of its text, and the source hashes by name of what was planned with.
-File = tuple[str, str, Mapping[str, str]]
+# A user's file: its path, the SHA-256 of its text, and the source hashes by entry of what was planned with.
+File = tuple[str, str, Mapping[Entry, str]]
 
 
 class WorkerError(MlpjitError):
@@ -107,10 +108,10 @@ def _measure_step(config: RunConfig, repeats: int) -> dict[str, Any]:
     return run.measure_step(config, repeats)
 
 
-def _check(names: Sequence[str], dtypes: Sequence[str]) -> list[str]:
+def _check(entries: Sequence[Entry], dtypes: Sequence[str]) -> list[str]:
     from mlpjit.interactive import checks
 
-    return checks.problems(names, dtypes)
+    return checks.problems(entries, dtypes)
 
 
 def _answer(answers: IO[bytes], process: int, call: Callable[..., Any], *arguments: Any) -> None:
@@ -134,9 +135,9 @@ def _plain(error: BaseException) -> Exception:
 
 def _read(path: Path) -> Told:
     """Load a file and return what is to be told of it; ConfigError where only the file's own code understands that."""
-    told = tell(optimizer_files.load(path))
+    told = tell(own_files.load(path))
     try:
-        plain = optimizer_files.MODULE.encode() not in pickle.dumps(told)
+        plain = own_files.MODULE.encode() not in pickle.dumps(told)
     except Exception:
         plain = False
     if not plain:
@@ -146,9 +147,10 @@ def _read(path: Path) -> Told:
 
 def _load_all(files: Sequence[File]) -> None:
     for path, digest, hashes in files:
-        loaded = optimizer_files.load(Path(path))
+        loaded = own_files.load(Path(path))
         same = loaded.digest == digest and all(
-            name in optimizers and optimizers[name].source_hash() == known for name, known in hashes.items()
+            name in REGISTRIES[kind] and REGISTRIES[kind][name].source_hash() == known
+            for (kind, name), known in hashes.items()
         )
         if not same:
             raise ConfigError(f"{path}: changed while the study ran, or a module that it imports did")

@@ -14,6 +14,7 @@ from mlpjit.catalogue.datasets.told import told
 from mlpjit.config.memory import check_there
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
+from mlpjit.extending.files import OwnFile
 from mlpjit.host import regular_file
 from mlpjit.registry import suggestion
 from mlpjit.study.blocks import Block
@@ -21,6 +22,7 @@ from mlpjit.study.choice import Known
 from mlpjit.study.competitors import Called, called, check_names, settings_of
 from mlpjit.study.defaults import default_blocks
 from mlpjit.study.file import HEAD_KEYS, TABLES, check_repeats, read_final, read_head, read_timing, read_tuning
+from mlpjit.study.limits import limited
 from mlpjit.study.mistakes import Mistakes
 from mlpjit.study.own_data import on_data, options
 from mlpjit.study.plan import Batches
@@ -30,6 +32,7 @@ from mlpjit.study.runs import Runs
 from mlpjit.study.sweep import Summary, sweep
 from mlpjit.study.sweeps import read_blocks
 from mlpjit.study.toml import read_toml
+from mlpjit.study.using import digests, read_use, runner_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
     from mlpjit.study.progress import Snapshot
 
 FOLDER = Path(__file__).parent / "studies"
-RESULTS = Path("results")
+RESULTS, HERE = Path("results"), Path()
 ONCE: dict[str, Any] = {"repeats": 1, "default": False, "race": False, "seeds": []}
 
 
@@ -61,7 +64,8 @@ class Study:
     """A checked study. `blocks` hold the grid; `final` is {per, seeds} or None; `timing` {repeats, width} or None;
     `tuning` {repeats, default, seeds}: how often it is tuned, whether the untuned default reports too, on which seeds.
 
-    `source` is the built-in name or the path that it was loaded by, `data` what took the place of its own datasets.
+    `source` is the built-in name or the path that it was loaded by, `data` what took the place of its own datasets,
+    `use` the files of a user's own that it names.
     """
 
     name: str
@@ -73,6 +77,7 @@ class Study:
     tuning: Mapping[str, Any] = field(default_factory=lambda: dict(ONCE))
     source: str = ""
     data: Mapping[str, Any] | None = None
+    use: tuple[OwnFile, ...] = ()
 
     @classmethod
     def load(cls, name: str | Path, data: str | Mapping[str, Any] | None = None) -> Study:
@@ -82,7 +87,7 @@ class Study:
         """
         path = built_in().get(str(name)) or Path(name)
         try:
-            text = regular_file(path).read_text(encoding="utf-8")
+            text = regular_file(path).read_text(encoding="utf-8-sig")  # as some editors write it
         except FileNotFoundError:
             raise ConfigError(_not_found(str(name))) from None
         except UnicodeDecodeError:
@@ -94,12 +99,17 @@ class Study:
         if spec is not None:
             describe(check_there(spec))  # what is wrong with it is told once, not for each block
             table = on_data({"name": path.stem, **table}, spec)
-        return replace(cls.from_table(table, default_name=path.stem, file=path.name), source=str(name), data=spec)
+        made = cls.from_table(table, default_name=path.stem, file=path.name, folder=path.parent)
+        return replace(made, source=str(name), data=spec)
 
     @classmethod
-    def from_table(cls, table: Mapping[str, Any], default_name: str = "study", file: str = "") -> Study:
-        """Check the content of a study file given as a dict."""
+    def from_table(
+        cls, table: Mapping[str, Any], default_name: str = "study", file: str = "", folder: Path = HERE
+    ) -> Study:
+        """Check the content of a study file given as a dict. Files that it uses are looked for from `folder`."""
         mistakes = Mistakes(file)
+        use = read_use(table, folder, mistakes)
+        mistakes.raise_if_any()
         head = read_head(table, default_name, mistakes)
         tuning = read_tuning(table, mistakes)
         blocks = read_blocks(table, (*HEAD_KEYS, *TABLES), tuning["repeats"], mistakes)
@@ -109,7 +119,8 @@ class Study:
         mistakes.raise_if_any()
         check_names(blocks, mistakes)
         mistakes.raise_if_any()
-        named = {"blocks": blocks, "final": final, "timing": timing, "tuning": {**tuning, "seeds": seeds}}
+        blocks = tuple(map(limited, blocks)) if use else blocks
+        named = {"use": use, "blocks": blocks, "final": final, "timing": timing, "tuning": {**tuning, "seeds": seeds}}
         return cls(**head, **named)  # type: ignore[arg-type]
 
     @cached_property
@@ -151,6 +162,7 @@ class Study:
             "name": self.name, "title": self.title, "question": self.question,
             "blocks": [block.canonical() for block in self.blocks],
             "final": self.final, "timing": self.timing, "tuning": self.tuning, "settings": settings_of(self.blocks),
+            **digests(self.use),
         }  # fmt: skip
 
     def directory(self, out: Path | str | None = None) -> Path:
@@ -189,12 +201,15 @@ class Study:
         threads: int | None = None,
         progress: Callable[[Snapshot], None] | None = None,
         runner: Runner | None = None,
+        force: bool = False,
     ) -> StudyResults:
         """Make every run that the store in `out` lacks, and return the results.
 
-        Raises StoreError, and Interrupted (a KeyboardInterrupt) after everything finished has been stored.
+        Raises ConfigError where the runs take more memory than is free, unless `force` is given, StoreError, and
+        Interrupted (a KeyboardInterrupt) after everything finished has been stored.
         """
-        summary = sweep(self, self.directory(out), threads, progress, runner)
+        with runner_of(self, runner) as maker:
+            summary = sweep(self, self.directory(out), threads, progress, maker, force=force)
         return StudyResults(self.directory(out), summary)
 
 

@@ -13,17 +13,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlpjit.config.run_config import RunConfig
-from mlpjit.host import check_rounding, host, package_versions
+from mlpjit.host import check_rounding
 from mlpjit.kernels.sources import check_unchanged
-from mlpjit.store import FILE_NAME, RowError, Session, Store
+from mlpjit.store import FILE_NAME, RowError, Store
 from mlpjit.store.notes import RACES
 from mlpjit.study.chunks import Task
 from mlpjit.study.memory import check_memory
-from mlpjit.study.plan import COMPILE_FIELDS, Planned, StepTiming, Work, missing, work
-from mlpjit.study.pool import Ended, Runner, ThreadPool, compiled_runner, now, thread_count
+from mlpjit.study.plan import Planned, StepTiming, Work, missing, to_prepare, work
+from mlpjit.study.pool import Ended, Runner, compiled_runner, now, thread_count
 from mlpjit.study.progress import Snapshot, Tracker
 from mlpjit.study.racing import records
 from mlpjit.study.runs import Runs
+from mlpjit.study.sessions import Sessions
 from mlpjit.study.signals import Interrupted, StopSignals
 from mlpjit.study.stored_row import stored_rows, without_result
 
@@ -77,6 +78,7 @@ def sweep(
     progress: Callable[[Snapshot], None] | None = None,
     runner: Runner | None = None,
     announce: Callable[[Found], None] | None = None,
+    force: bool = False,
 ) -> Summary:
     """Make every run of a study that the store in `directory` lacks. See `Study.run`.
 
@@ -85,13 +87,13 @@ def sweep(
     check_rounding()
     count = thread_count(threads)
     path = directory / FILE_NAME
-    with StopSignals() as signals, Store.find(path) or _made(path, study) as store:
+    with StopSignals() as signals, Store.find(path) or _made(path, study, 0 if force else count) as store:
         return Sweep(study, store, count, progress, runner, signals).run(announce)
 
 
-def _made(path: Path, study: Planned) -> Store:
-    """Make a store. Raises ConfigError, and makes none, where a run of the study does not fit into memory."""
-    check_memory(study.runs)
+def _made(path: Path, study: Planned, threads: int) -> Store:
+    """Make a store. Raises ConfigError, and makes none, where so many runs at once take more than is free."""
+    check_memory(study.runs, threads, study.source)
     return Store.open(path)
 
 
@@ -146,15 +148,12 @@ class Sweep:
     def _session(self, todo: Work) -> Work:
         """Make what is missing, and leave in the store who did that; return what was planned in the end."""
         self._save(todo)
-        command = self.study.command(self.store.path.parent)
-        session = Session(host(self.threads), now(), {"versions": package_versions(), "command": command})
-        self.session = self.store.start_session(session)
+        self.sessions = Sessions(self.store, self.threads, self.study.command(self.store.path.parent))
         try:
             todo = self._stages(todo)
         except Interrupted:
             self.signals.event.set()
-        seconds = time.monotonic() - self.began
-        self.store.end_session(self.session, self.summary.compile_seconds, seconds)
+        self.sessions.end(self.summary.compile_seconds, time.monotonic() - self.began)
         self.store.flush()
         if self.signals.event.is_set():
             count = self.summary.ran + self.summary.pairs
@@ -217,9 +216,9 @@ class Sweep:
         stored = sum(run_id in self.known and run_id not in left for run_id in runs.run_ids)
         tracker = Tracker(stage, len(todo), stored, float(costs[todo].sum()), self.progress)
         tracker.tick(force=True)
-        self._compile(runs, todo, tracker)
+        self._compile(to_prepare(runs, todo, costs), tracker)
         tracker.started = time.monotonic()
-        pool = ThreadPool(self.runner, self.threads, lambda ended: self._keep(runs, ended))
+        pool = self.runner.pool(self.threads, lambda ended: self._keep(runs, ended))
         made: deque[Kept] = deque()
 
         def tick(running: float) -> None:
@@ -237,10 +236,10 @@ class Sweep:
 
         return runs.numbers(estimated_cost)
 
-    def _compile(self, runs: Runs, todo: list[int], tracker: Tracker) -> None:
+    def _compile(self, configs: list[RunConfig], tracker: Tracker) -> None:
         with self.signals.at_once():
             check_unchanged()
-            seconds = self.runner.prepare(runs.representatives(COMPILE_FIELDS, todo), tracker.prepare)
+            seconds = self.runner.prepare(configs, tracker.prepare)
         self.summary.compile_seconds += seconds
 
     @staticmethod
@@ -263,16 +262,17 @@ class Sweep:
     def _keep(self, runs: Runs, ended: Ended) -> list[Kept]:
         """Store runs that ended; one that no store can hold is stored as failed."""
         run_ids, error = [runs.run_ids[task.index] for task in ended.tasks], ""
+        session = self.sessions.of(ended.machine)
         if ended.results:
             try:
-                number = self.store.put_all(stored_rows(ended, run_ids, self.session))
+                number = self.store.put_all(stored_rows(ended, run_ids, session))
                 losses = ended.results.numbers["final_validation_loss"]
                 return [Kept(number, list(zip(ended.tasks, ended.results.states, losses, strict=True)))]
             except RowError as raised:
                 error = f"{type(raised).__name__}: {raised}"
             if len(run_ids) > 1:
                 return [kept for place in range(len(run_ids)) for kept in self._keep(runs, ended.among([place]))]
-        run = without_result(ended, run_ids[0], self.session, error)
+        run = without_result(ended, run_ids[0], session, error)
         return [Kept(self.store.put(run), [(ended.tasks[0], run.values["state"], None)])]
 
     def _measure(self, timings: Sequence[StepTiming]) -> None:
@@ -287,7 +287,7 @@ class Sweep:
             with self.signals.at_once():
                 measured = self.runner.measure_step(timing.config, timing.repeats)
             values = {**timing.config.factors(), **measured}
-            self.store.put_timing(timing.key, values, now(), self.session)
+            self.store.put_timing(timing.key, values, now(), self.sessions.own)
             self.summary.timings += 1
             tracker.add("done", 1.0, None, "")
             tracker.tick(force=tracker.done == tracker.total)

@@ -10,7 +10,7 @@ from typing import Any
 from mlpjit.config.combinations import RULES
 from mlpjit.config.fields import SEED_FIELDS, SHAPE_FIELDS
 from mlpjit.config.run_config import DEFAULT_DEPTH, DEFAULT_WIDTH, FIELDS, RunConfig, default_value, key_problems
-from mlpjit.errors import ConfigError
+from mlpjit.errors import ConfigError, shown
 from mlpjit.study.blocks import Axis, Block, Tuned
 from mlpjit.study.entries import RATE, Template, templates
 from mlpjit.study.mistakes import Mistakes, is_whole, places, refuse_repeated, unknown_keys
@@ -20,6 +20,7 @@ from mlpjit.tuning.points import PRIMES, points
 
 MOST_RUNS, MOST_DRAWS = 10_000_000, 100_000
 DRAWS = "draws"
+LISTS = ("hidden", "activation")  # fields that take a list as one value
 Settings = dict[str, dict[Any, Tuned]]
 Group = list[Template]  # of one field: the values of an axis, or one entry that is drawn
 
@@ -90,12 +91,20 @@ def _groups(key: str, value: Any, is_axis: bool, where: str, mistakes: Mistakes)
     apart: list[Group] = []
     for index, entry in enumerate(value if is_axis else [value]):
         place = f"{where}[{index}]" if is_axis else where
+        if not is_axis and _is_several(key, entry):
+            mistakes.add(place, f"got {shown(entry)}, need one value: several to compare go below [sweep]")
+            continue
         for template in _valid(key, entry, place, mistakes):
             if template.ranges or template.rate is not None:
                 apart.append([template])
             else:
                 plain.append(template)
     return [*([plain] if plain else []), *apart]
+
+
+def _is_several(key: str, value: Any) -> bool:
+    """Whether values stand where one belongs."""
+    return isinstance(value, list) and (key not in LISTS or any(isinstance(item, list) for item in value))
 
 
 def _valid(key: str, entry: Any, place: str, mistakes: Mistakes) -> Iterator[Template]:
@@ -252,11 +261,12 @@ def _checked_block(block: Block, mistakes: Mistakes) -> Block:
     if len(block) > MOST_RUNS:
         mistakes.add(block.place, f"{len(block):,} runs, need at most {MOST_RUNS:,}")
     else:
-        _check_rules(block, mistakes)
+        check_rules(block, mistakes)
     return block
 
 
-def _check_rules(block: Block, mistakes: Mistakes) -> None:
+def check_rules(block: Block, mistakes: Mistakes) -> None:
+    """Note every combination of a block's values that cannot be run."""
     known = {*block.fixed, *block.swept}
     for rule in RULES:
         shape_known = "hidden" in known or {"depth", "width"} <= known

@@ -1,4 +1,4 @@
-"""A study with optimizers of the user's own beside its own: the same axes, a grid of learning rates, the same store."""
+"""A study with entries of the user's own beside its own: the same axes, the same grid of settings, the same store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlpjit.config.fields import SEED_FIELDS, columns_of
 from mlpjit.config.identity import digest
 from mlpjit.config.run_config import check_value
 from mlpjit.errors import ConfigError
-from mlpjit.extending.files import OptimizerFile
+from mlpjit.extending.files import OwnFile
 from mlpjit.extending.source import source_of
 from mlpjit.store import FILE_NAME, Store
 from mlpjit.study.choice import Known
@@ -28,6 +28,7 @@ from mlpjit.study.racing import dropped, taking_part
 from mlpjit.study.study import Study
 from mlpjit.study.sweep import Summary, sweep
 from mlpjit.study.tried import rates_of, tried_block
+from mlpjit.study.using import dtypes_of
 from mlpjit.study.workers import working
 
 if TYPE_CHECKING:
@@ -38,14 +39,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Trial(Study):
-    """A study with the optimizers of a file, and pairs of runs with its own ones until it is certain who is better.
+    """A study with the entries of a file, and pairs of runs with its own ones until it is certain who is better.
 
-    `rates` is their grid, `given` whether the user chose it; `tune` what else is tuned, as the user gave it. At most
-    `cap` seeds are looked at; differences up to `margin`, in the score's unit, do not matter.
+    They are all of one kind, values of one field of a run. `rates` is their grid, `given` whether the user chose it;
+    `tune` what else is tuned, as the user gave it. At most `cap` seeds are looked at; differences up to `margin`, in
+    the score's unit, do not matter.
     """
 
     base: Study
-    file: OptimizerFile
+    file: OwnFile
     rates: tuple[float, ...]
     given: bool = False
     tune: Mapping[str, Any] = field(default_factory=dict)
@@ -78,6 +80,7 @@ class Trial(Study):
         threads: int | None = None,
         progress: Callable[[Snapshot], None] | None = None,
         announce: Callable[[int], None] | None = None,
+        force: bool = False,
     ) -> Summary:
         """Make what the store in `directory` lacks: the base study in this process, the rest in worker processes.
 
@@ -89,11 +92,11 @@ class Trial(Study):
         lacking = missing_runs(self.base, directory)
         if announce:
             announce(lacking)
-        with working([self.file]) as workers:
-            workers.check(self.file.names, self.dtypes())
+        with working([*self.use, self.file]) as workers:
+            workers.check([entry for file in (*self.use, self.file) for entry in file.entries], dtypes_of(self))
             if lacking:
-                sweep(self.base, directory, threads, progress)
-            summary = sweep(self, directory, threads, progress, workers.runner())
+                sweep(self.base, directory, threads, progress, workers.runner() if self.use else None, force=force)
+            summary = sweep(self, directory, threads, progress, workers.runner(), force=force)
         self.keep(directory)
         return summary
 
@@ -106,7 +109,7 @@ class Trial(Study):
     @property
     def per(self) -> tuple[str, ...]:
         """The columns whose values compete."""
-        return columns_of(self.final["per"] if self.final else "optimizer")
+        return columns_of(self.final["per"] if self.final else self.file.field)
 
     def pairing(self, known: Known) -> Pairing | None:
         """Return the pairs with the study's own competitors.
@@ -117,7 +120,7 @@ class Trial(Study):
         out = dropped(raced)
         if self.same_on_any_seed() or not all(ids[at] in known for at in range(len(ids)) if at not in out):
             return None
-        pairs = pairs_of(self, taking_part(raced, ids, known), self.file.names)
+        pairs = pairs_of(self, taking_part(raced, ids, known), self.file.field, self.file.names)
         return Pairing(self.runs, pairs, self.final["seeds"] if self.final else (), self.cap, self.margin)
 
     def same_on_any_seed(self) -> bool:
@@ -144,7 +147,7 @@ class Trial(Study):
             kept = tries(store)
             known: Known = store.known()
             known = taking_part(self.races(known), self.runs.run_ids, known)
-            made = self._tries(judged, best_settings(self, known))
+            made = self._tries(judged, best_settings(self, known, self.file.field))
             if not all(any(one.says_the_same(other) for other in kept) for one in made):
                 store.start_writing()
                 keep(store, made)
@@ -158,7 +161,7 @@ class Trial(Study):
         settings = self.count_settings()
         version = digest(f"{self.file.digest} {json.dumps(self.canonical(), sort_keys=True, default=str)}")
         return [
-            Try(name, some[0].optimizer, version, self.name, now(), settings, best[name], self.cap, self.margin,
+            Try(name, some[0].entry, version, self.name, now(), settings, best[name], self.cap, self.margin,
                 some[0].compared.verdict.family, [one.record() for one in some])
             for name, some in by_name.items()
         ]  # fmt: skip
@@ -171,20 +174,16 @@ class Trial(Study):
                 found[name] = max(count, found.get(name, 0))
         return found
 
-    def dtypes(self) -> list[str]:
-        """Return the dtypes of its runs."""
-        return sorted({values["dtype"] for block in self.blocks for values in block.combinations(("dtype",))})
-
 
 def trial(
     base: Study,
-    file: OptimizerFile,
+    file: OwnFile,
     rates: Sequence[float] = (),
     tune: Mapping[str, Sequence[float]] | None = None,
     cap: int = CAP,
     margin: float | None = None,
 ) -> Trial:
-    """Return a study with the optimizers of a file on its grid; `rates` are theirs, all those of the study without.
+    """Return a study with the entries of a file on its grid; `rates` are theirs; without, an optimizer has all of them.
 
     `tune` has values for their other parameters, in place of the space that the file may have for them. At most `cap`
     seeds are looked at; differences up to `margin`, in the score's unit, do not matter. Raises ConfigError for values
@@ -203,11 +202,14 @@ def trial(
     if problems:
         raise ConfigError(problems)
     grid = tuple(sorted(set(checked)))
+    field = file.field
     spaces = {name: dict(tune) if tune else dict(file.spaces.get(name, {})) for name in file.names}
-    own = [tried_block(block, name, space, grid, base) for name, space in spaces.items() for block in base.blocks]
+    own = [
+        tried_block(block, field, name, space, grid, base) for name, space in spaces.items() for block in base.blocks
+    ]
     final = base.final and {
         **base.final,
-        **({} if "optimizer" in columns_of(base.final["per"]) else {"per": "optimizer"}),
+        **({} if field in columns_of(base.final["per"]) else {"per": field}),
     }
     values = {each.name: getattr(base, each.name) for each in fields(Study)}
     values |= {"blocks": (*base.blocks, *own), "final": final}

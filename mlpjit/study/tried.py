@@ -1,25 +1,19 @@
-"""The settings of an optimizer of the user's own: a block of a study with it in the place of the study's."""
+"""The settings of an entry of the user's own: a block of a study with it in the place of the study's."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
 from mlpjit.study.blocks import Axis, Block
 from mlpjit.study.entries import RATE
+from mlpjit.study.limits import limited
 from mlpjit.study.mistakes import Mistakes
-from mlpjit.study.runs import COST_FIELDS
 from mlpjit.study.study import Study
-from mlpjit.study.sweeps import DRAWS, read_blocks
-from mlpjit.training.cost import estimated_cost
+from mlpjit.study.sweeps import DRAWS, check_rules, read_blocks
 
-# A run's time limit where its study gives none: far above what the plan expects on a slow machine with others beside.
-LEAST_SECONDS, LIMIT_TIMES = 60.0, 200.0
-TUNED = ("optimizer", RATE, "seed")
+OPTIMIZER = "optimizer"
 
 
 def rates_of(study: Study) -> tuple[float, ...]:
@@ -28,41 +22,45 @@ def rates_of(study: Study) -> tuple[float, ...]:
     return tuple(sorted(found))
 
 
-def limited(block: Block) -> Block:
-    """Return a block of which every run has a time limit: its own, or one that the estimate of the longest sets."""
-    if block.fixed.get("timeout") is not None or "timeout" in block.swept:
-        return block
-    longest = block.numbers(COST_FIELDS, lambda values: estimated_cost(RunConfig.trusted(values))).max(initial=0.0)
-    limit = float(max(LEAST_SECONDS, math.ceil(LIMIT_TIMES * longest)))
-    return replace(block, fixed={**block.fixed, "timeout": limit})
+def tried_block(
+    block: Block, field: str, name: str, space: Mapping[str, Any], rates: Sequence[float], study: Study
+) -> Block:
+    """Return a block with one entry as the value of a field, tuned over a space, and all else as it is.
 
-
-def tried_block(block: Block, name: str, space: Mapping[str, Any], rates: Sequence[float], study: Study) -> Block:
-    """Return a block with one optimizer, tuned over its rates and a space, and all else as it is.
-
-    `rates` go before those of the space, and these before those of the study. What a space has is what a study file may
-    say in a spec: lists and ranges by parameter, and `draws`. Raises ConfigError for what cannot be.
+    `rates` go before those of the space. Without either an optimizer has all those of the study, anything else those of
+    the block, which are the optimizer's. What a space has is what a study file may say in a spec: lists and ranges by
+    parameter, and `draws`. Raises ConfigError for what cannot be.
     """
-    own = _own(block, name, dict(space), rates, study)
-    axes = [axis for axis in (_without(axis, TUNED) for axis in block.axes) if axis]
+    own, replaced = _own(block, field, name, dict(space), rates, study)
+    axes = [axis for axis in (_without(axis, replaced) for axis in block.axes) if axis]
     fixed = {key: value for key, value in block.fixed.items() if key not in own.swept} | {
-        key: own.fixed[key] for key in TUNED if key in own.fixed
+        key: own.fixed[key] for key in replaced if key in own.fixed
     }
-    tuned = {key: some for key, some in block.tuned.items() if key != "optimizer"} | dict(own.tuned)
-    return limited(Block(fixed, (*own.axes, *axes), f"{name} tried", tuned, own.draws))
+    tuned = {key: some for key, some in block.tuned.items() if key != field} | dict(own.tuned)
+    draws = own.draws or (block.draws if any(axis.ranges for axis in axes) else 0)
+    made = limited(Block(fixed, (*own.axes, *axes), f"{name} tried", tuned, draws))
+    mistakes = Mistakes("")
+    check_rules(made, mistakes)
+    mistakes.raise_if_any()
+    return made
 
 
-def _own(block: Block, name: str, space: dict[str, Any], rates: Sequence[float], study: Study) -> Block:
-    """Return the block of optimizer, rates and seeds alone, read as a study file's."""
+def _own(
+    block: Block, field: str, name: str, space: dict[str, Any], rates: Sequence[float], study: Study
+) -> tuple[Block, tuple[str, ...]]:
+    """Return the block of what is replaced alone, read as a study file's, and the fields that are replaced."""
     draws, rate = space.pop(DRAWS, None), space.pop(RATE, None)
-    given = list(rates) or rate or list(rates_of(study))
-    sweep: dict[str, Any] = {"optimizer": {"name": name, **space}, RATE: given, "seed": block.axis_values("seed")}
+    given = list(rates) or rate or (list(rates_of(study)) if field == OPTIMIZER else None)
+    sweep: dict[str, Any] = {field: {"name": name, **space}}
+    sweep |= {} if given is None else {RATE: given}
+    sweep |= {"seed": block.axis_values("seed")} if field == OPTIMIZER or draws is not None else {}
+    replaced, context = tuple(sweep), {"dataset": block.axis_values("dataset")[0]} if field == "loss" else {}
     sweep |= {} if draws is None else {DRAWS: draws}
     mistakes = Mistakes("")
-    found = read_blocks({"sweep": sweep}, ("sweep",), study.tuning["repeats"], mistakes)
+    found = read_blocks({"sweep": sweep, **context}, ("sweep",), study.tuning["repeats"], mistakes)
     if mistakes.lines:
         raise ConfigError([f"{name}: {line.removeprefix('[sweep], ')}" for line in mistakes.lines])
-    return found[0]
+    return found[0], replaced
 
 
 def _without(axis: Axis, fields: Sequence[str]) -> Axis | None:

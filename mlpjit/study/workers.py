@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from mlpjit.catalogue.registries import optimizers
+from mlpjit.catalogue.registries import REGISTRIES
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
-from mlpjit.extending.files import OptimizerFile
+from mlpjit.extending.files import Entry, OwnFile
+from mlpjit.extending.findings import RuleError
 from mlpjit.extending.told import Told, register
 from mlpjit.kernels.tables import CONTROL
 from mlpjit.study import worker as processes
@@ -32,11 +33,11 @@ from mlpjit.training.result import Control, Results
 
 MOST_SECONDS = 120.0  # for checks, and for one thing to be compiled: a few
 GRACE_SECONDS = 1.0  # for a run to end by itself when its time is up
-Files = Sequence[OptimizerFile]
+Files = Sequence[OwnFile]
 
 
-def read(path: Path | str) -> OptimizerFile:
-    """Have a worker read a file with optimizers and register what it tells; ConfigError in one line where it cannot.
+def read(path: Path | str) -> OwnFile:
+    """Have a worker read a user's file and register what it tells; ConfigError in one line where it cannot.
 
     None of the file's code is run in this process.
     """
@@ -119,15 +120,16 @@ class Workers:
             measured: dict[str, Any] = worker.call("measure_step", config, repeats, watch=within(MOST_SECONDS))
             return measured
 
-    def check(self, names: Sequence[str], dtypes: Sequence[str]) -> None:
-        """Have optimizers checked before any run; ConfigError with the first thing wrong with each of them."""
+    def check(self, entries: Sequence[Entry], dtypes: Sequence[str]) -> None:
+        """Have entries checked before any run; ConfigError with the first thing wrong with each of them."""
         try:
             with self.one() as worker:
-                found = worker.call("check", list(names), list(dtypes), watch=within(MOST_SECONDS))
+                found = worker.call("check", list(entries), list(dtypes), watch=within(MOST_SECONDS))
         except (WorkerCrashed, WorkerError) as error:
-            raise ConfigError(f"{', '.join(names)}: {error} on harmless numbers") from None
+            told = ", ".join(name for _, name in entries)
+            raise ConfigError(f"{told}: {error} on harmless numbers") from None
         if found:
-            raise ConfigError(found)
+            raise RuleError(found)
 
     def close(self) -> None:
         """End all processes; one that is being started ends as soon as it can be used."""
@@ -156,9 +158,9 @@ class _Watch:
             raise Overdue
 
 
-def _hashes(file: OptimizerFile) -> dict[str, str]:
-    """Return the source hash of each of a file's optimizers, as runs are named by them."""
-    return {name: optimizers[name].source_hash() for name in file.names}
+def _hashes(file: OwnFile) -> dict[Entry, str]:
+    """Return the source hash of each of a file's entries, as runs are named by them."""
+    return {(kind, name): REGISTRIES[kind][name].source_hash() for kind, name in file.entries}
 
 
 def _share(control: Control, worker: Worker) -> None:

@@ -14,6 +14,7 @@ from mlpjit.kernels.arithmetic.random import STREAMS, fill_normal, fill_uniform
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.network.normalizations.weights import column_lengths
 from mlpjit.kernels.run.beginning import BEGINNING, BEGINNING_NUMBER, KIND, OWN_NUMBER
+from mlpjit.kernels.stages.declare import is_own
 from mlpjit.kernels.tables import filled_rows
 from mlpjit.training import shape
 from mlpjit.training.first_parameters import draw_of
@@ -94,11 +95,12 @@ def _schedules(template: Template) -> Iterator[Beginning]:
 def drawn_parameters(template: Template) -> list[Beginning] | None:
     """Return how compiled code draws the first parameters; None where that takes data, or more than scaled numbers.
 
+    A user's own function is never handed symbols: what it makes of them nobody has looked at.
     Raises ConfigError where the initializer has no numbers for an activation.
     """
     init = dict(template.values.init)
     record = initializers[init["name"]]
-    if record.rescale:
+    if record.rescale or is_own(record):
         return None
     settings = {name: init.get(name, default) for name, default in record.defaults.items()}
     found: list[Beginning] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,8 +12,9 @@ from mlpjit.catalogue.datasets import Split, split
 from mlpjit.errors import DatasetError
 from mlpjit.host import check_rounding
 from mlpjit.kernels.run.beginning import CHUNK, OWN, OWN_NUMBER, OWN_WIDTH
-from mlpjit.kernels.tables import ARRAY, CARRY, PLAN, filled
+from mlpjit.kernels.tables import ARRAY, CARRY, PLAN, filled_rows
 from mlpjit.training.first_parameters import initial_params
+from mlpjit.training.lanes import Lanes, lanes_of
 from mlpjit.training.memory import Memory
 from mlpjit.training.result import Control, Results, results_of
 from mlpjit.training.template import template_of
@@ -36,10 +37,12 @@ class Chunk:
     def __init__(self, values: RunValues, runs: Sequence[RunConfig | RunValues], control: Control) -> None:
         self.values, self.control, self.count = values, control, len(runs)
         self.template = template = template_of(shared(values))
-        self.memory = Memory(template.layout)
+        self.side = lanes_of(template, runs)
+        self.memories = [Memory(template.layout) for _ in range(max(1, self.side))]
+        self.memory = self.memories[0]
         self.splits: dict[int, Split] = {}
         self._take_own(runs)
-        self._make_image()
+        self._make_images()
         self.statuses, self.times = np.zeros(self.count, np.int64), np.zeros((self.count, 2))
         self.carries = np.empty((self.count, len(CARRY)))
         self.histories = np.empty((self.count, *template.layout.places["records"].shape))
@@ -76,31 +79,44 @@ class Chunk:
             initial_params(template.layers, init, seed, template.dtype, template.names, samples, into)
         self.own[:, OWN.given] = self.given.ctypes.data + np.arange(self.count) * self.given.strides[0]
 
-    def _make_image(self) -> None:
-        """Make what the memory holds when any of the runs begins."""
-        template, at = self.template, self.memory.address
-        self.image = template.image.copy()
-        own = self.image[template.own("tables") :][: template.relative.nbytes].view(np.int64)
+    def _make_images(self) -> None:
+        """Make what each memory holds when a run begins in it."""
+        template = self.template
+        at = np.array([[memory.address] for memory in self.memories])
+        self.images = np.tile(template.image, (len(at), 1))
+        start, words = template.own("tables"), template.relative.nbytes
+        own = self.images[:, start : start + words].view(np.int64)
         own += template.relative * at
-        own[(template.own("plan") - template.own("tables")) // 8 + PLAN.last_step] = template.steps
-        control = (template.own("addresses") - template.own("tables")) // 8 + ARRAY.control
-        own[control] = self.control.array.ctypes.data
-        self.beginnings = template.beginnings.rows + template.beginnings.moved * at
+        own[:, (template.own("plan") - start) // 8 + PLAN.last_step] = template.steps
+        own[:, (template.own("addresses") - start) // 8 + ARRAY.control] = self.control.array.ctypes.data
+        rows, moved = template.beginnings.rows, template.beginnings.moved
+        self.beginnings = rows + moved * at[:, :, None]
 
     def _fill_table(self) -> None:
-        template, at = self.template, self.memory.at
-        rows, width = template.layout.places["records"].shape
-        self.scratch = np.empty(template.beginnings.scratch)
-        self.table = filled(CHUNK, {
-            "runs": self.count, "train": template.train_at, "memory": self.memory.address,
-            "words": template.layout.size // 8, "image": self.image, "copied": len(self.image) // 8,
-            "own": self.own, "own_numbers": self.numbers, "beginnings": self.beginnings,
-            "beginning_count": len(self.beginnings), "beginning_numbers": template.beginnings.numbers,
+        self.scratch = np.empty(self.template.beginnings.scratch)
+        rows, width = self.template.layout.places["records"].shape
+        shared = {
+            "runs": self.count, "train": self.template.train_at, "words": self.template.layout.size // 8,
+            "copied": self.images.shape[1] // 8, "own": self.own, "own_numbers": self.numbers,
+            "beginning_count": self.beginnings.shape[1], "beginning_numbers": self.template.beginnings.numbers,
             "scratch": self.scratch, "control": self.control.array, "statuses": self.statuses,
             "carries": self.carries, "histories": self.histories, "history_size": rows * width,
-            "record_width": width, "times": self.times,
-            **{name: at(name) for name in ("plan", "numbers", "carry", "records")}, "arrays": at("addresses"),
-        })  # fmt: skip
+            "record_width": width, "times": self.times, "lanes": 0, "make_group": 0, "group": 0,
+        }  # fmt: skip
+        self.table = filled_rows(CHUNK, [{**shared, **self._own(place)} for place in range(len(self.memories))])
+        if self.side:
+            self.lanes = Lanes(self.template, self.table)
+            self.table[0, [CHUNK.lanes, CHUNK.make_group]] = self.side, self.lanes.address
+            self.table[0, CHUNK.group] = self.lanes.table.ctypes.data
+
+    def _own(self, place: int) -> dict[str, Any]:
+        """Return what a memory has in the table."""
+        memory = self.memories[place]
+        return {
+            "memory": memory.address, "image": self.images[place], "beginnings": self.beginnings[place],
+            **{name: memory.at(name) for name in ("plan", "numbers", "carry", "records")},
+            "arrays": memory.at("addresses"),
+        }  # fmt: skip
 
     def begin(self) -> None:
         """Make the memory that of the first run before its first step."""

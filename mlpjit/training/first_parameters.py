@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -13,8 +14,9 @@ from mlpjit.catalogue.initialization import Draw, Initializer
 from mlpjit.catalogue.initialization.mean_field import Response
 from mlpjit.catalogue.registries import initializers
 from mlpjit.errors import ConfigError
+from mlpjit.registry import forgetting
 from mlpjit.training import linking, shape
-from mlpjit.training.forward import preactivations
+from mlpjit.training.forward import Forward
 from mlpjit.training.workspace import aligned
 
 
@@ -29,6 +31,9 @@ def response(activation: str) -> Response:
         return f, df
 
     return evaluated
+
+
+forgetting.append(response.cache_clear)
 
 
 def _lazily(activation: str) -> Response:
@@ -88,8 +93,12 @@ def _outputs(
     record: Initializer, layers: Sequence[shape.Layer], activations: Sequence[str], packed: np.ndarray,
     samples: np.ndarray | None, count: int, dtype: str,
 ) -> np.ndarray:  # fmt: skip
-    """Return the pre-activations of the last of these layers on the first `count` samples."""
+    """Return z of the last of these layers on the first `count` samples, before any normalization of it."""
     if samples is None:
         raise ConfigError(f"initializer {record.name!r} looks at data: give x, the training samples")
-    used = shape.parameters_of(layers)
-    return preactivations(layers, activations[: len(layers)], packed[:used], samples[:count], dtype)
+    used, last = shape.parameters_of(layers), layers[-1]
+    last = replace(last, gamma_at=None, beta_at=None, alpha_at=None, normalization="none", residual="none")
+    names = [*activations[: len(layers) - 1], "identity"]
+    work = Forward([*layers[:-1], last], names, packed[:used], samples[:count], dtype)
+    work.forward()
+    return work.outputs()[:, : last.fan_out].copy()

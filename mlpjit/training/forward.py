@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.network.dropout import draw_mask, threshold
-from mlpjit.kernels.network.passes import forward, refresh_weights
+from mlpjit.kernels.network.passes import affine_map, forward, refresh_weights
 from mlpjit.kernels.tables import LAYER, MODE
 from mlpjit.training import linking
 from mlpjit.training.shape import Layer, padded
@@ -54,19 +53,23 @@ class Forward:
         """Return the view of the outputs, rows padded."""
         last = self.space.layers[-1]
         linear = last[LAYER.activation] == 0 and not self.softmax
-        return self._rows(int(last[LAYER.slope_at if linear else LAYER.output_at]), int(last[LAYER.stride]))
+        return self.matrix(last, LAYER.slope_at if linear else LAYER.output_at)
 
+    def matrix(self, row: np.ndarray, column: int) -> np.ndarray:
+        """Return the view of a matrix of a layer, rows padded: what stands at this column of its row of the table."""
+        return self._rows(int(row[column]), int(row[LAYER.stride]))
 
-def preactivations(
-    layers: Sequence[Layer], names: Sequence[str], params: np.ndarray, x: np.ndarray, dtype: str
-) -> np.ndarray:
-    """Return z = W a + b of the last of these layers (n, fan_out), before any normalization of it."""
-    last = replace(
-        layers[-1], gamma_at=None, beta_at=None, alpha_at=None, normalization="none", residual="none"
-    )  # fmt: skip
-    work = Forward([*layers[:-1], last], [*names[: len(layers) - 1], "identity"], params, x, dtype)
-    work.forward()
-    return work.outputs()[:, : last.fan_out].copy()
+    def signals(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Go forward layer by layer; yield copies of z = W a + b and of what the layer hands on, (n, fan_out) each."""
+        table, rows, last = self.space.layers, len(self.x), len(self.layers) - 1
+        self.call(refresh_weights, rows, last + 1, table, self.params, self.workspace)
+        for place, (layer, row) in enumerate(zip(self.layers, table, strict=True)):
+            self.call(affine_map, rows, row, self.params, self.workspace)
+            z = self.matrix(row, LAYER.slope_at)[:, : layer.fan_out].copy()
+            softmax = int(self.softmax and place == last)
+            self.call(forward, rows, self.training, softmax, 1, row, self.params, self.moments, self.workspace)
+            made = self.outputs() if place == last else self.matrix(row, LAYER.output_at)
+            yield z, made[:, : layer.fan_out].copy()
 
 
 def drawn_masks(table: np.ndarray, dropout: float, rows: int, seed: int, step: int, dtype: str) -> list[np.ndarray]:

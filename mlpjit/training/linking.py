@@ -7,11 +7,13 @@ from typing import Any
 from mlpjit.catalogue.registries import activations, clippings, losses, normalizations, optimizers, schedules, wrappers
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.entries import Activation, Stage
-from mlpjit.kernels.functions import function_hash
+from mlpjit.kernels.lanes.training import make_group
+from mlpjit.kernels.lanes.updates import lane_update_loop
 from mlpjit.kernels.language import Kernel, kernel
 from mlpjit.kernels.network.activation_loops import LEARNED_LOOPS
 from mlpjit.kernels.network.activation_loops import LOOPS as ACTIVATION_LOOPS
 from mlpjit.kernels.network.activation_rules import linked_names as activation_names
+from mlpjit.kernels.network.loss_rules import lane_parts
 from mlpjit.kernels.network.loss_rules import parts as loss_parts
 from mlpjit.kernels.rates import loop as schedule_loop
 from mlpjit.kernels.stages.draws import draw_normals, draw_nothing
@@ -82,12 +84,24 @@ def schedule(name: str) -> jit.Compiled:
     """Return the loop that writes a schedule's rates."""
     record = schedules[name]
     made, names = _linked("schedule", record, *schedule_loop(record))
-    return jit.load(made, "float64", names, function_hash(record.function))
+    return jit.load(made, "float64", names, record.source_hash().replace(" ", "-"))
 
 
 def loss(name: str, dtype: str) -> jit.Compiled:
     """Return the kernel of a loss."""
     return _loss("loss", name, dtype, tangent=False)
+
+
+def lane_kernels(loss: str, optimizer: str) -> dict[str, tuple[Kernel, dict[str, Any], str]]:
+    """Return what runs in lanes are compiled from: the kernel, the names it is linked with, and their key."""
+    of_loss, rule = losses[loss], optimizers[optimizer]
+    return {
+        "group": (make_group, {}, ""),
+        "loss": (*_linked("lane_loss", of_loss, *lane_parts(of_loss)), of_loss.source_hash()),
+        "update": (
+            *_linked("lane_update", rule, lane_update_loop, linked_names(rule)), rule.source_hash().replace(" ", "-")
+        ),
+    }  # fmt: skip
 
 
 def loss_tangent(name: str, dtype: str) -> jit.Compiled:
@@ -105,7 +119,7 @@ def loss_sample(name: str, dtype: str) -> jit.Compiled:
 def _loss(kind: str, name: str, dtype: str, tangent: bool) -> jit.Compiled:
     record = losses[name]
     made, names = _linked(kind, record, *loss_parts(record, tangent))
-    return jit.load(made, dtype, names, record.source_hash())
+    return jit.load(made, dtype, names, record.source_hash().replace(" ", "-"))
 
 
 def normalization(name: str, dtype: str, pairs: bool = False) -> dict[str, int]:

@@ -20,6 +20,7 @@ from mlpjit.training.warm import prepare, prepare_once
 
 if TYPE_CHECKING:
     from mlpjit.config.run_config import RunConfig
+    from mlpjit.training.steering import Steering
 
 
 class Run:
@@ -28,7 +29,10 @@ class Run:
     Its arrays are attributes, by the names of its template's layout.
     """
 
-    def __init__(self, config: RunConfig, control: Control | None = None, values: RunValues | None = None) -> None:
+    def __init__(
+        self, config: RunConfig, control: Control | None = None, values: RunValues | None = None,
+        steering: Steering | None = None,
+    ) -> None:  # fmt: skip
         self.config, self.control = config, control or Control()
         self.values = values = values or values_of(config)
         self.dtype = values.dtype
@@ -38,6 +42,9 @@ class Run:
         self.layers, self.steps = template.layers, template.steps
         self.memory_of_run = self.chunk.memory
         self.chunk.begin()
+        self.kept: dict[str, np.ndarray] = {}  # arrays whose addresses stand in the tables
+        if steering is not None:
+            steering.apply(self)
         self.status = STATUS.running
 
     def __getattr__(self, name: str) -> np.ndarray:
@@ -95,11 +102,6 @@ def execute(config: RunConfig, control: Control | None = None) -> RunResult:
     run = Run(config, control, values)
     run.advance()
     return run.result(spent)
-
-
-def train(config: RunConfig) -> RunResult:
-    """Train one network as configured and return its result (the Python entry point)."""
-    return execute(config)
 
 
 def measure_step(config: RunConfig, repeats: int = 5) -> dict[str, float]:

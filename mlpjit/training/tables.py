@@ -48,8 +48,8 @@ def plateau_numbers(spec: Mapping[str, Any]) -> dict[str, float]:
 
 def numbers(values: RunValues) -> np.ndarray:
     """Return the numbers of a run, float64."""
-    given = {"l1": values.l1, "l2": values.l2, "decay": values.weight_decay, **plateau_numbers(values.schedule)}
-    return filled(NUMBER, given, "float64")
+    given = {"l1": values.l1, "l2": values.l2, "decay": values.weight_decay, "loss_factor": 1.0}
+    return filled(NUMBER, {**given, **plateau_numbers(values.schedule)}, "float64")
 
 
 def slope_limits(names: list[str]) -> np.ndarray:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -24,8 +25,9 @@ from mlpjit.kernels.run.chunk import make_runs
 from mlpjit.kernels.run.training import train as train_kernel
 from mlpjit.kernels.stages.declare import is_own
 from mlpjit.registry import forgetting
-from mlpjit.training import compile_workers, linking, shape
+from mlpjit.training import compile_workers, lanes, linking, shape
 from mlpjit.training.first_parameters import initial_params
+from mlpjit.training.values import values_of
 
 if TYPE_CHECKING:
     from mlpjit.config.run_config import RunConfig
@@ -83,6 +85,9 @@ def satisfy(need: Need) -> None:
     if kind == "train":
         jit.load(train_kernel, dtype)
         jit.load(make_runs, dtype)
+    elif kind == "lanes":
+        loss, optimizer = name.split()
+        lanes.load(loss, optimizer, dtype)
     elif kind == "init":
         initial_params(shape.layers_of([2, 2]), json.loads(name), 0, dtype, ["identity"], np.eye(2))
     elif kind == "schedule":
@@ -113,14 +118,30 @@ def everything(dtype: str) -> list[Need]:
 
 
 def prepare(configs: Iterable[RunConfig], tell: Tell = silent) -> float:
-    """Compile or load every kernel that these configurations need; return the seconds it took."""
+    """Compile or load every kernel that these configurations need; return the seconds it took.
+
+    Where there are as many as lanes of a vector that may be made side by side, by the same rules: what does that, too.
+    """
     start = time.perf_counter()
     wanted: dict[Need, None] = {}
     configs = list(configs)
     for config in configs:
         wanted |= dict.fromkeys(needs(config))
+    wanted |= dict.fromkeys(_side_by_side(configs))
     have(wanted, tell, lambda: _divide(configs))
     return time.perf_counter() - start
+
+
+def _side_by_side(configs: Sequence[RunConfig]) -> list[Need]:
+    """Return what makes many of some runs in lanes."""
+    if len(configs) < min(shape.VECTOR.values()):
+        return []
+    served = [values for values in map(values_of, configs) if lanes.eligible(values)]
+    often = Counter((values.loss["name"], values.optimizer["name"], values.dtype) for values in served)
+    return [
+        ("lanes", f"{loss} {optimizer}", dtype)
+        for (loss, optimizer, dtype), count in often.items() if count >= shape.VECTOR[dtype]
+    ]  # fmt: skip
 
 
 def _divide(configs: Iterable[RunConfig]) -> None:
@@ -176,4 +197,6 @@ def label(need: Need) -> str:
     kind, name, dtype = need
     if kind == "train":
         return f"training loop, {dtype}"
+    if kind == "lanes":
+        return f"runs side by side, {name.replace(' ', ' and ')}"
     return " ".join(filter(None, (kind.replace("_", " "), json.loads(name)["name"] if kind == "init" else name)))

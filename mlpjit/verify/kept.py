@@ -12,7 +12,8 @@ from typing import Any, Protocol
 from mlpjit.config.fields import FACTORS
 from mlpjit.config.identity import source_hash
 from mlpjit.config.run_config import RunConfig
-from mlpjit.errors import ConfigError, DatasetError, StoreError, writing
+from mlpjit.errors import ConfigError, DatasetError, StoreError
+from mlpjit.files import replacing
 from mlpjit.report.export import TABLE, as_text, exported_alone, read_table, table_in, write_csv
 from mlpjit.store import Store, adoption
 from mlpjit.store.database import FILE_NAME
@@ -137,9 +138,9 @@ class ExportedRuns:
                 row.update(hashes_of(config), run_id=config.run_id)
         write_csv(self.table, READ, ([row[name] for name in READ] for row in self.rows))
         path = self.directory / NOTE
-        with writing(path):
+        with replacing(path) as partial:
             before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-            path.write_text(json.dumps([*before, note(len(configs))], indent=2) + "\n", encoding="utf-8")
+            partial.write_text(json.dumps([*before, note(len(configs))], indent=2) + "\n", encoding="utf-8")
         return len(configs)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpjit.config.fields import PROBLEM, SETTING
-from mlpjit.errors import ConfigError, MlpjitError, StoreError, writing
+from mlpjit.errors import ConfigError, MlpjitError, StoreError
+from mlpjit.files import replacing
 from mlpjit.models.learned import model_of, statistics_of
 from mlpjit.models.model import Model
 from mlpjit.models.scripts import numpy_script, torch_script
@@ -34,7 +35,7 @@ class Replayed:
     @property
     def model(self) -> Model:
         """What it has learned."""
-        return model_of(self.run.config, self.run.point(), statistics_of(self.run))
+        return model_of(self.run.config, self.run.point(), statistics_of(self.run), self.run.config.run_id)
 
 
 def best_run(directory: Path) -> str:
@@ -111,6 +112,6 @@ def _scripts(model: Model, path: Path, torch: Path | None) -> list[Path]:
     texts = {script: numpy_script(model, path, script.name)}
     texts |= {torch: torch_script(model, path)} if torch is not None else {}
     for file, text in texts.items():
-        with writing(file):
-            file.write_text(text, encoding="utf-8")
+        with replacing(file) as partial:
+            partial.write_text(text, encoding="utf-8")
     return list(texts)

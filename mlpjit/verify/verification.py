@@ -102,7 +102,7 @@ def _checked(
         with signals.at_once():
             made.prepare(list(configs.values()), tracker.prepare)
         tasks = _tasks(kept, costs)
-        pool = ThreadPool(made, threads, lambda ended: _compared(kept, ended))
+        pool = ThreadPool(made, threads, lambda ended: compared(kept, ended))
         for task, checked in chain.from_iterable(pool.run(tasks, tracker.cost, signals.event, tracker.tick)):
             found[checked.run_id] = checked
             tracker.add("done" if checked.same else "failed", task.cost, None, "")
@@ -123,7 +123,7 @@ def _tasks(kept: Sequence[Kept], costs: Mapping[str, float]) -> list[Task]:
     return sorted(found, key=lambda task: task.group)
 
 
-def _compared(kept: Sequence[Kept], ended: Ended) -> list[tuple[Task, Checked]]:
+def compared(kept: Sequence[Kept], ended: Ended) -> list[tuple[Task, Checked]]:
     """Compare runs with what is kept of them."""
     pairs = [(task, kept[task.index]) for task in ended.tasks]
     if ended.results is None:

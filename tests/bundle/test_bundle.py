@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from mlpjit.bundle.opening import opened
 from mlpjit.cli import app
 from mlpjit.errors import StoreError
-from mlpjit.extending.files import OptimizerFile
+from mlpjit.extending.files import OwnFile
 from mlpjit.extending.source import source_of
 from mlpjit.store import Store
 from mlpjit.study.own_sources import keep_source
@@ -44,7 +44,7 @@ def mlpjit(*arguments: str | Path) -> Any:
     return CliRunner().invoke(app, list(map(str, arguments)))
 
 
-def own_file(folder: Path) -> OptimizerFile:
+def own_file(folder: Path) -> OwnFile:
     (folder / "mine.py").write_text("import constants\nfrom parts import one\n")
     (folder / "constants.py").write_text("import deeper\nX = 1\n")
     (folder / "deeper.py").write_text("import constants\n")
@@ -53,7 +53,7 @@ def own_file(folder: Path) -> OptimizerFile:
     for name in ("__init__", "one"):
         (folder / "parts" / f"{name}.py").write_text(f"# {name}\n")
     digest = hashlib.sha256((folder / "mine.py").read_bytes()).hexdigest()
-    return OptimizerFile(folder / "mine.py", digest, ("mine",))
+    return OwnFile(folder / "mine.py", digest, (("optimizers", "mine"),))
 
 
 @pytest.fixture(scope="module")

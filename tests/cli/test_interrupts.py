@@ -166,3 +166,52 @@ def test_a_call_that_nothing_stops_is_left_behind(monkeypatch: pytest.MonkeyPatc
     (left,) = (thread for thread in signals.abandoned if thread.is_alive())
     release.set()
     left.join()
+
+
+def test_a_signal_after_everybody_has_looked_is_no_success() -> None:
+    with pytest.raises(signals.Interrupted), signals.StopSignals():
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_signal_under_a_callback_of_llvm_waits_until_it_has_returned() -> None:
+    """An error in there ends the process: LLVM goes on with nothing."""
+    returned = []
+
+    def _raw_object_cache_getbuffer() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        returned.append(True)
+
+    def loads() -> None:
+        _raw_object_cache_getbuffer()
+        time.sleep(5)
+
+    began = time.monotonic()
+    with pytest.raises(signals.Interrupted), signals.StopSignals() as stop, stop.at_once():
+        loads()
+    assert (returned, time.monotonic() - began < 4) == ([True], True)
+
+
+LOSES = """
+import os, signal, time
+from mlpjit.cli import interrupts
+interrupts.install()
+class Drops:
+    def __del__(self):
+        {}
+with interrupts.unwinding():
+    Drops()
+    time.sleep(30)
+"""
+SENDS = "os.kill(os.getpid(), signal.SIGTERM)"
+CATCHES = f"""try:
+            {SENDS}
+        except BaseException:
+            pass"""
+
+
+@pytest.mark.parametrize("body", [SENDS, CATCHES], ids=["a destructor", "code that catches everything"])
+def test_an_interrupt_that_is_dropped_ends_the_command_all_the_same(body: str) -> None:
+    began = time.monotonic()
+    found = subprocess.run([sys.executable, "-c", LOSES.format(body)], capture_output=True, text=True)
+    assert (found.returncode, time.monotonic() - began < 10) == (143, True)
+    assert found.stderr.startswith("interrupted\nresume with: mlpjit")

@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mlpjit.cli import app
+from mlpjit.study.study import Study
 
 LIMIT_SECONDS = 10  # a machine under load; what is refused takes a twentieth of it
 AXES = ("seed", "split_seed", "init_seed", "order_seed", "width")
@@ -33,12 +34,16 @@ STUDIES = {
     "hidden": (f"hidden = {[1] * 100_000}", "up to 10,000,000, at most 10,000 of them"),
     "nested": ("depth = " + "[" * 300 + "]" * 300, "depth: got [[["),
     "epochs": ("epochs = 1000000000000000", "need smaller width, depth, batch_size or epochs"),
-    "memory": ("hidden = [10000000, 10000000]", "GB: need smaller width, depth, batch_size or epochs"),
+    "memory": ("hidden = [10000000, 10000000]", "GB are free: need smaller width, depth, batch_size or epochs"),
     "runs": (
         "[sweep]\n" + "\n".join(f"{key} = {list(range(1, 101))}" for key in AXES),
         "[sweep]: 10,000,000,000 runs, need at most 10,000,000",
     ),
     "repeats": ("[timing]\nrepeats = 1000000000000", "[timing], repeats: got 1000000000000, need a whole number"),
+    "tables": ("[" + "a." * 1000 + "a]", "tables.toml: not valid TOML: brackets are nested too deeply"),
+    "parts": (".".join(["a"] * 20_000) + " = 1", "parts.toml: not valid TOML: a key has too many parts"),
+    "seeds": ("seed = [0, 1]", "seeds.toml, seed: got [0, 1], need one value: several to compare go below [sweep]"),
+    "widths": ("hidden = [[8], [16]]", "widths.toml, hidden: got [[8], [16]], need one value: several to compare go"),
     "named": (f'name = "{LONG}"', "need letters, digits, '-', '_' and '.', at most 100"),
     "optimizer": (f'optimizer = "{LONG}"', "optimizer: unknown optimizer"),
     "key": (f"{LONG} = 1", "unknown key"),
@@ -102,6 +107,30 @@ def test_studies(name):
     text, told = STUDIES[name]
     Path(f"{name}.toml").write_text(text)
     assert told in refused(f"{name}.toml")
+
+
+def test_a_study_with_a_byte_order_mark():
+    Path("marked.toml").write_text("epochs = 3", encoding="utf-8-sig")
+    assert Study.load("marked.toml").blocks[0].fixed["epochs"] == 3
+
+
+def test_of_many_mistakes_the_first_are_told():
+    Path("many.toml").write_text("\n".join(f"k{number} = 1" for number in range(20_000)))
+    result = CliRunner().invoke(app, ["run", "many.toml"])
+    lines = result.stderr.splitlines()
+    assert (result.exit_code, len(lines), lines[-1]) == (2, 11, "error: and more mistakes")
+
+
+@pytest.mark.parametrize("command", [["run", "fine.toml", "--out", "out"], ["report", "out"], ["doctor", "out"]])
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_a_store_that_is_no_file(kind, command):
+    Path("fine.toml").write_text("epochs = 1")
+    Path("out").mkdir()
+    irregular("out/store.sqlite", kind)
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 3
+    assert result.stderr.startswith("error: out/store.sqlite: cannot be opened: ")
+    assert [path.name for path in Path("out").iterdir()] == ["store.sqlite"]
 
 
 @pytest.mark.parametrize("name", HEADERS)

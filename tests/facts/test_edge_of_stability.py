@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from facts.driver import Driver
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 import mlpjit as mj
@@ -27,34 +26,27 @@ def sharpness(theta: np.ndarray, scale: np.ndarray | float = 1.0) -> float:
     return float(eigsh(LinearOperator((count, count), matvec=product), k=1, which="LA", v0=start, tol=1e-6)[0][0])
 
 
-def descended(name: str, rate: float, steps: int, scale=lambda driver: 1.0, **settings: float) -> tuple[list, float]:
-    """Return the sharpness at every look, and the last loss."""
-    driver = Driver(name, NET.init("xavier_normal", seed=0), **settings)
-    found = []
-    for step in range(1, steps + 1):
-        loss, g = NET.loss_and_grad(driver.theta, X, Y)
-        driver.step(g, rate)
-        if step % EVERY == 0:
-            found.append(sharpness(driver.theta, scale(driver)))
-    return found, loss
+def descended(name: str, rate: float, **settings: float) -> mj.Trajectories:
+    """Return where full-batch descent comes by."""
+    start, opt = NET.init("xavier_normal", seed=0), mj.optimizers[name](**settings)
+    return mj.steps(opt, start, NET.objective(X, Y), learning_rate=rate, steps=STEPS, every=EVERY, states=True)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.2])
 def test_gradient_descent_settles_at_two_over_the_rate(rate):
     """Cohen et al. 2021, arXiv:2103.00065. Their loss is half of mse, so half the rate here; the loss still falls."""
-    found, loss = descended("sgd", rate / 2, STEPS)
+    path = descended("sgd", rate / 2)
+    found = [sharpness(theta) for theta in path.params[1:]]
     assert 0.97 <= np.median(found[-len(found) // 3 :]) * rate / 4 <= 1.05
-    assert loss < 1e-3
+    assert path.losses[-1] < 1e-3
 
 
 def test_adam_settles_at_38_over_the_rate():
     """Cohen et al. 2022, arXiv:2207.14484: the preconditioned Hessian's, (2 + 2 b1) / (1 - b1) = 38 at b1 = 0.9."""
-    rate, count = 1e-3, NET.parameter_count
-
-    def root(driver: Driver) -> np.ndarray:
-        nu = driver._state[count : 2 * count] / (1 - 0.999**driver.count)
-        return 1.0 / np.sqrt((1 - 0.9**driver.count) * (np.sqrt(nu) + 1e-8))
-
-    found, loss = descended("adam", rate, STEPS, root, eps=1e-8, eps_root=0.0)
+    rate = 1e-3
+    path, found = descended("adam", rate, eps=1e-8, eps_root=0.0), []
+    for step, theta, nu in zip(path.step[1:], path.params[1:], path.states["nu"][1:], strict=True):
+        corrected = np.sqrt(nu / (1 - 0.999**step))
+        found.append(sharpness(theta, 1.0 / np.sqrt((1 - 0.9**step) * (corrected + 1e-8))))
     assert 0.93 <= np.median(found[-len(found) // 3 :]) * rate / 38 <= 1.05
-    assert loss < 1e-3
+    assert path.losses[-1] < 1e-3

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from facts.driver import Driver
 
 import mlpjit as mj
 
@@ -28,12 +27,10 @@ RATES = [
 @pytest.mark.parametrize(("name", "settings", "rate", "factor", "doubled"), RATES, ids=[r[0] for r in RATES])
 def test_rates_of_convergence(name, settings, rate, factor, doubled):
     """Polyak 1964; Nesterov 2004: on eigenvalues from 1 to 100, fitted late."""
-    driver, norms = Driver(name, np.ones(60), **settings), {}
-    for step in range(1, 1201):
-        norm = np.linalg.norm(driver.step(SPECTRUM * driver.theta, rate))
-        if step in (800, 1200):
-            norms[step] = norm / step if doubled else norm
-    assert (norms[1200] / norms[800]) ** (1 / 400) == pytest.approx(factor, rel=5e-3)
+    quadratic, opt = mj.Quadratic(diagonal=SPECTRUM), mj.optimizers[name](**settings)
+    found = mj.steps(opt, np.ones(60), quadratic, learning_rate=rate, steps=1200, every=400).params[2:]
+    norms = np.linalg.norm(found, axis=1) / ([800, 1200] if doubled else 1)
+    assert (norms[1] / norms[0]) ** (1 / 400) == pytest.approx(factor, rel=5e-3)
 
 
 CURVATURE = 3.0
@@ -53,12 +50,10 @@ THRESHOLDS: dict[str, tuple[str, dict[str, bool], Callable[[float], float]]] = {
 def test_stability_thresholds(form, b):
     """|x| < 1 after 4000 steps on h x^2 / 2 from x = 1, just below the threshold, and not just above."""
     name, settings, limit = THRESHOLDS[form]
-    driver = Driver(name, np.ones(2), **settings, **({} if name == "sgd" else {"momentum": b}))
-    curvature = CURVATURE * np.array([0.99, 1.01])
-    for _ in range(4000):
-        driver.step(curvature * driver.theta, limit(b) / CURVATURE)
-        driver.theta.clip(-1e100, 1e100, out=driver.theta)
-    below, above = np.abs(driver.theta)
+    opt = mj.optimizers[name](**settings, **({} if name == "sgd" else {"momentum": b}))
+    quadratic, rate = mj.Quadratic(diagonal=CURVATURE * np.array([0.99, 1.01])), limit(b) / CURVATURE
+    found = mj.steps(opt, np.ones(2), quadratic, learning_rate=rate, steps=4000, every=4000, bounds=(-1e100, 1e100))
+    below, above = np.abs(found.params[-1])
     assert below < 1.0 < above
 
 
@@ -98,14 +93,14 @@ def logged() -> list[tuple[float, float]]:
     return [(rate, float(np.mean(np.nan_to_num(losses, nan=np.inf, posinf=np.inf)))) for rate, losses in found.items()]
 
 
-def final_loss(rate: float, seed: int) -> float:
-    """Return the test loss after 100 epochs of batches of 128, the remainder dropped."""
-    rng, driver = np.random.default_rng(seed), Driver("sgd", np.ones(100))
-    for _ in range(100):
-        order = rng.permutation(1000)[:896].reshape(7, 128)
-        for batch in order:
-            driver.step((driver.theta - TRAIN[batch].mean(axis=0)) @ HESSIAN, rate)
-    return quadratic_loss(driver.theta, TEST[:896])
+def final_losses(rate: float, seeds: int) -> list[float]:
+    """Return the test losses after 100 epochs of batches of 128, the remainder dropped, in an order for each seed."""
+    orders = [np.random.default_rng(seed) for seed in range(seeds)]
+    batches = [[rng.permutation(1000)[:896].reshape(7, 128) for _ in range(100)] for rng in orders]
+    means = TRAIN[np.reshape(batches, (seeds, 700, 128))].mean(axis=2)
+    quadratic = mj.Quadratic(HESSIAN, linear=means @ HESSIAN)
+    found = mj.steps(mj.optimizers["sgd"], np.ones((seeds, 100)), quadratic, learning_rate=rate, every=700)
+    return [quadratic_loss(theta, TEST[:896]) for theta in found.params[:, -1]]
 
 
 def test_the_quadratic_is_that_of_deepobs():
@@ -113,14 +108,15 @@ def test_the_quadratic_is_that_of_deepobs():
     assert quadratic_loss(np.ones(100), TEST[:896]) == pytest.approx(353.446764, abs=2e-5)
 
 
-def test_single_steps_from_python_are_the_drivers_steps():
-    """The public interface takes any gradient: that of the quadratic, in full batches."""
-    opt, theta, driver = mj.optimizers["sgd"], np.ones(100), Driver("sgd", np.ones(100))
+def test_single_steps_from_python_are_those_of_one_call():
+    """Any gradient will do: that of the quadratic, in full batches, and as it was listed on the way."""
+    opt, theta, listed = mj.optimizers["sgd"], np.ones(100), []
     state = opt.init(theta)
     for _ in range(700):
-        theta, state = opt.update(theta, (theta - TRAIN.mean(axis=0)) @ HESSIAN, state, learning_rate=0.01)
-        driver.step((driver.theta - TRAIN.mean(axis=0)) @ HESSIAN, 0.01)
-    np.testing.assert_array_equal(theta, driver.theta)
+        listed.append((theta - TRAIN.mean(axis=0)) @ HESSIAN)
+        theta, state = opt.update(theta, listed[-1], state, learning_rate=0.01)
+    found = mj.steps(opt, np.ones(100), np.array(listed), learning_rate=0.01)
+    np.testing.assert_array_equal(theta, found.params[-1])
     assert quadratic_loss(theta, TEST[:896]) == pytest.approx(87.28, abs=0.3)
 
 
@@ -128,7 +124,7 @@ def test_single_steps_from_python_are_the_drivers_steps():
 @pytest.mark.parametrize(("rate", "wanted"), logged())
 def test_final_losses_as_deepobs_logged_them(rate, wanted):
     """Schneider, Balles & Hennig 2019, arXiv:1903.05499: 0.3, or three deviations over the order of the data."""
-    found = [final_loss(rate, seed) for seed in range(3)]
+    found = final_losses(rate, 3)
     if np.isinf(wanted):
         assert not np.isfinite(found).all() or min(found) > 1e10
     else:

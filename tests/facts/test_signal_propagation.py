@@ -13,27 +13,14 @@ from mlpjit.catalogue.registries import activations
 from mlpjit.errors import ConfigError
 from mlpjit.kernels.arithmetic.mapping import evaluate
 from mlpjit.training.first_parameters import response
-from mlpjit.training.forward import preactivations
-from mlpjit.training.shape import parameters_of
 
 
 def erf(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return evaluate("erf", z), 2 / math.sqrt(math.pi) * np.exp(-z * z)
 
 
-def layer_outputs(net: mj.Network, params: np.ndarray, x: np.ndarray, count: int) -> np.ndarray:
-    """The pre-activations of layer `count`, counted from 1."""
-    layers = net.layout[:count]
-    return preactivations(layers, net.activations[:count], params[: parameters_of(layers)], x, net.dtype)
-
-
 # Targets far from any output, so that the error signal at the last layer is random.
 FAR = 1000.0
-
-
-def deltas(net: mj.Network, params: np.ndarray, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
-    """The error signal at every layer's z for one sample: the gradient of its bias."""
-    return [layer["b"] for layer in net.layers(net.loss_and_grad(params, x, y)[1])]
 
 
 # A5: critical sigma_w^2 at sigma_b^2. Tolerance 1e-4.
@@ -97,8 +84,8 @@ def test_tanh_networks_follow_their_mean_field(weight):
     squares, slopes = [], []
     for seed in range(5):
         params, x = net.init(spec, seed), rng.normal(size=(1, 400))
-        squares.append(np.mean(layer_outputs(net, params, x, 40) ** 2))
-        signals = [np.sum(d * d) for d in deltas(net, params, x, FAR * rng.normal(size=(1, 400)))]
+        squares.append(np.mean(net.outputs(params, x)[39].z ** 2))
+        signals = [np.sum(d * d) for d in net.deltas(params, x, FAR * rng.normal(size=(1, 400)))]
         slopes.append(np.polyfit(np.arange(25), np.log(signals[10:35]), 1)[0])
     assert np.mean(squares) == pytest.approx(q, rel=0.05)
     assert -np.mean(slopes) == pytest.approx(math.log(chi), abs=0.02)
@@ -109,7 +96,7 @@ def test_he_keeps_the_second_moment_and_lecun_halves_it():
     net, rng, logs = mj.Network([256] * 31, "relu", loss="mse", dtype="float64"), np.random.default_rng(0), []
     for seed in range(24):
         x = rng.normal(size=(8, 256))
-        he, lecun = (layer_outputs(net, net.init(name, seed), x, 30) for name in ("he_normal", "lecun_normal"))
+        he, lecun = (net.outputs(net.init(name, seed), x)[29].z for name in ("he_normal", "lecun_normal"))
         powers = [np.sum(np.maximum(z, 0) ** 2, axis=1) for z in (he, lecun)]
         np.testing.assert_allclose(powers[0] / powers[1], 2.0**30, rtol=1e-9)
         logs.append(np.log(powers[0] / np.sum(x * x, axis=1)))
@@ -125,12 +112,13 @@ SELU = {
 
 def test_selu_networks_normalize_themselves():
     """Klambauer et al. 2017, with LeCun's normal weights: a net of width 1000, 50 inputs from each start, 3 %."""
-    net, rng, call = mj.Network([1000] * 22, "selu", loss="mse"), np.random.default_rng(0), response("selu")
+    net, rng, selu = mj.Network([1000] * 22, "selu", loss="mse"), np.random.default_rng(0), mj.activations["selu"]
     params = net.init("lecun_normal", 1)
     for start, wanted in SELU.items():
         x = math.sqrt(start) * rng.normal(size=(50, 1000))
-        outputs = [call(layer_outputs(net, params, x, layer).astype(float).ravel())[0] for layer in wanted]
-        assert [np.mean(f**2) for f in outputs] == pytest.approx(list(wanted.values()), rel=0.03)
+        made = net.outputs(params, x)
+        powers = [np.mean(selu(made[layer - 1].z.astype(float)) ** 2) for layer in wanted]
+        assert powers == pytest.approx(list(wanted.values()), rel=0.03)
 
 
 # A2: Glorot & Bengio 2010: activation std of each layer, ratio of squared gradients of each layer and the next.
@@ -145,11 +133,11 @@ SPECS = {"standard": {"name": "uniform", "limit": 1 / math.sqrt(1000)}, "normali
 def test_glorot_signals(kind):
     net, rng = mj.Network([1000] * 7, "tanh", loss="mse"), np.random.default_rng(0)
     params, x = net.init(SPECS[kind], 1), rng.normal(size=(100, 1000))
-    found = [float(np.tanh(layer_outputs(net, params, x, layer)).std()) for layer in range(1, 6)]
+    found = [float(made.a.std()) for made in net.outputs(params, x)[:5]]
     assert found == pytest.approx(GLOROT[kind][0], rel=0.02)
     signals = np.zeros(6)
     for row in range(20):
-        signals += [np.sum(d * d) for d in deltas(net, params, x[row : row + 1], FAR * rng.normal(size=(1, 1000)))]
+        signals += [np.sum(d * d) for d in net.deltas(params, x[row : row + 1], FAR * rng.normal(size=(1, 1000)))]
     assert (signals[:4] / signals[1:5]).tolist() == pytest.approx(GLOROT[kind][1], rel=0.03)
 
 
@@ -170,7 +158,8 @@ def test_lsuv_outputs_have_unit_variance(name, dtype):
     x, fresh = rng.normal(size=(2, 1000, 30)) + 0.5
     params = net.init({"name": "lsuv", "samples": 1000}, 0, x)
     allowed = 2e-6 if dtype == "float32" else 1e-12
+    own, other = net.outputs(params, x), net.outputs(params, fresh)
     for layer in range(1, 5):
-        assert float(layer_outputs(net, params, x, layer).astype(float).var()) == pytest.approx(1.0, abs=allowed)
-        fresh_variance = float(layer_outputs(net, params, fresh, layer).var())
+        assert float(own[layer - 1].z.astype(float).var()) == pytest.approx(1.0, abs=allowed)
+        fresh_variance = float(other[layer - 1].z.var())
         assert fresh_variance == pytest.approx(1.0, abs=3 / math.sqrt(1000) if layer == 1 else 0.2)

@@ -130,7 +130,7 @@ def gradients_changed() -> Iterator[Golden]:
     """MARS and the cautious mask around Adam; Mechanic around gradient descent and Adam."""
     import optax
 
-    adam = {"b1": 0.95, "b2": 0.99, "eps": 1e-200, "eps_root": 0.0}
+    adam = {"b1": 0.95, "b2": 0.99, "eps": 1e-30, "eps_root": 0.0}
     for gamma in (0.025, 0.5):
         made = found("pytorch_optimizer.MARS")
         options = {"lr": RATE, "betas": (0.95, 0.99), "gamma": gamma, "weight_decay": 0.0, "eps": 1e-200}

@@ -30,9 +30,9 @@ def factored() -> Iterator[Golden]:
         ours = {"decay_rate": decay, "threshold": threshold}
         theirs = {"beta2_decay": -decay, "d": threshold, "eps": (1e-100, 1e-3)}
         note = "eps = 1e-100: it stands elsewhere there"
-        yield case("adafactor", {**ours, "eps": 1e-200}, "torch.optim.Adafactor", theirs, note=note)
+        yield case("adafactor", {**ours, "eps": 1e-30}, "torch.optim.Adafactor", theirs, note=note)
         steep = {"learning_rate": 1.0, "note": note}
-        yield case("adafactor", {**ours, "eps": 1e-200}, "torch.optim.Adafactor", theirs, **steep)
+        yield case("adafactor", {**ours, "eps": 1e-30}, "torch.optim.Adafactor", theirs, **steep)
         for eps, scaled in ((1e-30, True), (1e-3, False)):
             mine = {**ours, "eps": eps, "relative_step": False, "scale_parameter": scaled}
             theirs = {"decay_rate": decay, "clipping_threshold": threshold, "eps": eps, "min_dim_size_to_factor": 1}

@@ -30,7 +30,7 @@ def trained(**given) -> Run:
 
 
 def model(run: Run) -> Model:
-    return model_of(run.config, run.point(), statistics_of(run))
+    return model_of(run.config, run.point(), statistics_of(run), run.config.run_id)
 
 
 def own_outputs(run: Run) -> np.ndarray:

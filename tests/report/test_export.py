@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +101,23 @@ def test_a_folder_without_store_is_said(tmp_path: Path) -> None:
 
 
 def test_a_table_that_cannot_be_written_is_said(directory: Path) -> None:
-    (directory / "runs.partial").mkdir()
+    (directory / "runs.csv").mkdir()
     with pytest.raises(StoreError, match="cannot be written"):
         export(directory)
+
+
+def test_exports_side_by_side_do_not_meet(directory: Path) -> None:
+    right = [path.read_bytes() for path in export(directory)]
+    with ThreadPoolExecutor(4) as pool:
+        for paths in pool.map(lambda _: export(directory), range(24)):
+            assert [path.read_bytes() for path in paths] == right
+    assert list(directory.glob(".*")) == []
+
+
+def test_what_a_killed_export_left_goes_an_hour_later(directory: Path) -> None:
+    old, new = (directory / f".runs.csv.{name}.partial" for name in ("old", "new"))
+    for left in (old, new):
+        left.touch()
+    os.utime(old, (0, 0))
+    export(directory)
+    assert (old.exists(), new.exists()) == (False, True)

@@ -5,19 +5,23 @@ from __future__ import annotations
 import contextlib
 import html
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import tomllib
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from fakes import TABLE, Fake
 
-from mlpjit import report
+from mlpjit import files, report
 from mlpjit.errors import StoreError
+from mlpjit.kernels.compiler.claims import claimed
 from mlpjit.report.machines import toml
 from mlpjit.store.seals import seal_all
 from mlpjit.study.study import Study, built_in
@@ -42,7 +46,8 @@ def directory(reported: Path, tmp_path: Path) -> Path:
 def drawings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Instead of drawing, note which folder would be drawn."""
     noted: list[Path] = []
-    monkeypatch.setattr(report, "render", lambda store, directory, pdf, version: noted.append(directory) or [])
+    stamp: dict[str, Any] = {"files": {}, "answer": []}
+    monkeypatch.setattr(report, "render", lambda store, directory, pdf, version: noted.append(directory) or stamp)
     return noted
 
 
@@ -84,7 +89,24 @@ def test_a_missing_file_is_drawn_again(directory: Path, drawings: list[Path], lo
     assert drawings == [directory]
 
 
-@pytest.mark.parametrize("text", ["[", "[]", "\udcff", "{}"])
+@pytest.mark.parametrize("cut", ["report.html", "figures/rate_curves.svg", "tables/answer.csv"])
+def test_a_cut_file_is_drawn_again(directory: Path, drawings: list[Path], cut: str) -> None:
+    os.truncate(directory / cut, (directory / cut).stat().st_size - 1)
+    report.write(directory)
+    assert drawings == [directory]
+
+
+def test_while_another_writes_a_report_one_waits_and_then_draws_nothing(directory: Path, drawings: list[Path]) -> None:
+    second = threading.Thread(target=report.write, args=(directory,))
+    with claimed(directory / "report"):
+        second.start()
+        second.join(0.2)
+        assert second.is_alive()
+    second.join()
+    assert drawings == []
+
+
+@pytest.mark.parametrize("text", ["[", "[]", "\udcff", "{}", "\n{}"])
 def test_a_damaged_stamp_is_no_stamp(directory: Path, drawings: list[Path], text: str) -> None:
     (directory / report.STAMP).write_bytes(text.encode(errors="surrogateescape"))
     report.write(directory)
@@ -106,14 +128,14 @@ def test_a_change_of_the_report_itself_draws_anew(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a Linux device stands for the full disk")
 @pytest.mark.parametrize(
-    "name", ["tables/answer.csv", "figures/rate_curves.svg", "figures/rate_curves.png", ".report.html"]
+    "name", ["tables/answer.csv", "figures/rate_curves.svg", "figures/rate_curves.png", "report.html"]
 )
-def test_a_full_disk_is_one_clear_line(directory: Path, name: str) -> None:
-    (directory / name).unlink(missing_ok=True)
-    (directory / name).symlink_to("/dev/full")
+def test_a_full_disk_is_one_clear_line(directory: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "uuid4", lambda: UUID(int=0))
+    path = directory / name
+    path.with_name(f".{path.name}.{'0' * 12}.partial").symlink_to("/dev/full")
     with pytest.raises(StoreError, match="cannot be written: No space left on device"):
         report.write(directory, force=True)
-    (directory / name).unlink(missing_ok=True)
     report.write(directory)
     assert (directory / "report.html").stat().st_size > 1000
 

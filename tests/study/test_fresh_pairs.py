@@ -42,7 +42,7 @@ QUALITY = {"soft_sign": 0.05, "sgd": 0.0, "adam": 0.1, "momentum": 0.05}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def example() -> Iterator[files.OptimizerFile]:
+def example() -> Iterator[files.OwnFile]:
     loaded = files.load(EXAMPLE)
     yield loaded
     registries.optimizers.remove("soft_sign")
@@ -75,7 +75,7 @@ class Scores(Fake):
         return 0.5 + self.quality[name] + 0.1 * shared.standard_normal() + self.luck * own.standard_normal()
 
 
-def tried(example: files.OptimizerFile, table: dict[str, Any] = TABLE, **options: Any) -> Trial:
+def tried(example: files.OwnFile, table: dict[str, Any] = TABLE, **options: Any) -> Trial:
     return trial(Study.from_table(table), example, **options)
 
 
@@ -282,15 +282,15 @@ def test_records_are_plain_data(example, tmp_path):
 
 
 def test_parameters_can_be_tuned(example, tmp_path):
-    study = tried(example, rates=[0.1, 1.0], tune={"momentum": [0.8, 0.9, 0.95]}, cap=9)
+    study = tried(example, rates=[0.1, 1.0], tune={"momentum": [0.8, 0.95, 0.99]}, cap=9)
     own = {(c.optimizer["momentum"], c.learning_rate) for c in study.configs() if c.optimizer["name"] == "soft_sign"}
-    assert own == {(momentum, rate) for momentum in (0.8, 0.9, 0.95) for rate in (0.1, 1.0)}
+    assert own == {(momentum, rate) for momentum in (0.8, 0.95, 0.99) for rate in (0.1, 1.0)}
     records = made(study, tmp_path)
     assert {record["competitor"] for record in records} == {"soft_sign"}
     (kept,) = study.keep(tmp_path)
     assert (kept.settings["soft_sign"], kept.settings["sgd"]) == (6, 2)
     assert kept.best["digits"]["optimizer"].startswith("soft_sign")
-    assert "--tune momentum=0.8,0.9,0.95" in study.command(tmp_path)
+    assert "--tune momentum=0.8,0.95,0.99" in study.command(tmp_path)
 
 
 def test_a_file_may_have_a_space(tmp_path):
@@ -308,8 +308,8 @@ def test_a_file_may_have_a_space(tmp_path):
 
 
 @pytest.mark.parametrize(("space", "problem"), [
-    ("3", "SPACES is 3, need a table for each optimizer"),
-    ("{'other': {}}", "SPACES has 'other', which is no optimizer of this file"),
+    ("3", "SPACES is 3, need a table for each name"),
+    ("{'other': {}}", "SPACES has 'other', which is not declared in this file"),
 ])  # fmt: skip
 def test_a_space_that_cannot_be_is_told(tmp_path, space, problem):
     text = EXAMPLE.read_text().replace("soft_sign", "wrongly_spaced")

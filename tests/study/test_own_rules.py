@@ -45,7 +45,7 @@ def tried(path: Path) -> None:
     """Read a file and have its rules checked."""
     file = workers.read(path)
     with workers.working([file]) as some:
-        some.check(file.names, ["float32"])
+        some.check(file.entries, ["float32"])
 
 
 @pytest.mark.parametrize("name", TOLD)

@@ -93,7 +93,7 @@ def test_rates_can_be_given(tiny: Path) -> None:
     assert made.rates == (0.01, 0.1)
     assert made.command(Path("results/tiny")).endswith("soft_sign.py " + str(tiny) + " --rates 0.01,0.1")
     with pytest.raises(ConfigError, match=r"rates: got -1.0, need a positive number"):
-        trial(Study.load(tiny), files.OptimizerFile(EXAMPLE, "", ("soft_sign",)), [-1.0])
+        trial(Study.load(tiny), files.OwnFile(EXAMPLE, "", (("optimizers", "soft_sign"),)), [-1.0])
 
 
 def test_the_whole_comparison(tiny: Path, tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_every_example_of_the_page_works(tmp_path: Path) -> None:
     assert len(blocks) == 4
     checks = """
 from mlpjit.interactive.checks import problems
-assert not problems(["soft_sign", "my_adam", "matrix_momentum"], ["float32"])
+assert not problems([("optimizers", name) for name in ("soft_sign", "my_adam", "matrix_momentum")], ["float32"])
 """
     file = written(tmp_path, "\n".join([*blocks, checks]), "page.py")
     done = subprocess.run([sys.executable, "-W", "error", file], capture_output=True, text=True)
@@ -193,7 +193,7 @@ def test_a_stop_that_came_early_is_kept(tmp_path: Path) -> None:
 
 ERRORS = {
     "def f(:\n": "mine.py, line 1: `def f(:`: invalid syntax",
-    "x = 1\n": "mine.py: no optimizer in it: decorate one with @elementwise or @layerwise",
+    "x = 1\n": "mine.py: nothing is declared in it: decorate a function with @elementwise, @activation",
     "y = 2\nz = y / 0\n": "mine.py, line 2: `z = y / 0`: ZeroDivisionError: division by zero",
     "from mlpjit.extending import elementwise\n@elementwise\ndef adam(g, learning_rate):\n    return g\n":
         "mine.py, line 2: `@elementwise`: optimizer 'adam' is registered already",
@@ -259,7 +259,7 @@ def test_a_mistake_gets_one_line_that_quotes_it(name: str, tmp_path: Path) -> No
     (old, new), line = MISTAKES[name]
     assert old in MOMENTUM
     file = files.load(written(tmp_path, MOMENTUM.replace(old, new)))
-    (problem,) = dry_run.problems(file.names, ["float32"])
+    (problem,) = dry_run.problems(file.entries, ["float32"])
     assert problem.startswith("mine.py, line ")
     assert line in problem
     assert "\n" not in problem
@@ -270,16 +270,16 @@ def test_double_in_a_layers_loop_is_told(tmp_path: Path) -> None:
     file = files.load(
         written(tmp_path, f"{HEAD}@layerwise\ndef mine(count, params, grads, learning_rate: Float64):\n{body}")
     )
-    (problem,) = dry_run.problems(file.names, ["float32"])
+    (problem,) = dry_run.problems(file.entries, ["float32"])
     assert "mine.py, line 5: `store(params, i, " in problem
     assert problem.endswith("convert with real(...)")
 
 
 def test_what_is_right_passes_once_and_compiles_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = files.load(written(tmp_path, MOMENTUM))
-    assert dry_run.problems(file.names, ["float32", "float64"]) == []
+    assert dry_run.problems(file.entries, ["float32", "float64"]) == []
     monkeypatch.setattr(dry_run, "_findings", None)
-    assert dry_run.problems(file.names, ["float32", "float64"]) == []
+    assert dry_run.problems(file.entries, ["float32", "float64"]) == []
 
 
 PROCESS = """
@@ -338,7 +338,7 @@ def test_a_crash_in_the_check_is_told(tmp_path: Path) -> None:
         working([file]) as workers,
         pytest.raises(ConfigError, match="crashing: worker crashed"),
     ):
-        workers.check(file.names, ["float32"])
+        workers.check(file.entries, ["float32"])
 
 
 def fading(g: float, mu: float, learning_rate: float, momentum: float) -> tuple[float, float]:
@@ -404,7 +404,7 @@ def mine(rows, columns, params, grads, mu, learning_rate, momentum):
 def test_a_layerwise_rule_takes_what_it_names(tmp_path: Path) -> None:
     """It is plain momentum, bit for bit."""
     file = files.load(written(tmp_path, NAMED))
-    assert dry_run.problems(file.names, ["float32", "float64"]) == []
+    assert dry_run.problems(file.entries, ["float32", "float64"]) == []
     configs = [RunConfig(optimizer=name, hidden=[8, 8], epochs=2, learning_rate=0.05) for name in ("mine", "momentum")]
     mine, theirs = (mj.train(config) for config in configs)
     assert (mine.params == theirs.params).all()
@@ -428,7 +428,7 @@ def test_its_mistakes_get_one_line_too(change: tuple[str, str], tmp_path: Path) 
     assert change[0] in NAMED
     try:
         file = files.load(written(tmp_path, NAMED.replace(*change)))
-        (problem,) = dry_run.problems(file.names, ["float32"])
+        (problem,) = dry_run.problems(file.entries, ["float32"])
     except ConfigError as error:
         problem = str(error)
     assert problem.startswith(f"mine.py, {LAYER_MISTAKES[change]}")
@@ -490,7 +490,7 @@ def test_a_whole_rule_with_a_kernel_of_its_own(tmp_path: Path) -> None:
     params, found = np.ones(3, "float32"), []
     for factor in ("1.0", "0.5"):
         file = files.load(written(tmp_path, WHOLE.replace("FACTOR", factor)))
-        assert dry_run.problems(file.names, ["float32"]) == []
+        assert dry_run.problems(file.entries, ["float32"]) == []
         optimizer = mj.optimizers["mine"]
         found.append(optimizer.update(params, params, optimizer.init(params), learning_rate=0.25)[0][0])
     assert found == [0.75, 0.25]

@@ -30,11 +30,11 @@ def read(path: str, target: str | int | None) -> Table:
     if target is not None:
         raise DatasetError(f"{label}: target= is for .csv files; a .npz file holds the target as 'y'")
     x, y = _arrays(label, Path(path).expanduser())
-    _check_shapes(label, x, y)
-    x = _numbers(label, "x", x)
+    check_shapes(label, x, y)
+    x = numbers_of(label, "x", x)
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
-    y = _text(y) if y.dtype.kind in "US" else _numbers(label, "y", y)
+    y = texts_of(y) if y.dtype.kind in "US" else numbers_of(label, "y", y)
     return Table(label, x, y, _place)
 
 
@@ -73,7 +73,8 @@ def _member(label: str, archive: Any, names: tuple[str, ...]) -> Array:
     raise DatasetError(f"{label}: no array {names[0]!r} (the file holds {held}); need 'x' and 'y'")
 
 
-def _check_shapes(label: str, x: Array, y: Array) -> None:
+def check_shapes(label: str, x: Array, y: Array) -> None:
+    """Raise DatasetError unless x is (samples, inputs) and y has as many samples, at least one."""
     if x.ndim != 2 or x.shape[1] == 0:
         hint = {0: "", 1: "; one column: x[:, None]", 2: ""}.get(x.ndim, "; images: x.reshape(len(x), -1)")
         raise DatasetError(f"{label}: x has shape {x.shape}, need (samples, inputs){hint}")
@@ -85,7 +86,8 @@ def _check_shapes(label: str, x: Array, y: Array) -> None:
         raise DatasetError(f"{label}: no samples")
 
 
-def _numbers(label: str, name: str, values: Array) -> Array:
+def numbers_of(label: str, name: str, values: Array) -> Array:
+    """Return numbers as float64; DatasetError for texts, objects, and what is not finite."""
     if values.dtype.kind not in "biuf":
         kind = "text" if values.dtype.kind in "US" else f"values of type {values.dtype}"
         raise DatasetError(f"{label}: {name} holds {kind} (first: {str(values.flat[0])!r}), need numbers")
@@ -95,7 +97,8 @@ def _numbers(label: str, name: str, values: Array) -> Array:
     return numbers
 
 
-def _text(values: Array) -> Array:
+def texts_of(values: Array) -> Array:
+    """Return texts, bytes read as UTF-8."""
     return np.char.decode(values, "utf-8", "replace") if values.dtype.kind == "S" else values
 
 

@@ -31,6 +31,13 @@ class Initializer:
     limits: Mapping[str, Limits] = field(default_factory=dict)
     rescale: Callable[[np.ndarray], float] | None = None
 
+    def source_hash(self) -> str:
+        """Return the hash of the code of this entry, of what it reads and of its defaults."""
+        from mlpjit.kernels.functions import function_hash
+
+        functions = [each for each in (self.function, self.rescale) if each]
+        return f"{' '.join(map(function_hash, functions))} {sorted(self.defaults.items())}"
+
     @property
     def summary(self) -> str:
         """The first line of the function's docstring."""

@@ -97,6 +97,19 @@ def move_vector(typing: Any, source: Any, target: Any) -> Any:
 
 
 @simd.primitive
+def move_pair(typing: Any, source: Any, target: Any) -> Any:
+    """Copy two numbers."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, target = arguments
+        pair = ir.VectorType(source.type.pointee, 2)
+        llvm.store_vector(builder, llvm.load_vector(builder, source, pair), target)
+        return context.get_dummy_value()
+
+    return types.void(source, target), generate
+
+
+@simd.primitive
 def move_rest(typing: Any, source: Any, target: Any, count: Any) -> Any:
     """Copy `count` numbers, fewer than a vector holds: pieces of a half, a quarter and so on of its lanes.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -21,6 +22,7 @@ OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False, "fastma
 
 
 _listeners: list[Callable[[], None]] = []
+_refused: list[Path] = []  # the first folder that the disk did not take
 
 
 @contextmanager
@@ -41,16 +43,16 @@ def load_or_compile(function: FunctionType, signature: Any, folder: Path) -> Any
         return found
     with claimed(folder):
         # Whoever had the claim before may have published it.
-        return _load(function, signature, folder) or _publish(function, signature, folder)
+        return _load(function, signature, folder) or _make(function, signature, folder)
 
 
 def publish(function: FunctionType, signature: Any, folder: Path) -> None:
     """Compile a function into its folder, unless it is there or another process is at it."""
-    if folder.exists():
+    if folder.exists() or _refused:
         return
     with claimed(folder, wait=False) as mine:
         if mine and not folder.exists():
-            _publish(function, signature, folder)
+            _make(function, signature, folder)
 
 
 def _load(function: FunctionType, signature: Any, folder: Path) -> Any:
@@ -65,12 +67,26 @@ def _load(function: FunctionType, signature: Any, folder: Path) -> Any:
     return None
 
 
-def _publish(function: FunctionType, signature: Any, folder: Path) -> Any:
+def _make(function: FunctionType, signature: Any, folder: Path) -> Any:
+    """Compile into a folder; where the disk takes nothing, now or before, for this process alone."""
     for tell in _listeners:
         tell()
     declare()
-    with disk.writing(folder) as written, sparing():
-        return _compile(function, signature, written)
+    with sparing():
+        if not _refused:
+            try:
+                with disk.writing(folder) as written:
+                    return _compile(function, signature, written)
+            except OSError as error:
+                _go_without(folder, error)
+        return _compile(function, signature, None)
+
+
+def _go_without(folder: Path, error: OSError) -> None:
+    """Tell that the cache takes nothing more from this process."""
+    _refused.append(folder)
+    reason = error.strerror or error
+    warnings.warn(f"{folder.parents[1]}: no kernel can be kept here ({reason}): going on without", stacklevel=2)
 
 
 @cache
@@ -90,10 +106,12 @@ def declare() -> None:
             del sys.modules[blas]
 
 
-def _compile(function: FunctionType, signature: Any, folder: Path) -> Any:
-    """Compile into, or load from, a folder through Numba's locator hook."""
-    function.cache_folder = str(folder)  # type: ignore[attr-defined]
+def _compile(function: FunctionType, signature: Any, folder: Path | None) -> Any:
+    """Compile into, or load from, a folder through Numba's locator hook; without one into memory."""
     declare()
+    if folder is None:
+        return numba.cfunc(signature, **OPTIONS)(function)
+    function.cache_folder = str(folder)  # type: ignore[attr-defined]
     settings: Any = numba.config
     before = settings.CACHE_LOCATOR_CLASSES
     settings.CACHE_LOCATOR_CLASSES = disk.LOCATOR

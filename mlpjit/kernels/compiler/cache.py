@@ -22,6 +22,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mlpjit.errors import StoreError
+from mlpjit.files import replacing
+
 CHECKSUMS = "checksums.json"
 GENERATION = re.compile("[0-9a-f]{24}")
 LEFT_SECONDS, UNUSED_SECONDS = 24 * 3600.0, 30 * 24 * 3600.0
@@ -104,12 +107,8 @@ def remembered(key: str, make: Callable[[], str]) -> str:
     except (OSError, ValueError):
         pass
     made = make()
-    try:
-        with tempfile.NamedTemporaryFile("wb", dir=root(), prefix=".writing-", delete=False) as written:
-            written.write(f"{_check(key, made)}\n{made}".encode())
-        os.replace(written.name, kept)
-    except OSError:
-        pass
+    with suppress(StoreError), replacing(kept) as written:
+        written.write_bytes(f"{_check(key, made)}\n{made}".encode())
     return made
 
 
@@ -117,15 +116,17 @@ def _check(key: str, text: str) -> str:
     return hashlib.sha256(f"{key}\n{text}".encode()).hexdigest()
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _digest(path: Path, folder: Path) -> str:
+    """Return the digest of a file and of the place it is for: an intact folder in the place of another is none."""
+    place = f"{folder.parent.name}/{folder.name}/{path.name}\n"
+    return hashlib.sha256(place.encode() + path.read_bytes()).hexdigest()
 
 
 def intact(folder: Path) -> bool:
-    """Say whether a published folder holds exactly the bytes that were published."""
+    """Say whether a folder holds exactly the bytes that were published here."""
     try:
         sums = json.loads((folder / CHECKSUMS).read_text())
-        return bool(sums) and all(_digest(folder / name) == digest for name, digest in sums.items())
+        return bool(sums) and all(_digest(folder / name, folder) == digest for name, digest in sums.items())
     except (OSError, ValueError, AttributeError):
         return False
 
@@ -159,7 +160,7 @@ def writing(folder: Path) -> Iterator[Path]:
 
 def _publish(written: Path, folder: Path) -> None:
     """Move a written folder into place with its checksums; whoever comes second keeps the first one's."""
-    sums = {path.name: _digest(path) for path in sorted(written.iterdir())}
+    sums = {path.name: _digest(path, folder) for path in sorted(written.iterdir())}
     (written / CHECKSUMS).write_text(json.dumps(sums))
     with suppress(OSError):
         written.rename(folder)

@@ -1,4 +1,4 @@
-"""Which process compiles a kernel: an advisory lock that the system frees when its holder ends, in whatever way."""
+"""Which process makes a folder: an advisory lock that the system frees when its holder ends, in whatever way."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ PAUSE_SECONDS = 0.005
 
 @contextmanager
 def claimed(folder: Path, wait: bool = True) -> Iterator[bool]:
-    """Hold a kernel's claim, a file beside its folder that is there only while somebody has it.
+    """Hold the claim to a folder, a file beside it that is there only while somebody has it.
 
     Yields False where another process has it and this one does not wait, and True where nothing can be locked (no
-    flock on Windows, a folder that cannot be written): then two may compile the same, and the second keeps the first's.
+    flock on Windows, a folder that cannot be written): then two may make the same.
     """
     path = folder.with_name(f".claim-{folder.name}")
     try:

@@ -27,7 +27,7 @@ from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from mlpjit.host import check_rounding
-from mlpjit.kernels.compiler import blocks, buffers, chains, simd, state_arrays, sums, tiles  # noqa: F401  (they register)
+from mlpjit.kernels.compiler import blocks, buffers, chains, lane_tiles, simd, state_arrays, sums, tiles  # noqa: F401
 from mlpjit.kernels.compiler import cache as disk
 from mlpjit.kernels.compiler.building import OPTIONS, load_or_compile, publish
 from mlpjit.kernels.compiler.columns import Columns
@@ -261,9 +261,9 @@ def _uncallable(*arguments: Any) -> Any:
     raise RuntimeError("this process only publishes kernels")
 
 
-def on_disk(record: Kernel, dtype: str) -> bool:
-    """Say whether a kernel without filled-in names has been published to the cache."""
-    return _folder(record, dtype, {}, "").is_dir()
+def on_disk(record: Kernel, dtype: str, extra: dict[str, Any] | None = None, key: str = "") -> bool:
+    """Say whether a kernel has been published to the cache."""
+    return _folder(record, dtype, extra or {}, key).is_dir()
 
 
 def published() -> int:

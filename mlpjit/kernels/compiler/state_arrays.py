@@ -18,7 +18,8 @@ from mlpjit.kernels.compiler.simd import primitive
 
 # Parameters, gradient, then the state arrays.
 FIRST_STATE = 2
-PLACES = 10
+PLACES = 11
+LANES_PLACE = 10  # scalars of runs in lanes
 
 
 def _scopes(module: ir.Module) -> list[Any]:
@@ -122,3 +123,34 @@ def repeated(typing: Any, value: Any, times: Any) -> Any:
         return context.make_tuple(builder, signature.return_type, [arguments[0]] * times.literal_value)
 
     return types.UniTuple(value, times.literal_value)(value, times), generate
+
+
+def _in_lane(builder: ir.IRBuilder, arguments: Any, number: int) -> Any:
+    """Return the address of a number of one lane: (numbers, lanes, lane)."""
+    numbers, lanes, lane = arguments[:3]
+    return address(builder, numbers, builder.mul(lanes, INT64(number)), lane)
+
+
+@primitive
+def load_lane(typing: Any, numbers: Any, lanes: Any, lane: Any, like: Any) -> Any:
+    """Return a tuple, as long as another, of what `store_lane` has stored of a lane."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        where = [_in_lane(builder, arguments, number) for number in range(len(like))]
+        values = [_apart(builder, builder.load(at), LANES_PLACE) for at in where]
+        return context.make_tuple(builder, signature.return_type, values)
+
+    return types.UniTuple(numbers.dtype, len(like))(numbers, types.int64, types.int64, like), generate
+
+
+@primitive
+def store_lane(typing: Any, numbers: Any, lanes: Any, lane: Any, values: Any) -> Any:
+    """Store the numbers of a tuple for one lane, so many lanes apart."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        for number in range(len(values)):
+            value = builder.extract_value(arguments[3], number)
+            _apart(builder, builder.store(value, _in_lane(builder, arguments, number)), LANES_PLACE)
+        return context.get_dummy_value()
+
+    return types.void(numbers, types.int64, types.int64, values), generate

@@ -12,7 +12,7 @@ from mlpjit.bounds import Limits
 from mlpjit.errors import ConfigError
 from mlpjit.kernels.entries import Activation
 from mlpjit.kernels.language import Function, device
-from mlpjit.registry import Registry
+from mlpjit.registry import Registry, forgetting
 
 LABEL = re.compile(r"(\w+)\((\w+)=(\S+)\)")
 
@@ -36,12 +36,13 @@ def _variant(records: Registry[Activation], name: str, parameter: str, value: st
         number = float("nan")
     if parameter not in record.defaults or repr(number) != value or not record.limits[parameter].holds(number):
         raise ConfigError(f"unknown activation {given!r}: give parameters in a table, as {{name = {name!r}, ...}}")
-    assert record.steepest is not None
-    limit = record.steepest(number)
+    # Without its code, which another process has, its slopes are of no use here.
+    limit = record.steepest(number) if record.steepest else record.slope_limit
     return replace(record, name=given, defaults={}, limits={}, settings=(number,), slope_limit=limit)
 
 
 activations: Registry[Activation] = Activations("activation")
+forgetting.append(_variant.cache_clear)
 
 
 def activation(

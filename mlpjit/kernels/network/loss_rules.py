@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlpjit.bounds import Limits
+from mlpjit.kernels.arithmetic.matmul import LANES
 from mlpjit.kernels.entries import Rule
 from mlpjit.kernels.language import (
     Float64,
@@ -30,6 +31,7 @@ from mlpjit.registry import Registry
 
 unpack = Primitive("unpack")
 rounded = Primitive("rounded")
+keep_loops = Primitive("keep_loops")
 buffer, buffer64 = Primitive("buffer"), Primitive("buffer64")
 BLOCK = 64
 
@@ -40,14 +42,17 @@ class Loss(Rule):
 
     `logits`: it holds the output's function itself, so the output activation must be the identity. `classes`: it
     compares with classes and needs a classification task. `sample`: where the loss is a negative log-likelihood, the
-    kernel of its gradient on labels that are drawn from it.
+    kernel of its gradient on labels that are drawn from it. `in_lanes`: `kernel` for runs in lanes; without it those of
+    a loss with a kernel of its own are made one after the other. `bends`: its second derivative is a number.
     """
 
     kernel: Kernel | None = None
     tangent: Kernel | None = None
     sample: Kernel | None = None
+    in_lanes: Kernel | None = None
     logits: bool = False
     classes: bool = False
+    bends: bool = True
 
 
 losses: Registry[Loss] = Registry("loss")
@@ -77,6 +82,17 @@ def call_loss(
     """Return the sum of the rows' losses; `predicted` becomes `scale` times its gradient.
 
     What pads the rows of `predicted` may be overwritten. settings: the loss's parameters, in their order.
+    """
+
+
+@pointer
+def call_lane_loss(
+    rows: Int, outputs: Int, predicted: Reals, targets: Reals, settings: Float64s, scale: Real, totals: Float64s,
+    late: Reals,
+) -> Int:  # fmt: skip
+    """Add the rows' losses to each lane's total; `predicted` becomes `scale` times its gradient.
+
+    Return whether `late` holds a number of each row that is to be added behind all rows of the batch.
     """
 
 
@@ -150,6 +166,42 @@ def pointwise_tangent_loop(
         for j in range(outputs):
             _, _, bend = rule(load(z, j), load(wanted, j), *values)  # noqa: F821
             store(row, j, bend * load(row, j) * scale)
+
+
+@kernel
+def lane_pointwise_loop(
+    rows: Int, outputs: Int, predicted: Reals, targets: Reals, settings: Float64s, scale: Real, totals: Float64s,
+    late: Reals,
+) -> Int:  # fmt: skip
+    """The body of `call_lane_loss` for a rule that treats each output alone."""
+    values = rounded(predicted, unpack(settings, SETTINGS))  # noqa: F821
+    for k in range(rows * outputs):
+        for lane in range(LANES):
+            at = k * LANES + lane
+            value, slope, _ = rule(load(predicted, at), load(targets, at), *values)  # noqa: F821
+            store(totals, lane, load(totals, lane) + float64(value))
+            store(predicted, at, slope * scale)
+    keep_loops()
+    return 0
+
+
+def lane_parts(record: Loss) -> tuple[Kernel, dict[str, Any]]:
+    """Return the kernel of a loss in lanes, and the names it is linked with."""
+    if record.in_lanes is not None:
+        return record.in_lanes, {}
+    return lane_pointwise_loop, {"rule": record.function, "SETTINGS": len(record.defaults)}
+
+
+@kernel
+def pointwise_values_loop(
+    count: Int, outputs: Reals, targets: Reals, settings: Float64s, found: Float64s, slopes: Reals
+) -> None:
+    """Value and slope of each output alone, to be compared."""
+    values = rounded(outputs, unpack(settings, SETTINGS))  # noqa: F821
+    for i in range(count):
+        value, slope, _ = rule(load(outputs, i), load(targets, i), *values)  # noqa: F821
+        store(found, i, float64(value))
+        store(slopes, i, slope)
 
 
 def parts(record: Loss, tangent: bool = False) -> tuple[Kernel, dict[str, Any]]:

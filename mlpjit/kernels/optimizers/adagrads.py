@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlpjit.bounds import DIVISOR
 from mlpjit.extending import (
     ByDtype,
     device,
@@ -29,6 +30,7 @@ def adagrad_scalars(step, learning_rate, eps, eps_root, initial_accumulator):
     scalars=adagrad_scalars, formula="s += g^2; theta -= eta g / (sqrt(s + eps_root) + eps)",
     citation="Duchi, Hazan & Singer 2011, JMLR 12, figure 1 (diagonal)", state=("sum",),
     initial={"sum": "initial_accumulator"}, eps=1e-10, eps_root=0.0, initial_accumulator=0.0,
+    divisors=("eps", "eps_root"),
 )  # fmt: skip
 def adagrad(g, sum, rate, eps, eps_root):
     """Steps over the root of all squares so far; the paper's delta is eps, its sum starts at 0 (in optax at 0.1)."""
@@ -45,6 +47,7 @@ def adadelta_scalars(step, learning_rate, rho, eps):
     scalars=adadelta_scalars,
     formula="v = rho v + (1 - rho) g^2; d = sqrt(u + eps) / sqrt(v + eps) g; u = rho u + (1 - rho) d^2; "
     "theta -= eta d", citation="Zeiler 2012, arXiv:1212.5701, algorithm 1", state=("nu", "delta"), rho=0.95, eps=1e-6,
+    limits={"eps": DIVISOR},
 )  # fmt: skip
 def adadelta(g, nu, delta, rate, rho, rest, eps):
     """Steps in the parameters' own units; the paper has no rate: eta = 1."""
@@ -60,7 +63,7 @@ def rmsprop_scalars(step, learning_rate, rho, eps, eps_root):
 
 @elementwise(
     scalars=rmsprop_scalars, formula="v = rho v + (1 - rho) g^2; theta -= eta g / (sqrt(v + eps_root) + eps)",
-    citation="Hinton 2012, lecture 6e", state=("nu",), rho=0.9, eps=0.0, eps_root=1e-16,
+    citation="Hinton 2012, lecture 6e", state=("nu",), rho=0.9, eps=0.0, eps_root=1e-16, divisors=("eps", "eps_root"),
 )  # fmt: skip
 def rmsprop(g, nu, rate, rho, rest, eps, eps_root):
     """Gradients over their running root mean square; epsilon stands under the root (eps_root)."""
@@ -78,7 +81,7 @@ def centered_rmsprop_scalars(step, learning_rate, rho, momentum, eps, eps_root, 
     scalars=centered_rmsprop_scalars,
     formula="v, m = EMA(g^2), EMA(g); u = b u + eta g / (sqrt(v - m^2 + eps_root) + eps); theta -= u",
     citation="Graves 2013, arXiv:1308.0850, eq. 38-45", state=("nu", "mean", "velocity"), rho=0.95, momentum=0.9,
-    eps=0.0, eps_root=1e-4, centered=True, rate_inside=True,
+    eps=0.0, eps_root=1e-4, centered=True, rate_inside=True, divisors=("eps", "eps_root"),
 )  # fmt: skip
 def centered_rmsprop(g, nu, mean, velocity, outside, inside, rho, rest, b, minus, eps, eps_root):
     """RMSProp over the running standard deviation, with momentum; centered=False leaves the mean in.
@@ -86,7 +89,8 @@ def centered_rmsprop(g, nu, mean, velocity, outside, inside, rho, rest, b, minus
     rate_inside=False: u = b u + g / ..., theta -= eta u, as in torch.
     """
     nu, mean = fma(rho, nu, rest * g * g), fma(rho, mean, rest * g)
-    deviation = sqrt(fma(minus * mean, mean, nu) + eps_root) + eps
+    variance = fma(minus * mean, mean, nu) + eps_root
+    deviation = sqrt(select(variance <= 0.0, eps_root, variance)) + eps  # rounding may leave less than nothing
     velocity = fma(b, velocity, inside * g / deviation)
     return outside * velocity, nu, mean, velocity
 

@@ -6,6 +6,7 @@ divides by sqrt(nu + eps_root) + eps.
 
 from __future__ import annotations
 
+from mlpjit.bounds import DIVISOR, LARGEST
 from mlpjit.extending import absolute, at_least, device_float64, elementwise, exp, fma, larger, one_minus_power, sqrt
 
 LOG_FADING = -0.040821994520255166  # log 0.96; a power compiles for half a second
@@ -21,7 +22,7 @@ def adam_scalars(step, learning_rate, b1, b2, eps, eps_root):
 @elementwise(
     scalars=adam_scalars, formula=MOMENTS + "theta -= eta m^ / (sqrt(v^ + eps_root) + eps)",
     citation="Kingma & Ba 2015, arXiv:1412.6980, algorithm 1", state=("mu", "nu"), b1=0.9, b2=0.999, eps=0.0,
-    eps_root=1e-16,
+    eps_root=1e-16, divisors=("eps", "eps_root"),
 )  # fmt: skip
 def adam(g, mu, nu, rate, b1, rest1, b2, rest2, correction, eps, eps_root):
     """Adam with both bias corrections; epsilon stands under the root (eps_root); the paper has eps = 1e-8 outside."""
@@ -40,7 +41,7 @@ def adamw_scalars(step, learning_rate, b1, b2, eps, eps_root, weight_decay):
 @elementwise(
     scalars=adamw_scalars, formula=MOMENTS + "theta -= eta (m^ / (sqrt(v^ + eps_root) + eps) + lambda theta)",
     citation="Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 2", state=("mu", "nu"), decays=True, b1=0.9,
-    b2=0.999, eps=1e-8, eps_root=0.0, weight_decay=0.01,
+    b2=0.999, eps=1e-8, eps_root=0.0, weight_decay=0.01, divisors=("eps", "eps_root"),
 )  # fmt: skip
 def adamw(g, mu, nu, rate, b1, rest1, b2, rest2, correction, eps, eps_root, decay):
     """Adam with decoupled weight decay, which is multiplied by the rate as in torch and optax.
@@ -67,7 +68,7 @@ def amsgrad_scalars(step, learning_rate, b1, b2, eps, eps_root, corrected, maxim
 @elementwise(
     scalars=amsgrad_scalars, formula=MOMENTS + "w = max(w, v); theta -= eta m / (sqrt(w + eps_root) + eps)",
     citation="Reddi, Kale & Kumar 2018, arXiv:1904.09237, algorithm 2", state=("mu", "nu", "nu_max"), b1=0.9, b2=0.999,
-    eps=1e-8, eps_root=0.0, corrected=False, maximum_of_corrected=False,
+    eps=1e-8, eps_root=0.0, corrected=False, maximum_of_corrected=False, divisors=("eps", "eps_root"),
 )  # fmt: skip
 def amsgrad(g, mu, nu, nu_max, rate, b1, rest1, b2, rest2, inside, outside, eps, eps_root):
     """Adam with the largest second moment so far, uncorrected as in the paper (which has no eps).
@@ -89,6 +90,7 @@ def adamax_scalars(step, learning_rate, b1, b2, eps):
 @elementwise(
     scalars=adamax_scalars, formula="m = b1 m + (1 - b1) g; u = max(b2 u, |g| + eps); theta -= eta m^ / u",
     citation="Kingma & Ba 2015, arXiv:1412.6980, algorithm 2", state=("mu", "norm"), b1=0.9, b2=0.999, eps=1e-8,
+    limits={"eps": DIVISOR},
 )  # fmt: skip
 def adamax(g, mu, norm, rate, b1, rest1, b2, eps):
     """Adam with the infinity norm. The paper has no eps; it stands where torch and optax have it."""
@@ -135,6 +137,7 @@ def nadam_scalars(step, learning_rate, b1, b2, eps, eps_root, scheduled, momentu
     scalars=nadam_scalars, formula=MOMENTS + "theta -= eta (b1 m / (1 - b1^(t+1)) + (1 - b1) g / (1 - b1^t)) / "
     "(sqrt(v^ + eps_root) + eps)", citation="Dozat 2016, ICLR workshop, algorithm 2", state=("mu", "nu"), b1=0.9,
     b2=0.999, eps=1e-8, eps_root=0.0, scheduled=False, momentum_decay=0.004, momentum_product=True,
+    divisors=("eps", "eps_root"),
 )  # fmt: skip
 def nadam(g, mu, nu, of_g, of_mu, b1, rest1, b2, rest2, correction, eps, eps_root):
     """Adam with Nesterov's momentum; the paper's further factor b2 on v^ is left out, as in every code.
@@ -165,7 +168,8 @@ def radam_scalars(step, learning_rate, b1, b2, eps, eps_root, threshold, eps_unc
     scalars=radam_scalars,
     formula=MOMENTS + "theta -= eta r_t m^ / (sqrt(v^ + eps_root) + eps) if rho_t > 4 else eta m^",
     citation="Liu et al. 2020, arXiv:1908.03265, algorithm 2", state=("mu", "nu"), b1=0.9, b2=0.999, eps=1e-8,
-    eps_root=0.0, threshold=4.0, eps_uncorrected=False, limits={"threshold": at_least(4)},  # below it no root is real
+    eps_root=0.0, threshold=4.0, eps_uncorrected=False, divisors=("eps", "eps_root"),
+    limits={"threshold": at_least(4, LARGEST)},  # below it no root is real
 )  # fmt: skip
 def radam(g, mu, nu, rate, b1, rest1, b2, rest2, correction, eps, eps_root):
     """Adam whose rate is rectified for the variance of v, and momentum alone while that has too few samples.

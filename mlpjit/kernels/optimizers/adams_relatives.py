@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlpjit.bounds import DIVISOR
 from mlpjit.extending import (
     device,
     device_float64,
@@ -30,7 +31,7 @@ def adabelief_scalars(step, learning_rate, b1, b2, eps, eps_root):
 @elementwise(
     scalars=adabelief_scalars, formula="m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) (g - m)^2 + eps_root; "
     "theta -= eta m^ / (sqrt(v^) + eps)", citation="Zhuang et al. 2020, arXiv:2010.07468, algorithm 2",
-    state=("mu", "nu"), b1=0.9, b2=0.999, eps=1e-16, eps_root=1e-16,
+    state=("mu", "nu"), b1=0.9, b2=0.999, eps=1e-16, eps_root=1e-16, divisors=("eps", "eps_root"),
 )  # fmt: skip
 def adabelief(g, mu, nu, rate, b1, rest1, b2, rest2, correction, eps, eps_root):
     """Steps over how far the gradient is from its average. Epsilons as in the authors' code and optax."""
@@ -53,7 +54,7 @@ def yogi_scalars(step, learning_rate, b1, b2, eps, eps_root, corrected, initial_
     formula="m = b1 m + (1 - b1) g; v -= (1 - b2) sign(v - g^2) g^2; theta -= eta m / (sqrt(v + eps_root) + eps)",
     citation="Zaheer et al. 2018, NeurIPS, algorithm 2", state=("mu", "nu"),
     initial={"mu": "initial_mu", "nu": "initial_nu"}, b1=0.9, b2=0.999, eps=1e-3, eps_root=0.0, corrected=False,
-    initial_nu=0.0, initial_mu=0.0,
+    initial_nu=0.0, initial_mu=0.0, divisors=("eps", "eps_root"),
 )  # fmt: skip
 def yogi(g, mu, nu, rate, b1, rest1, minus, correction, eps, eps_root):
     """Adam whose second moment moves by an amount that does not depend on itself.
@@ -85,7 +86,7 @@ def _within(x, low, high):
 @elementwise(
     scalars=adabound_scalars, formula=MOMENTS + "theta -= clip(eta / (sqrt(v) + eps), low_t, high_t) m",
     citation="Luo et al. 2019, arXiv:1902.09843, algorithm 2", state=("mu", "nu"), b1=0.9, b2=0.999, eps=1e-8,
-    final_rate=0.1, gamma=1e-3, corrected=False,
+    final_rate=0.1, gamma=1e-3, corrected=False, limits={"eps": DIVISOR},
 )  # fmt: skip
 def adabound(g, mu, nu, rate, b1, rest1, b2, rest2, eps, low, high):
     """Adam whose steps per entry are clipped into an interval that closes on SGD's final_rate.
@@ -101,7 +102,7 @@ def adabound(g, mu, nu, rate, b1, rest1, b2, rest2, eps, low, high):
 @elementwise(
     scalars=adabound_scalars, formula=MOMENTS + "w = max(w, v); theta -= clip(eta / (sqrt(w) + eps), low_t, high_t) m",
     citation="Luo et al. 2019, arXiv:1902.09843, algorithm 3", state=("mu", "nu", "nu_max"), b1=0.9, b2=0.999, eps=1e-8,
-    final_rate=0.1, gamma=1e-3, corrected=False,
+    final_rate=0.1, gamma=1e-3, corrected=False, limits={"eps": DIVISOR},
 )  # fmt: skip
 def amsbound(g, mu, nu, nu_max, rate, b1, rest1, b2, rest2, eps, low, high):
     """AdaBound with the largest second moment so far."""
@@ -125,7 +126,7 @@ def adan_scalars(step, learning_rate, b1, b2, b3, eps, eps_root, complement):
     scalars=adan_scalars, formula="m = EMA(g; b1); d = EMA(g - g'; b2); n = EMA((g + b2 (g - g'))^2; b3); "
     "theta -= eta (m^ + b2 d^) / (sqrt(n^ + eps_root) + eps)",
     citation="Xie et al. 2024, arXiv:2208.06677, algorithm 1", state=("mu", "delta", "nu", "last_g"), b1=0.98, b2=0.92,
-    b3=0.99, eps=1e-8, eps_root=0.0, complement=False,
+    b3=0.99, eps=1e-8, eps_root=0.0, complement=False, divisors=("eps", "eps_root"),
 )  # fmt: skip
 def adan(
     g, mu, delta, nu, last_g, of_mu, of_delta, b1, rest1, b2, rest2, b3, rest3, before, share, correction, eps, eps_root
@@ -153,7 +154,7 @@ def laprop_scalars(step, learning_rate, b1, b2, eps, eps_root):
     scalars=laprop_scalars,
     formula="v = b2 v + (1 - b2) g^2; m = b1 m + (1 - b1) g / (sqrt(v^ + eps_root) + eps); theta -= eta m^",
     citation="Ziyin, Wang & Ueda 2020, arXiv:2002.04839, algorithm 1", state=("mu", "nu"), b1=0.9, b2=0.999, eps=1e-15,
-    eps_root=0.0,
+    eps_root=0.0, divisors=("eps", "eps_root"),
 )  # fmt: skip
 def laprop(g, mu, nu, rate, b1, rest1, b2, rest2, correction, eps, eps_root):
     """The momentum of normalized gradients; the rate stands outside of it as in the paper, in codes inside."""
@@ -174,7 +175,7 @@ def adopt_scalars(step, learning_rate, b1, b2, eps, clipping):
     scalars=adopt_scalars,
     formula="m = b1 m + (1 - b1) clip(g / max(sqrt(v), eps), t^(1/4)); theta -= eta m; v = b2 v + (1 - b2) g^2",
     citation="Taniguchi et al. 2024, arXiv:2411.02853 (with clipping)", state=("mu", "nu"), b1=0.9, b2=0.9999, eps=1e-6,
-    clipping=True,
+    clipping=True, limits={"eps": DIVISOR},
 )  # fmt: skip
 def adopt(g, mu, nu, rate, b1, rest1, b2, rest2, eps, limit):
     """Normalizes by the second moment before this gradient. The first gradient moves nothing: v_0 = g_0^2, t from 0."""
@@ -185,8 +186,12 @@ def adopt(g, mu, nu, rate, b1, rest1, b2, rest2, eps, limit):
 
 @device_float64
 def _warmed_average(share, b1, b3):
-    """The weight whose half-life is a share of the way from b1's to b3's."""
+    """The weight whose half-life is a share of the way from b1's to b3's; that of a weight of 0 is 0."""
     log1, log3 = log(b1), log(b3)
+    if b1 == 0.0:
+        return exp(log3 / share)
+    if b3 == 0.0:
+        return exp(log1 / (1.0 - share))
     return exp(log1 * log3 / ((1.0 - share) * log3 + share * log1))
 
 
@@ -203,6 +208,7 @@ def ademamix_scalars(step, learning_rate, b1, b2, b3, alpha, eps, eps_root, warm
     scalars=ademamix_scalars, formula="m, n = EMA(g; b1), EMA(g; b3); v = EMA(g^2; b2); theta -= eta (m^ + alpha n) / "
     "(sqrt(v^ + eps_root) + eps)", citation="Pagliardini, Ablin & Grangier 2024, arXiv:2409.03137, algorithm 1",
     state=("fast", "slow", "nu"), b1=0.9, b2=0.999, b3=0.9999, alpha=5.0, eps=1e-8, eps_root=0.0, warmup=0.0,
+    divisors=("eps", "eps_root"),
 )  # fmt: skip
 def ademamix(g, fast, slow, nu, of_fast, of_slow, b1, rest1, b2, rest2, b3, rest3, correction, eps, eps_root):
     """Adam with a second, slow average that is not corrected.

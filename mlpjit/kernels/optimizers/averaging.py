@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlpjit.bounds import Limits
+from mlpjit.bounds import DIVISOR, Limits
 from mlpjit.extending import (
     DONE,
     EVALUATE,
@@ -112,7 +112,7 @@ def schedule_free_sgd(
     formula="y = (1 - b1) z + b1 x; z -= eta (g / (sqrt v^ + eps) + wd y); x = mean of z weighted by eta_max^power; "
     "report x", citation="Defazio et al. 2024, arXiv:2405.15682, algorithm 1", state=("z", "nu"),
     initial={"z": "params"}, point=True, extra=lambda rows, columns, kind: 2, scratch=1, b1=0.9, b2=0.999, eps=1e-8,
-    weight_decay=0.0, power=2.0, limits={"b1": MIXED},
+    weight_decay=0.0, power=2.0, limits={"b1": MIXED, "eps": DIVISOR},
 )  # fmt: skip
 def schedule_free_adamw(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,

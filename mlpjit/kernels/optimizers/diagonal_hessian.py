@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlpjit.bounds import DIVISOR
 from mlpjit.extending import (
     DONE,
     NEED_FACTORS,
@@ -42,7 +43,7 @@ def seed_at(settings, place):
     formula="D = z (H z), z of signs; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) D^2; "
     "theta -= eta m^ / (sqrt(v^ + eps_root)^k + eps)", citation="Yao et al. 2021, arXiv:2006.00719, algorithm 1",
     state=("mu", "nu"), extra_gradients=2, curvature=True, draws=True, b1=0.9, b2=0.999, eps=1e-4, eps_root=0.0,
-    hessian_power=1.0,
+    hessian_power=1.0, limits={"eps": DIVISOR},
 )  # fmt: skip
 def adahessian(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
@@ -109,7 +110,7 @@ def sophia_step(count, step, settings, learning_rate, params, grads, state):
     "gauss_newton, " "B g^2 on drawn labels; theta -= eta clip(m / max(gamma h, eps), threshold)",
     citation="Liu et al. 2023, arXiv:2305.14342, algorithms 1 to 3", state=("mu", "hessian"), curvature=True,
     draws=True, samples="gauss_newton", b1=0.96, b2=0.99, eps=1e-12, gamma=0.01, threshold=1.0, interval=10,
-    gauss_newton=False, corrected=False, late=False,
+    gauss_newton=False, corrected=False, late=False, limits={"eps": DIVISOR},
 )  # fmt: skip
 def sophia(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,

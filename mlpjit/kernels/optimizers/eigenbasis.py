@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlpjit.bounds import DIVISOR
 from mlpjit.extending import (
     ULP,
     WEIGHT,
@@ -127,6 +128,7 @@ def soap_scratch(rows: int, columns: int, kind: int) -> int:
     "W -= eta Q_L (Q_L^T m^ Q_R / (sqrt(v^) + eps)) Q_R^T; Adam of vectors",
     citation="Vyas et al. 2024, arXiv:2409.11321, " "algorithms 3 and 4", state=("mu", "nu"), extra=soap_extra,
     extra_scratch=soap_scratch, b1=0.95, b2=0.95, shampoo_beta=0.95, eps=1e-8, precondition_frequency=10,
+    limits={"eps": DIVISOR},
 )  # fmt: skip
 def soap(
     step, rows, columns, kind, params, grads, mu, nu, extra, scratch, learning_rate: Float64, b1: Float64, b2: Float64,

@@ -35,6 +35,8 @@ from mlpjit.kernels.optimizers.kronecker import average, spread, square
 
 # Steps between two balancings of the factors, which change neither Q_L kron Q_R nor its next steps.
 BALANCE = 100
+# Squares below 2^-60 are too small to divide by what is large; times 2^80 they are not.
+SMALL, GROWTH = 2.0**-60, 2.0**40
 
 
 @kernel
@@ -85,13 +87,18 @@ def fit_factor(
 
 @kernel
 def fit_diagonal(count: Int, rate: Real, g: Reals, v: Reals, q: Reals) -> None:
-    """Q -= rate (a^2 - b^2) q / max(a^2 + b^2) with a = q g, b = v / q; v is used up."""
+    """Q -= rate (a^2 - b^2) q / max(a^2 + b^2) with a = q g, b = v / q; v is used up.
+
+    Of small a and b, 1 / max(a^2 + b^2) overflows: they are multiplied by a power of two, which changes no digit.
+    """
     top = real(0.0)
     for i in range(count):
         a, b = load(q, i) * load(g, i), load(v, i) / load(q, i)
         top = larger(fma(a, a, b * b), top)
+    grown = real(GROWTH) if top < real(SMALL) else real(1.0)
+    top *= grown * grown
     for i in range(count):
-        a, b = load(q, i) * load(g, i), load(v, i) / load(q, i)
+        a, b = grown * (load(q, i) * load(g, i)), grown * (load(v, i) / load(q, i))
         store(q, i, fma(-(rate / top) * load(q, i), fma(a, a, -(b * b)), load(q, i)))
 
 

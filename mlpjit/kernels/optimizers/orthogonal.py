@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlpjit.bounds import DIVISOR
 from mlpjit.extending import (
     WEIGHT,
     Float64,
@@ -73,7 +74,7 @@ def orthogonal_scratch(rows: int, columns: int, kind: int) -> int:
     "W -= eta sqrt(max(1, fan_out / fan_in)) u; Adam elsewhere",
     citation="Jordan et al. 2024, Muon: an optimizer for hidden " "layers in neural networks", state=("mu", "nu"),
     extra_scratch=orthogonal_scratch, momentum=0.95, nesterov=True, ns_steps=5, eps=1e-7, corrected=False, b1=0.9,
-    b2=0.95, adam_eps=1e-10, adam_rate=0.015,
+    b2=0.95, adam_eps=1e-10, adam_rate=0.015, limits={"eps": DIVISOR, "adam_eps": DIVISOR},
 )  # fmt: skip
 def muon(
     step, rows, columns, kind, params, grads, mu, nu, scratch, learning_rate: Float64, momentum: Float64, nesterov,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from mlpjit.bounds import DIVISOR
 from mlpjit.extending import (
     Float64,
+    at_least,
     copysign,
     device,
     dot,
@@ -15,6 +17,8 @@ from mlpjit.extending import (
     sqrt,
     store,
 )
+
+LONGEST = 1e30
 
 
 @device
@@ -35,7 +39,7 @@ def descend(count, rate, grads, params):
 @joint(
     formula="r = max(r, |theta - theta_0|); G += |g|^2; theta -= eta r / sqrt(G + eps) g",
     citation="Ivgi, Hinder & Carmon 2023, arXiv:2302.12022, eq. DoG", state=("start",), initial={"start": "params"},
-    extra=2, scratch=1, initial_distance=1e-6, eps=1e-8,
+    extra=2, scratch=1, initial_distance=1e-6, eps=1e-8, limits={"eps": DIVISOR},
 )  # fmt: skip
 def dog(
     step, count, params, grads, start, extra, scratch, learning_rate: Float64, initial_distance: Float64, eps: Float64,
@@ -54,7 +58,7 @@ def dog(
 @joint(
     formula="r = max(r, |theta - theta_0|); V += r^2 |g|^2; theta -= eta r^2 / (sqrt V + eps) g",
     citation="Khaled, Mishchenko & Jin 2023, arXiv:2305.16284, algorithm 1", state=("start",),
-    initial={"start": "params"}, extra=2, scratch=1, initial_distance=0.01, eps=1e-4,
+    initial={"start": "params"}, extra=2, scratch=1, initial_distance=0.01, eps=1e-4, limits={"eps": DIVISOR},
 )  # fmt: skip
 def dowg(
     step, count, params, grads, start, extra, scratch, learning_rate: Float64, initial_distance: Float64, eps: Float64,
@@ -87,7 +91,7 @@ def bias_correction(step, b1, b2):
     formula="Adam on d g; s = b3 s + gamma d^2 / d0 g; d = max(d, c sum gamma d^2 / d0 <g, theta_0 - theta> / |s|_1)",
     citation="Mishchenko & Defazio 2023, arXiv:2306.06101, the version for Adam", state=("mu", "nu", "sum", "start"),
     initial={"start": "params"}, extra=2, scratch=1, b1=0.9, b2=0.999, eps=1e-8, weight_decay=0.0,
-    initial_distance=1e-6, growth=1.0,
+    initial_distance=1e-6, growth=1.0, limits={"eps": DIVISOR},
 )  # fmt: skip
 def prodigy(
     step, count, params, grads, mu, nu, sum, start, extra, scratch, learning_rate: Float64, b1: Float64, b2: Float64,
@@ -122,6 +126,7 @@ def prodigy(
     formula="Adam at rate d; s = b3 s + (1 - b3) d g; d = max(d, sum d <g, s / sqrt v> / |s|_1)",
     citation="Defazio & Mishchenko 2023, arXiv:2301.07733, the version for Adam", state=("mu", "nu", "sum"), extra=2,
     scratch=1, b1=0.9, b2=0.999, eps=1e-8, weight_decay=0.0, initial_distance=1e-6,
+    limits={"eps": DIVISOR, "b1": at_least(0, 0.99999)},
 )  # fmt: skip
 def d_adaptation(
     step, count, params, grads, mu, nu, sum, extra, scratch, learning_rate: Float64, b1: Float64, b2: Float64, eps,
@@ -161,6 +166,8 @@ def polyak_step(count, params, grads, learning_rate: Float64, loss: Float64, low
     square = dot(grads, grads, count) + eps
     gap = loss - lowest
     wanted = gap / square if square != 0.0 else 0.0
+    # Of a loss below `lowest` and a gradient near 0 it has no end.
+    wanted = -LONGEST if wanted < -LONGEST else wanted
     descend(count, real(learning_rate if wanted > learning_rate else wanted), grads, params)
 
 

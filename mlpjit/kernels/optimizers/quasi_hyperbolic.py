@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlpjit.bounds import DIVISOR
 from mlpjit.extending import at_least, elementwise, fma, one_minus_power, sqrt
 
 
@@ -15,7 +16,8 @@ def qhadam_scalars(step, learning_rate, b1, b2, nu1, nu2, eps):
     scalars=qhadam_scalars, formula="m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; "
     "theta -= eta (nu1 m^ + (1 - nu1) g) / (sqrt(nu2 v^ + (1 - nu2) g^2) + eps)",
     citation="Ma & Yarats 2019, arXiv:1810.06801, section 4", state=("mu", "nu"),
-    limits={"nu1": at_least(0, 1), "nu2": at_least(0, 1)}, b1=0.995, b2=0.999, nu1=0.7, nu2=1.0, eps=1e-8,
+    limits={"nu1": at_least(0, 1), "nu2": at_least(0, 1), "eps": DIVISOR}, b1=0.995, b2=0.999, nu1=0.7, nu2=1.0,
+    eps=1e-8,
 )  # fmt: skip
 def qhadam(g, mu, nu, of_mu, of_g, b1, rest1, b2, rest2, of_nu, of_square, eps):
     """Adam whose momentum is long and whose step is partly the gradient's own; Adam itself at nu1 = nu2 = 1.

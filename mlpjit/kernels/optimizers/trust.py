@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from mlpjit.bounds import DIVISOR
 from mlpjit.extending import (
     WEIGHT,
     Float64,
+    above,
     device,
     dot,
     float64,
@@ -25,7 +27,7 @@ from mlpjit.extending import (
 @layerwise(
     formula="r = c |theta| / (|g| + wd |theta| + eps); u = b u + r (g + wd theta); theta -= eta u",
     citation="You, Gitman & Ginsburg 2017, arXiv:1708.03888, algorithm 1", state=("velocity",), momentum=0.9,
-    weight_decay=0.0, trust_coefficient=0.001, eps=0.0,
+    weight_decay=0.0, trust_coefficient=0.001, eps=0.0, limits={"trust_coefficient": above(0, 10)},
 )  # fmt: skip
 def lars(
     rows, columns, params, grads, velocity, learning_rate, momentum, weight_decay: Float64, trust_coefficient: Float64,
@@ -48,7 +50,7 @@ def lars(
     formula="u = m^ / (sqrt(v^ + eps_root) + eps) + wd theta; theta -= eta |theta| / |u| u",
     citation="You et al. 2020, arXiv:1904.00962, algorithm 2", state=("mu", "nu"),
     extra_scratch=lambda rows, columns, kind: rows * columns, b1=0.9, b2=0.999, eps=1e-6, eps_root=0.0,
-    weight_decay=0.0,
+    weight_decay=0.0, divisors=("eps", "eps_root"),
 )  # fmt: skip
 def lamb(
     step, rows, columns, params, grads, mu, nu, scratch, learning_rate: Float64, b1: Float64, b2: Float64, eps,
@@ -75,7 +77,7 @@ def lamb(
 @layerwise(
     formula="v = b2 v + (1 - b2) |g|^2; m = b1 m + g / (sqrt(v + eps_root) + eps) + wd theta; theta -= eta m",
     citation="Ginsburg et al. 2019, arXiv:1905.11286, algorithm 1", state=("mu",), extra=lambda rows, columns, kind: 1,
-    b1=0.95, b2=0.98, eps=1e-8, eps_root=0.0, weight_decay=0.0,
+    b1=0.95, b2=0.98, eps=1e-8, eps_root=0.0, weight_decay=0.0, divisors=("eps", "eps_root"),
 )  # fmt: skip
 def novograd(
     step, rows, columns, params, grads, mu, extra, learning_rate, b1, b2: Float64, eps, eps_root, weight_decay,
@@ -147,7 +149,7 @@ def factor_squares(rows, columns, rest, eps, grads, extra):
     citation="Shazeer & Stern 2018, arXiv:1804.04235, algorithms 4 and 5",
     extra=lambda rows, columns, kind: rows + columns if kind == WEIGHT else rows * columns,
     extra_scratch=lambda rows, columns, kind: rows * columns, decay_rate=0.8, eps=1e-30, eps_scale=1e-3, threshold=1.0,
-    relative_step=True, scale_parameter=True,
+    relative_step=True, scale_parameter=True, limits={"eps": DIVISOR},
 )  # fmt: skip
 def adafactor(
     step, rows, columns, kind, params, grads, extra, scratch, learning_rate: Float64, decay_rate: Float64, eps: Float64,
@@ -162,7 +164,9 @@ def adafactor(
         middle = factor_squares(rows, columns, rest, eps, grads, extra)
         across = offset(extra, rows)
         for i in range(rows):
-            factor = one / sqrt(load(extra, i) / middle)
+            share = load(extra, i) / middle
+            # A row of zeros beside large ones: its share may round to 0.
+            factor = sqrt(middle) / sqrt(load(extra, i)) if share == 0.0 else one / sqrt(share)
             for j in range(columns):
                 at = i * columns + j
                 store(scratch, at, load(grads, at) * factor * (one / sqrt(load(across, j))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlpjit.bounds import DIVISOR
 from mlpjit.extending import (
     AFTER,
     DECAYED,
@@ -13,7 +14,9 @@ from mlpjit.extending import (
     Int,
     Ints,
     Reals,
+    above,
     absolute,
+    at_least,
     device,
     dot,
     float64,
@@ -31,7 +34,7 @@ from mlpjit.extending import (
 @wrapper(
     formula="every k steps: phi += alpha (theta - phi); theta = phi",
     citation="Zhang et al. 2019, arXiv:1907.08610, algorithm 1", state=("slow",), initial={"slow": "params"},
-    moves=True, k=5, alpha=0.5,
+    moves=True, k=5, alpha=0.5, limits={"alpha": at_least(0, 10)},
 )  # fmt: skip
 def lookahead_wrapper(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
@@ -49,7 +52,7 @@ def lookahead_wrapper(
 
 @wrapper(
     formula="g at theta + rho g / |g|", citation="Foret et al. 2021, arXiv:2010.01412, algorithm 1", scratch=1,
-    extra_gradients=1, rho=0.05,
+    extra_gradients=1, rho=0.05, limits={"rho": at_least(0, 1000)},
 )  # fmt: skip
 def sam_wrapper(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
@@ -72,6 +75,7 @@ def sam_wrapper(
 @wrapper(
     formula="g at theta + rho T^2 g / |T g|, T = |theta| + eta",
     citation="Kwon et al. 2021, arXiv:2102.11600, algorithm 1", scratch=2, extra_gradients=1, rho=0.5, eta=0.01,
+    limits={"rho": at_least(0, 1000)},
 )  # fmt: skip
 def asam_wrapper(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
@@ -135,6 +139,7 @@ def cautious_wrapper(
 @wrapper(
     formula="c = g + gamma b1 / (1 - b1) (g - g_before), shrunk to |c| <= 1 tensor by tensor; g = c",
     citation="Yuan et al. 2024, arXiv:2411.10438", state=("before",), gamma=0.025, b1=0.95,
+    limits={"gamma": above(0, 1000)},
 )  # fmt: skip
 def mars_wrapper(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,
@@ -194,7 +199,7 @@ def bet_on(step, bet, eps, first, kept):
     formula="theta = theta_0 - (sum of s) Delta, Delta = the base updates so far; s by betting on <g, Delta>",
     citation="Cutkosky, Defazio & Mehta 2023, arXiv:2306.00144, algorithm 1", state=("start",),
     initial={"start": "params"}, extra=lambda rows, columns, kind: 4 * BETAS, scratch=2, moves=True, weight_decay=1e-2,
-    eps=1e-8, initial_scale=1e-6,
+    eps=1e-8, initial_scale=1e-6, limits={"eps": DIVISOR},
 )  # fmt: skip
 def mechanic_wrapper(
     phase: Int, step: Int, rows: Int, count: Int, params: Reals, grads: Reals, state: Reals, scratch: Reals,

@@ -63,6 +63,10 @@ class ChunkColumns(NamedTuple):
     history_size: int
     record_width: int
     times: int
+    # How many runs are made side by side at most, 0 where none are; the function, and its table.
+    lanes: int
+    make_group: int
+    group: int
 
 
 class OwnColumns(NamedTuple):

@@ -88,6 +88,33 @@ def reported(arrays, point):
 
 
 @kernel
+def judge_epoch(
+    plan: Ints, arrays: Ints, epoch: Int, step: Int, train_loss: Float64, value: Float64, score: Float64, params: Reals,
+    moments: Reals,
+) -> Int:  # fmt: skip
+    """End a row of the records once the validation set is evaluated; keep the best parameters; return a status."""
+    carry = float64s(arrays, ARRAY.carry)
+    row = record_row(plan, arrays, int(load(carry, CARRY.rows_written)))
+    count = load(plan, PLAN.parameters)
+    take_at_evaluation(epoch, step, train_loss, value, score, count, params, row)
+    advance(carry, CARRY.rows_written, 1.0 * float64(1))
+    if not finite(value) or not finite(dot(params, params, count)):
+        return STATUS.diverged
+    if epoch == 0:
+        store(carry, CARRY.start_loss, value)
+    elif load(float64s(arrays, ARRAY.numbers), NUMBER.plateau_factor) != 0.0:
+        watch_plateau(float64s(arrays, ARRAY.numbers), carry, value)
+    over = value > DIVERGENCE_FACTOR * load(carry, CARRY.start_loss)
+    store(carry, CARRY.times_over, load(carry, CARRY.times_over) + 1.0 if over else float64(0))
+    if epoch == 0 or value < load(carry, CARRY.best_loss):
+        store(carry, CARRY.best_loss, value)
+        store(carry, CARRY.best_epoch, float64(epoch))
+        copy_matrix(count, params, reals(arrays, ARRAY.best_params))
+        copy_matrix(load(plan, PLAN.running_size), moments, reals(arrays, ARRAY.best_moments))
+    return STATUS.diverged if load(carry, CARRY.times_over) >= 2.0 else STATUS.running
+
+
+@kernel
 def evaluate_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int, train_loss: Float64) -> Int:
     """Write a row of the records; keep the best parameters; return DIVERGED where the loss tells so.
 
@@ -107,23 +134,7 @@ def evaluate_epoch(plan: Ints, arrays: Ints, epoch: Int, step: Int, train_loss: 
     value = evaluate(plan, arrays, start, params, used, load(plan, PLAN.validation_rows), x, y, 1, row, score)
     if stop_asked(arrays) != 0:
         return STATUS.stopped
-    count = load(plan, PLAN.parameters)
-    take_at_evaluation(epoch, step, train_loss, value, load(score, 0), count, params, row)
-    advance(carry, CARRY.rows_written, 1.0 * float64(1))
-    if not finite(value) or not finite(dot(params, params, count)):
-        return STATUS.diverged
-    if epoch == 0:
-        store(carry, CARRY.start_loss, value)
-    elif load(float64s(arrays, ARRAY.numbers), NUMBER.plateau_factor) != 0.0:
-        watch_plateau(float64s(arrays, ARRAY.numbers), carry, value)
-    over = value > DIVERGENCE_FACTOR * load(carry, CARRY.start_loss)
-    store(carry, CARRY.times_over, load(carry, CARRY.times_over) + 1.0 if over else float64(0))
-    if epoch == 0 or value < load(carry, CARRY.best_loss):
-        store(carry, CARRY.best_loss, value)
-        store(carry, CARRY.best_epoch, float64(epoch))
-        copy_matrix(count, params, reals(arrays, ARRAY.best_params))
-        copy_matrix(load(plan, PLAN.running_size), moments, reals(arrays, ARRAY.best_moments))
-    return STATUS.diverged if load(carry, CARRY.times_over) >= 2.0 else STATUS.running
+    return judge_epoch(plan, arrays, epoch, step, train_loss, value, load(score, 0), params, moments)
 
 
 @kernel

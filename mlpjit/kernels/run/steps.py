@@ -34,6 +34,7 @@ from mlpjit.kernels.network.passes import backward, forward, output_delta, outpu
 from mlpjit.kernels.run.evaluation import copy_row
 from mlpjit.kernels.run.penalties import decay_weights, penalty, penalty_curvature
 from mlpjit.kernels.run.recording import record_gradients, record_row, record_updates
+from mlpjit.kernels.run.steering import hold_back, note_params, share_update, steered
 from mlpjit.kernels.stages.stage import (
     AFTER,
     DECAYED,
@@ -92,14 +93,15 @@ def batch_loss(plan: Ints, arrays: Ints, rows: Int) -> Float64:
     workspace, softmax = reals(arrays, ARRAY.workspace), load(plan, PLAN.softmax_output)
     last = predict_batch(plan, arrays, rows)
     predicted = outputs_of(last, softmax, workspace)
-    scale = real(1.0) / real(rows)
+    factor = load(float64s(arrays, ARRAY.numbers), NUMBER.loss_factor)
+    scale = real(factor) / real(rows)
     total = call_loss(
         load(plan, PLAN.loss), rows, load(plan, PLAN.outputs), predicted, load(last, LAYER.stride),
         targets_of(plan, arrays), float64s(arrays, ARRAY.loss_settings), scale,
     )  # fmt: skip
     if load(last, LAYER.activation) != 0 or softmax != 0:
         output_delta(rows, softmax, last, workspace)
-    return total / rows
+    return factor * (total / rows)
 
 
 @kernel
@@ -109,7 +111,10 @@ def batch_gradient(plan: Ints, arrays: Ints, rows: Int) -> Float64:
     layers, workspace = ints(arrays, ARRAY.layers), reals(arrays, ARRAY.workspace)
     params, grads = reals(arrays, ARRAY.params), reals(arrays, ARRAY.grads)
     backward(rows, load(plan, PLAN.layer_count), layers, params, grads, workspace)
-    return value + penalty(plan, arrays, 1)
+    value += penalty(plan, arrays, 1)
+    if steered(arrays):
+        hold_back(plan, arrays, grads)
+    return value
 
 
 @kernel
@@ -125,6 +130,8 @@ def batch_factors(plan: Ints, arrays: Ints, step: Int, rows: Int) -> None:
         output_delta(rows, softmax, last, workspace)
     layers, params, grads = ints(arrays, ARRAY.layers), reals(arrays, ARRAY.params), reals(arrays, ARRAY.grads)
     backward(rows, load(plan, PLAN.layer_count), layers, params, grads, workspace)
+    if steered(arrays):
+        hold_back(plan, arrays, grads)
 
 
 @pointer
@@ -140,13 +147,20 @@ def batch_curvature(plan: Ints, arrays: Ints, rows: Int, vector: Reals) -> None:
     """Write the product of the Hessian, penalty included, with a vector behind that vector."""
     layers, workspace, count = ints(arrays, ARRAY.layers), reals(arrays, ARRAY.workspace), load(plan, PLAN.parameters)
     result, x = offset(vector, count), offset(workspace, load(layers, LAYER.input_at))
+    factor = load(float64s(arrays, ARRAY.numbers), NUMBER.loss_factor)
+    if steered(arrays):
+        hold_back(plan, arrays, vector)
     call_curvature(
         load(plan, PLAN.curvature), rows, load(plan, PLAN.layer_count), ints(arrays, ARRAY.curvature_layers),
         load(plan, PLAN.loss), load(plan, PLAN.loss_tangent), reals(arrays, ARRAY.params), vector, x,
         targets_of(plan, arrays), float64s(arrays, ARRAY.loss_settings), result,
         reals(arrays, ARRAY.curvature_workspace),
     )  # fmt: skip
+    for i in range(count if factor != 1.0 else 0):
+        store(result, i, real(factor) * load(result, i))
     penalty_curvature(plan, arrays, vector, result)
+    if steered(arrays):
+        hold_back(plan, arrays, result)
 
 
 @device
@@ -216,6 +230,8 @@ def set_momentum(plan: Ints, arrays: Ints, momentum: Float64) -> None:
 def update_params(plan: Ints, arrays: Ints, step: Int, rows: Int, rate: Float64, value: Float64) -> None:
     """Decoupled decay, then the optimizer in its wrapper, which count the steps that were not skipped."""
     taken, numbers = step - int(load(float64s(arrays, ARRAY.carry), CARRY.skipped)), float64s(arrays, ARRAY.numbers)
+    if steered(arrays):
+        note_params(plan, arrays)
     if load(plan, PLAN.momentum_at) != NONE_AT:
         set_momentum(plan, arrays, load(float64s(arrays, ARRAY.momenta), step - 1))
     latest = run_stage(plan, arrays, STAGES.wrapper, 0, taken, rows, rate, value)
@@ -225,6 +241,8 @@ def update_params(plan: Ints, arrays: Ints, step: Int, rows: Int, rate: Float64,
         run_stage(plan, arrays, STAGES.wrapper, DECAYED, taken, rows, rate, latest)
     latest = run_stage(plan, arrays, STAGES.optimizer, 0, taken, rows, rate, latest)
     run_stage(plan, arrays, STAGES.wrapper, AFTER, taken, rows, rate, latest)
+    if steered(arrays):
+        share_update(plan, arrays, step)
 
 
 @kernel

@@ -104,6 +104,23 @@ def record_of(plan, step):
     return owed - 1 if owed > rows_owed(plan, step - 1) else -1
 
 
+@device
+def note_step(plan, arrays, done, rows, value, skipped):
+    """Carry on what the step after `done` has said; return its status. skipped: 1.0 where it was."""
+    carry, per_epoch = float64s(arrays, ARRAY.carry), load(plan, PLAN.steps_per_epoch)
+    store(carry, CARRY.step, float64(done + 1))
+    if finite(value):
+        store(carry, CARRY.last_finite_loss, value)
+        advance(carry, CARRY.loss_sum, value * rows)
+        advance(carry, CARRY.rows_seen, float64(rows))
+    elif skipped == 0.0:
+        store(carry, CARRY.diverged_step, float64(done + 1))
+        return STATUS.diverged
+    if done % per_epoch == per_epoch - 1:
+        close_epoch(carry)
+    return STATUS.running
+
+
 @kernel
 def make_step(plan: Ints, arrays: Ints, done: Int) -> Int:
     """Take the step after `done`; return DIVERGED where its loss is not finite, unless it was skipped.
@@ -119,18 +136,8 @@ def make_step(plan: Ints, arrays: Ints, done: Int) -> Int:
     value = take_step(plan, arrays, done + 1, rows, 0 if done == 0 else row)
     if done == 0 and row > 0:
         repeat_step(plan, arrays, 0, row)
-    store(carry, CARRY.step, float64(done + 1))
     store(ints(arrays, ARRAY.control), CONTROL.progress, done + 1)
-    if finite(value):
-        store(carry, CARRY.last_finite_loss, value)
-        advance(carry, CARRY.loss_sum, value * rows)
-        advance(carry, CARRY.rows_seen, float64(rows))
-    elif load(carry, CARRY.skipped) == skipped:
-        store(carry, CARRY.diverged_step, float64(done + 1))
-        return STATUS.diverged
-    if batch == per_epoch - 1:
-        close_epoch(carry)
-    return STATUS.running
+    return note_step(plan, arrays, done, rows, value, load(carry, CARRY.skipped) - skipped)
 
 
 @kernel

@@ -74,10 +74,10 @@ def elementwise(
     told = _Told(formula, citation, state, options)
 
     def register(given: Function) -> Stage:
-        _mark(given, scalars)
+        mark(given, scalars)
         parts = (device_float64(scalars),)
         made = told.stage(given.__name__, device(given), "elementwise", parts=parts, scalars=scalars)
-        return _registered(optimizers, made)
+        return registered(optimizers, made)
 
     return register if function is None else register(function)
 
@@ -139,9 +139,9 @@ def _named(kind: str, function: Function | None, told: _Told) -> Any:
     """Return the decorator of rules that take what they name, or the record of one."""
 
     def register(given: Function) -> Stage:
-        _mark(given)
+        mark(given)
         called = with_full_signature(given, told.state, told.defaults())
-        return _registered(optimizers, told.stage(given.__name__, device(called), kind))
+        return registered(optimizers, told.stage(given.__name__, device(called), kind))
 
     return register if function is None else register(function)
 
@@ -150,11 +150,11 @@ def _phased(registry: Registry[Stage], suffix: str, function: Function | None, t
     """Return the decorator of rules with the signature of `call_stage`, or the record of one."""
 
     def register(given: Function) -> Stage:
-        _mark(given)
+        mark(given)
         if _types(given) != call_stage.parameters:
             need = f"need {', '.join(call_stage.parameters)}, under `from __future__ import annotations`"
             raise ConfigError(f"{given.__name__}: its arguments are not annotated as those of `call_stage`: {need}")
-        return _registered(registry, told.stage(given.__name__.removesuffix(suffix), given, "whole"))
+        return registered(registry, told.stage(given.__name__.removesuffix(suffix), given, "whole"))
 
     return register if function is None else register(function)
 
@@ -167,14 +167,14 @@ def _types(function: Function) -> tuple[str, ...]:
         return ()
 
 
-def _registered(registry: Registry[Stage], record: Stage) -> Stage:
+def registered(registry: Registry[Any], record: Any) -> Any:
     """Register a record, one of the user's own in the place of another of its name."""
     if is_own(record) and record.name in registry and is_own(registry[record.name]):
         registry.remove(record.name)
     return registry.register(record)
 
 
-def is_own(record: Stage) -> bool:
+def is_own(record: Any) -> bool:
     """Say whether a record is the user's own: declared outside the package."""
     return not _is_ours(record.function)
 
@@ -183,13 +183,13 @@ def _is_ours(function: Function) -> bool:
     return function.__module__.startswith("mlpjit.")
 
 
-def _mark(*functions: Function, seen: tuple[Function, ...] = ()) -> None:
+def mark(*functions: Function, seen: tuple[Function, ...] = ()) -> None:
     """Have the functions that rules call compiled with them, those that they call too."""
     for function in functions:
         _check(function)
         for called in _called(function):
             if called not in seen:
-                _mark(called, seen=(*seen, called))
+                mark(called, seen=(*seen, called))
 
 
 def _called(function: Function) -> list[Function]:

@@ -128,6 +128,10 @@ def test_an_edit_to_any_kernel_file_gives_the_new_result(filled, tmp_path):
     edited = probe(cache, tmp_path)
     assert edited["hits"] == [False, False]
     assert edited["values"] != first["values"]
+    here, there = (cache / Path(each["folder"]).name / "map_exp-float32" for each in (edited, first))
+    shutil.rmtree(here)
+    shutil.copytree(there, here)  # as it was written, in the place of another
+    assert probe(cache, tmp_path) == {**edited, "hits": [True, False]}
     elementary.write_text(text + "\n# a comment changes nothing\n")
     assert probe(cache, tmp_path) == {**first, "hits": [True, True]}
 
@@ -244,6 +248,19 @@ def test_where_nothing_is_writable_a_temporary_folder_serves(tmp_path):
     answer = probe(blocked / "below", code=PROBE)
     assert not answer["folder"].startswith(str(tmp_path))
     assert not Path(answer["folder"]).exists()
+
+
+def test_without_room_for_kernels_they_are_compiled_for_the_process_alone(filled, tmp_path):
+    """No file may grow beyond 100 bytes, so that some are written in part."""
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n{PROBE}"
+    done = subprocess.run(
+        [sys.executable, "-c", limited], env={**os.environ, "MLPJIT_CACHE_DIR": str(tmp_path / "cache")},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert (found["values"], found["hits"]) == (filled[1]["values"], [False, False])
+    assert done.stderr.count("no kernel can be kept here (File too large): going on without") == 1
+    assert [path.name for path in (tmp_path / "cache").glob("*/*")] == []
 
 
 def test_what_is_remembered_is_made_once_and_again_when_damaged(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 
 import mlpjit as mj
 from mlpjit.catalogue.registries import activations, losses, normalizations
-from mlpjit.interactive import network
+from mlpjit.interactive.passes import Passes
 from mlpjit.kernels.tables import LAYER
 
 # Cross-entropy owns its softmax; every output activation goes with MSE, softmax by its full Jacobian.
@@ -157,7 +157,7 @@ def test_nothing_is_read_that_was_not_written(loss, output, normalization, dtype
     """Gradients have the same bits when the whole workspace but the samples holds NaN beforehand."""
     options = {"activation": "gelu", "loss": loss, "output_activation": output, "normalization": normalization}
     net, params, x, y = problem([5, 17, 33, 64, 3], 7, dtype, **options)
-    work = network._Passes(net, params, x)
+    work = Passes(net, params, x)
     row = work.space.layers[0]
     at, stride = int(row[LAYER.input_at]), int(row[LAYER.input_stride])
     work.workspace[:] = np.nan

@@ -175,7 +175,7 @@ def test_a_wrapper_says_whether_it_moves_the_parameters_behind_the_optimizer(wra
     opt, theta, rng = mj.wrappers[wrapper](mj.optimizers["sgd"]), np.ones(6), np.random.default_rng(1)
     state, moved = opt.init(theta), False
     for _ in range(STEPS):
-        work = Step(opt._parts(), theta, rng.normal(size=6), state, RATE)
+        work = Step(opt.parts(), theta, rng.normal(size=6), state, RATE)
         base, around = work.stages
         asked = Oracles(lambda p: (1.0, p))
         around.serve(0, 1.0, asked)

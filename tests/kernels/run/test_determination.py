@@ -10,7 +10,7 @@ import pytest
 from mlpjit.config.run_config import RunConfig
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.run.evaluation import determination
-from mlpjit.training.run import train
+from mlpjit.training.run import execute
 
 
 def score(targets: np.ndarray, residuals: np.ndarray) -> float:
@@ -52,5 +52,5 @@ def test_the_rounded_mean_of_a_constant_is_another_number():
 def test_pixels_that_do_not_vary_leave_r_squared_a_number_of_this_world(dtype):
     """Of 64 pixels some are constant in the validation part of digits."""
     config = RunConfig(dataset="digits_autoencoder", hidden=[16], dtype=dtype, seed=3, epochs=2, learning_rate=0.02)
-    history = train(config).history
+    history = execute(config).history
     assert np.all(np.abs(history["validation_score"]) < 10.0)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,19 @@ def test_the_second_process_leaves_ctrl_c_to_the_first(tmp_path: Path) -> None:
     save_all(second_replaced(tmp_path, draw), pdf=False, processes=2)
     assert (tmp_path / "second").read_text() != str(first)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_while_the_second_process_begins_is_not_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = BaseProcess.start
+
+    def start(process: BaseProcess) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        begin(process)
+
+    monkeypatch.setattr(BaseProcess, "start", start)
+    with pytest.raises(KeyboardInterrupt):
+        save_all(drawings(tmp_path), pdf=False, processes=2)
+    assert multiprocessing.active_children() == []
 
 
 @pytest.mark.parametrize("name", ["quick", "pathologies", "regression"])

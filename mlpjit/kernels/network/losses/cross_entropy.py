@@ -134,6 +134,49 @@ def cross_entropy(
 
 
 @kernel
+def lane_cross_entropy(
+    rows: Int, outputs: Int, predicted: Reals, targets: Reals, settings: Float64s, scale: Real, totals: Float64s,
+    late: Reals,
+) -> Int:  # fmt: skip
+    """`cross_entropy` in lanes."""
+    kept, spread = real(1.0 - load(settings, 0)), real(load(settings, 0) / outputs)
+    largest, linear = buffer(predicted, WIDEST), buffer(predicted, WIDEST)
+    mass, weight = buffer(predicted, WIDEST), buffer(predicted, WIDEST)
+    for i in range(rows):
+        row, wanted = offset(predicted, i * outputs * LANES), offset(targets, i * outputs * LANES)
+        for lane in range(LANES):
+            store(largest, lane, load(row, lane))
+            store(linear, lane, real(0.0))
+            store(mass, lane, real(0.0))
+            store(weight, lane, real(0.0))
+        for j in range(1, outputs):
+            for lane in range(LANES):
+                found = load(row, j * LANES + lane)
+                store(largest, lane, select(found > load(largest, lane), found, load(largest, lane)))
+        for j in range(outputs):
+            for lane in range(LANES):
+                at = j * LANES + lane
+                shifted, y = load(row, at) - load(largest, lane), fma(kept, load(wanted, at), spread)
+                store(linear, lane, load(linear, lane) + select(y == 0.0, y, y * shifted))
+                grown = exp(shifted)
+                store(mass, lane, load(mass, lane) + grown)
+                store(weight, lane, load(weight, lane) + y)
+                store(row, at, grown)
+        for lane in range(LANES):
+            store(totals, lane, load(totals, lane) - float64(load(linear, lane)))
+        for lane in range(LANES):
+            store(late, i * LANES + lane, load(weight, lane) * log(load(mass, lane)))
+            store(mass, lane, load(weight, lane) / load(mass, lane))
+        for j in range(outputs):
+            for lane in range(LANES):
+                at = j * LANES + lane
+                y = fma(kept, load(wanted, at), spread)
+                store(row, at, (load(row, at) * load(mass, lane) - y) * scale)
+    keep_loops()
+    return 1
+
+
+@kernel
 def cross_entropy_tangent(
     rows: Int, outputs: Int, predicted: Reals, moved: Reals, stride: Int, targets: Reals, settings: Float64s,
     scratch: Reals, scale: Real,
@@ -161,7 +204,9 @@ losses.register(
     Loss(
         "cross_entropy", cross_entropy.function, "L = -(1/n) sum_i sum_k y_ik log softmax(z_i)_k",
         "Bishop 2006, Pattern Recognition and Machine Learning, eq. 4.108",
-        {"label_smoothing": 0.0}, (sample_categorical.function,), limits={"label_smoothing": at_least(0, 1)},
-        kernel=cross_entropy, tangent=cross_entropy_tangent, sample=sample_categorical, logits=True, classes=True,
+        {"label_smoothing": 0.0}, (sample_categorical.function, lane_cross_entropy.function),
+        limits={"label_smoothing": at_least(0, 1)},
+        kernel=cross_entropy, tangent=cross_entropy_tangent, sample=sample_categorical,
+        in_lanes=lane_cross_entropy, logits=True, classes=True,
     )
 )  # fmt: skip

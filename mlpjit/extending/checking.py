@@ -1,0 +1,80 @@
+"""What is found when an entry of a user's own is declared: how it is called, and what it returns.
+
+What passed is kept on disk by the hash of the code, so that no file is checked twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlpjit.extending.findings import RuleError, returning, told
+from mlpjit.kernels.functions import function_hash
+from mlpjit.kernels.language import Function
+
+if TYPE_CHECKING:
+    from mlpjit.kernels.compiler.inspection import Finding
+
+DTYPES = ("float64", "float32")
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What a check found out: how many values a rule returns, and the largest slope that it met."""
+
+    values: int
+    steepest: float
+
+
+def refuse(function: Function, problem: str, line: int = 0) -> RuleError:
+    """Return the error for what is wrong at a line of a function, 0 for that of its `def`."""
+    from mlpjit.kernels.compiler.inspection import Finding
+
+    return RuleError(told(Finding(function, line, problem)))
+
+
+def check_arguments(function: Function, needed: Sequence[str], defaults: Mapping[str, Any]) -> None:
+    """Raise RuleError unless a function takes these arguments in this order, the first as it likes to call them."""
+    import inspect
+
+    given, free = list(inspect.signature(function).parameters), len(needed) - len(defaults)
+    if len(given) != len(needed) or given[free:] != list(needed[free:]):
+        raise refuse(function, f"takes {', '.join(given) or 'nothing'}, need {', '.join(needed)}")
+    if wrong := [f"{key}={value!r}" for key, value in defaults.items() if type(value) not in (int, float, bool)]:
+        raise refuse(function, f"has {', '.join(wrong)}: parameters are numbers")
+
+
+def checked(function: Function, defaults: Mapping[str, Any], find: Callable[[], Passed]) -> Passed:
+    """Return what `find` finds out about a function, from the cache where the same code passed before."""
+    from mlpjit.kernels.compiler import cache, jit
+
+    key = f"declared {find.__qualname__} {function_hash(function)} {dict(defaults)} {jit.cache_folder().name}"
+    return Passed(**json.loads(cache.remembered(key, lambda: json.dumps(vars(find())))))
+
+
+def returned(function: Function, arguments: int, most: int, named: str, exact: bool = True) -> int:
+    """Return how many values a rule returns, 2 up to `most`; RuleError where they are others, or in another dtype."""
+    from mlpjit.kernels.compiler import inspection
+    from mlpjit.kernels.compiler.inspection import Finding
+
+    count = 0
+    for dtype in DTYPES:
+        found = inspection.returned(function, dtype, [dtype] * arguments)
+        if isinstance(found, Finding):
+            raise RuleError(told(found))
+        count = len(found)
+        if not 2 <= count <= most:
+            raise refuse(function, f"returns {count or 'nothing'}, need {named}", returning(function))
+        if exact and (wrong := [kind for kind in found if kind != dtype]):
+            raise refuse(function, f"returns {wrong[0]}, need {dtype}: write 1.0, not 1", returning(function))
+        if dtype == "float32" and exact and (first := _first_promotion(function)):
+            raise RuleError(told(first))
+    return count
+
+
+def _first_promotion(function: Any) -> Finding | None:
+    from mlpjit.kernels.compiler import inspection
+
+    return next(iter(inspection.promotions(function, "float32", everywhere=True)), None)

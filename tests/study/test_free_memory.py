@@ -1,0 +1,74 @@
+"""What a study takes against the memory that is free, asked before anything is written."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from mlpjit import host
+from mlpjit.errors import ConfigError
+from mlpjit.study import memory
+from mlpjit.study.pool import Runner
+from mlpjit.study.study import Study
+
+TABLE = {"dataset": "wine", "epochs": 1, "width": 8192, "depth": 2, "sweep": {"seed": [0, 1, 2]}}
+
+
+class Began(Exception):
+    pass
+
+
+def begins(*_) -> Runner:
+    raise Began
+
+
+@pytest.fixture
+def free(monkeypatch):
+    """Let the machine have so much memory left that `runs` of the study fit at once."""
+
+    def of(runs: float) -> None:
+        largest = memory.estimated_memory(Study.from_table(TABLE).runs, 1) - memory.PROCESS_BYTES
+        monkeypatch.setattr(memory, "free_memory_bytes", lambda: memory.PROCESS_BYTES + runs * largest)
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("fit", "threads", "told"),
+    [
+        (0.9, 1, "a run takes 2.4 GB, and 2.2 GB are free: need smaller width, depth, batch_size or epochs, or --"),
+        (2.5, 3, "3 runs at once take 6.7 GB, and 5.7 GB are free: need --threads 2, smaller width"),
+        (2.5, 8, "3 runs at once take 6.7 GB"),
+    ],
+)  # fmt: skip
+def test_too_little_is_told_before_anything_is_written(free, tmp_path, fit, threads, told):
+    free(fit)
+    with pytest.raises(ConfigError) as caught:
+        Study.from_table(TABLE).run(tmp_path / "out", threads)
+    assert str(caught.value).startswith(told)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("fit", "threads", "force"), [(1.1, 1, False), (3.1, 8, False), (0.1, 1, True)])
+def test_what_fits_begins_and_so_does_what_is_forced(free, tmp_path, monkeypatch, fit, threads, force):
+    free(fit)
+    monkeypatch.setattr("mlpjit.study.sweep.Sweep.run", begins)
+    with pytest.raises(Began):
+        Study.from_table(TABLE).run(tmp_path / "out", threads, force=force)
+
+
+def test_a_plan_counts_with_the_same(free):
+    runs = Study.from_table(TABLE).runs
+    one, three = memory.estimated_memory(runs, 1), memory.estimated_memory(runs, 3)
+    assert math.isclose(three - memory.PROCESS_BYTES, 3 * (one - memory.PROCESS_BYTES))
+    assert memory.estimated_memory(runs, 99) == three
+
+
+def test_a_container_leaves_less_than_its_machine(tmp_path):
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("400\n")
+    assert host._free_of_group(tmp_path) == 600
+    (tmp_path / "memory.max").write_text("max\n")
+    assert host._free_of_group(tmp_path) is None
+    assert host._free_of_group(tmp_path / "none") is None

@@ -1,0 +1,229 @@
+"""Entries of a user's own besides optimizers: declared, checked, tried, named in a study, known by their hash."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import mlpjit as mj
+from mlpjit.cli import app
+from mlpjit.config.run_config import RunConfig
+from mlpjit.errors import ConfigError
+from mlpjit.extending import absolute, copysign, files, real, select
+from mlpjit.study import workers
+from mlpjit.study.study import Study
+from mlpjit.study.toml import read_toml
+from mlpjit.study.trial import trial
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+ACTIVATION = EXAMPLES / "bent_line.py"
+pytestmark = pytest.mark.usefixtures("own_records_are_forgotten")
+TINY = """
+name = "tiny"
+width = 8
+epochs = 1
+[sweep]
+optimizer = "sgd"
+activation = ["relu", "tanh"]
+learning_rate = [0.03, 0.3]
+seed = [0, 1]
+[final]
+per = "activation"
+seeds = [100, 101]
+"""
+
+
+def written(folder: Path, text: str, name: str = "mine.py") -> Path:
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def run(*arguments: str | Path) -> str:
+    """Return what a command prints; it must end well."""
+    result = CliRunner().invoke(app, [str(each) for each in arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_an_activation_is_tried(tmp_path: Path) -> None:
+    study = written(tmp_path, TINY, "tiny.toml")
+    told = run("try", ACTIVATION, study, "--out", tmp_path / "out", "--cap", "3", "--no-report")
+    assert "bent_line: rates 0.03, 0.3 (as 'tiny' has them" in told
+    assert re.search(r"^18 runs \(18 done\), 6 made now", told, re.MULTILINE)  # 12 of the study; 4 + 2
+    assert {line.split()[0] for line in told.splitlines() if re.search(r" 3  .* 2  not enough", line)} == {
+        "relu",
+        "tanh",
+    }
+
+
+def test_its_runs_are_those_of_the_study_but_for_it(tmp_path: Path) -> None:
+    base = Study.load(written(tmp_path, TINY, "tiny.toml"))
+    made = trial(base, files.load(ACTIVATION), tune={"width": [0.5, 1.0]})
+    own = [config for config in made.configs() if str(config.activation).startswith("bent_line")]
+    assert len(own) == len(made.configs()) - len(base.runs) == 2 * 2 * 2
+    assert {config.activation for config in own} == {"bent_line", "bent_line(width=0.5)"}
+    assert {config.learning_rate for config in own} == {0.03, 0.3}
+
+
+KINDS = {
+    "bent_line": ("activation", {"width": [0.5, 1.0]}), "soft_square": ("loss", {}), "soft_sign": ("optimizer", {}),
+    "late_fall": ("schedule", {"share": [0.1, 0.5]}), "random_signs": ("init", {"gain": [1.0, 2.0]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_takes_the_place_of_its_own(name: str) -> None:
+    """All else is as in the study: its axes, the rates of each of its optimizers, its seeds."""
+    field, tune = KINDS[name]
+    blocks = [
+        {"optimizer": "sgd", "learning_rate": [0.1, 1.0], "depth": [1, 2], "seed": [0, 1]},
+        {"optimizer": "adam", "learning_rate": [0.001], "depth": [1, 2], "seed": [0, 1]},
+    ]
+    base = Study.from_table({"name": "x", "sweep": blocks, "final": {"per": "optimizer", "seeds": [9]}})
+    made = trial(base, files.load(EXAMPLES / f"{name}.py"), tune=tune if field != "loss" else None)
+    own = [c for c in made.configs() if made.runs.run_ids and c.run_id not in base.runs.run_ids]
+    assert made.per == (field,)
+    assert {c.factors()[field].partition("(")[0] for c in own} == {name}
+    settings = {(c.optimizer["name"], c.learning_rate) for c in own}
+    if field == "optimizer":
+        assert settings == {(name, 0.1), (name, 1.0), (name, 0.001)}
+    else:
+        assert settings == {("sgd", 0.1), ("sgd", 1.0), ("adam", 0.001)}
+        assert len(own) == 3 * 2 * 2 * (2 if tune else 1)
+
+
+def test_losses_compare_on_the_data_set(tmp_path: Path) -> None:
+    base = Study.load(written(tmp_path, TINY.replace('activation = ["relu", "tanh"]', ""), "tiny.toml"))
+    made = trial(base, workers.read(EXAMPLES / "soft_square.py"), cap=2)
+    made.try_out(tmp_path / "out")
+    (judged,) = made.verdicts(tmp_path / "out")
+    compared = judged.compared
+    assert (compared.competitor, compared.control, compared.problem) == (
+        "loss soft_square", "loss cross_entropy", "digits",
+    )  # fmt: skip
+    assert judged.measure.unit == "points"
+
+
+EVERYTHING = """
+name = "used"
+use = ["bent_line.py", "soft_square.py", "late_fall.py", "random_signs.py", "soft_sign.py"]
+width = 8
+epochs = 1
+[sweep]
+activation = [{ name = "bent_line", width = 0.5 }, "relu"]
+loss = "soft_square"
+schedule = ["late_fall"]
+init = "random_signs"
+optimizer = "soft_sign"
+learning_rate = 0.01
+seed = [0, 1]
+"""
+
+
+def test_a_study_names_files_of_its_users_own(tmp_path: Path) -> None:
+    """Their paths are relative to the study's; another process makes its runs, which have the same ids here."""
+    for name in KINDS:
+        written(tmp_path, (EXAMPLES / f"{name}.py").read_text(), f"{name}.py")
+    study = written(tmp_path, EVERYTHING, "used.toml")
+    assert "4 runs (4 done), 4 made now" in run("run", study, "--out", tmp_path / "out", "--no-report")
+    loaded = Study.load(study)
+    ids = loaded.runs.run_ids
+    assert len(loaded.canonical()["use"]) == 5
+    assert {block.fixed["timeout"] for block in loaded.blocks} == {60.0}
+    assert "nothing left to run" in run("run", study, "--out", tmp_path / "out", "--no-report")
+    for name in KINDS:
+        files.load(tmp_path / f"{name}.py")
+    assert Study.from_table({k: v for k, v in read_toml(EVERYTHING, "").items() if k != "use"}).runs.run_ids == ids
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("bent_line", "0.5 * (z + root)", "0.5 * (root + z)"), ("bent_line", "width=1.0", "width=1.5"),
+        ("soft_square", "0.5 * d * d", "d * d * 0.5"), ("soft_square", "scale=1.0", "scale=1.5"),
+        ("late_fall", "left / share", "left / (share * 1.0)"), ("late_fall", "share=0.25", "share=0.5"),
+        ("random_signs", "-gain)", "-1.0 * gain)"), ("random_signs", "gain=1.4142", "gain=1.5"),
+    ],
+)  # fmt: skip
+def test_an_edit_makes_another_run(name: str, old: str, new: str, tmp_path: Path) -> None:
+    field, _ = KINDS[name]
+    text = (EXAMPLES / f"{name}.py").read_text()
+    assert old in text
+    ids = []
+    for each in (text, text.replace("\n\n\n@", "\n\n# a comment\n@"), text.replace(old, new)):
+        files.load(written(tmp_path, each))
+        ids.append(RunConfig(**{field: name}).run_id)
+    assert ids[0] == ids[1] != ids[2]
+
+
+@pytest.mark.parametrize(
+    ("use", "line"),
+    [
+        ('"nothing.py"', "used.toml, use[0]: "),
+        ("3", "used.toml, use: got 3, need a list of Python files"),
+        ('["a.py", "b.py"]', "used.toml, use[1]: b.py: 'bent_line' is declared in a.py too"),
+        ('["empty.py"]', "used.toml, use[0]: empty.py: nothing is declared in it"),
+    ],
+)
+def test_files_that_cannot_be_used_are_told(use: str, line: str, tmp_path: Path) -> None:
+    for name in ("a.py", "b.py"):
+        written(tmp_path, ACTIVATION.read_text(), name)
+    written(tmp_path, "x = 1\n", "empty.py")
+    study = written(tmp_path, f"use = {use}\n{TINY}", "used.toml")
+    with pytest.raises(ConfigError) as raised:
+        Study.load(study)
+    assert str(raised.value).startswith(line)
+    assert "\n" not in str(raised.value)
+
+
+def test_what_a_worker_tells_names_the_same_runs() -> None:
+    told = workers.read(ACTIVATION)
+    specs = ["bent_line", {"name": "bent_line", "width": 2.0}]
+    by_word = [RunConfig(activation=spec).run_id for spec in specs]
+    assert files.load(ACTIVATION) == told
+    assert [RunConfig(activation=spec).run_id for spec in specs] == by_word
+    assert len(set(by_word)) == 2
+
+
+def test_a_file_of_two_kinds_is_used_but_not_tried(tmp_path: Path) -> None:
+    both = ACTIVATION.read_text() + (EXAMPLES / "soft_sign.py").read_text()
+    file = files.load(written(tmp_path, both))
+    assert dict(file.entries) == {"optimizers": "soft_sign", "activations": "bent_line"}
+    with pytest.raises(ConfigError, match=r"mine.py: it holds optimizers and activations: a try compares one kind"):
+        trial(Study.from_table({"name": "x"}), file)
+
+
+def test_an_activation_is_that_of_the_catalogue_bit_for_bit() -> None:
+    @mj.activation
+    def my_square_root_of_squares(z):
+        size = absolute(z)
+        return size, copysign(real(1.0), z)
+
+    @mj.activation
+    def again(z):
+        return select(z > 0.0, z, 0.0 * z), select(z > 0.0, 1.0 + 0.0 * z, 0.0 * z)
+
+    configs = [RunConfig(activation=name, hidden=[8], epochs=2) for name in ("again", "relu")]
+    mine, theirs = (mj.train(config) for config in configs)
+    assert (mine.params == theirs.params).all()
+    assert np.isfinite(mj.train(RunConfig(activation="my_square_root_of_squares", hidden=[8], epochs=1)).params).all()
+
+
+def test_hessian_vector_products_need_a_second_derivative() -> None:
+    @mj.activation
+    def straight(z):
+        return 2.0 * z, 2.0 + 0.0 * z
+
+    with pytest.raises(ConfigError, match=r"optimizer 'adahessian' with activation 'straight': it asks for Hessian"):
+        RunConfig(activation="straight", optimizer="adahessian")
+    assert RunConfig(activation="straight", optimizer="adam").run_id
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_every_example_stands_on_its_page(path: Path) -> None:
+    pages = [(EXAMPLES.parent / name).read_text() for name in ("try.md", "own_ideas.md")]
+    assert any(path.read_text() in page for page in pages)
