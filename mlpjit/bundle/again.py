@@ -35,12 +35,20 @@ VERIFYING = "  mlpjit verify {name}.zip         20 of its runs made again and co
 def study_of(study: Mapping[str, Any], blocks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return a canonical study with these blocks, those of what was tried beside it left out."""
     tried = set(study.get("tried", ()))
-    return {**study, "blocks": [block for block in blocks if not tried or not _optimizers(block) <= tried]}
+    return {**study, "blocks": [block for block in blocks if not _is_tried(block, tried)]}
 
 
-def _optimizers(block: Mapping[str, Any]) -> set[str]:
-    given = [block["fixed"].get("optimizer"), *block["axes"].get("optimizer", [])]
-    return {each if isinstance(each, str) else each["name"] for each in given if each is not None}
+def _is_tried(block: Mapping[str, Any], tried: set[str]) -> bool:
+    """Whether a block has nothing but what was tried in one of its fields."""
+    names = [_names(block, name) for name in (*block["fixed"], *block["axes"])]
+    return any(some and some <= tried for some in names)
+
+
+def _names(block: Mapping[str, Any], name: str) -> set[str]:
+    """Return the names of the entries that a field has in a block."""
+    given = [block["fixed"].get(name), *block["axes"].get(name, [])]
+    named = [each.get("name") if isinstance(each, Mapping) else each for each in given if each is not None]
+    return {each.partition("(")[0] if isinstance(each, str) else "" for each in named}
 
 
 def commands(recorded: Iterable[str], files: Mapping[str, str]) -> list[str]:
@@ -88,7 +96,7 @@ def _machines(sessions: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def _own(own: Iterable[Mapping[str, Any]]) -> str:
     lines = [f"  {each['file']}  {', '.join(each['names'])}; SHA-256 {each['sha256']}\n" for each in own]
-    return f"\nOwn code that was tried, as it was then (look at it before you run it), in {OWN}/:\n\n" + "".join(lines)
+    return f"\nOwn code that took part, as it was then (look at it before you run it), in {OWN}/:\n\n" + "".join(lines)
 
 
 def _data(data: Iterable[Mapping[str, Any]]) -> str:

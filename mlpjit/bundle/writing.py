@@ -58,7 +58,8 @@ def _contents(store: Store, folder: Path, pages: list[Path], data: list[OwnData]
     found: Contents = {PAGE: pages[0], STORE: _copied(store, folder / STORE), RUNS: export_runs(store, folder / RUNS)}
     found |= {f"{TABLES}/{path.name}": path for path in pages if path.suffix == ".csv"}
     study = store.study()
-    found[STUDY] = toml(study_of(study, placed(study["blocks"], data)))
+    used = {_used(store, name, digest): digest for name, digest in study.get("use", {}).items()}
+    found[STUDY] = toml({**study_of(study, placed(study["blocks"], data)), "use": used})
     for source in sources(store):
         found |= {f"{_folder(source)}/{name}": text for name, text in source["texts"].items()}
     return found
@@ -74,6 +75,11 @@ def _copied(store: Store, path: Path) -> Path:
 def _folder(source: Mapping[str, Any]) -> str:
     """Each file lies in a folder of its own: two versions of it have one name, and what they import may differ."""
     return f"{OWN}/{source['sha256'][:8]}"
+
+
+def _used(store: Store, name: str, digest: str) -> str:
+    """Return where a file that the study names lies in a bundle; by its name alone where its text is not kept."""
+    return next((f"{_folder(each)}/{name}" for each in sources(store) if each["sha256"] == digest), name)
 
 
 def _manifest(store: Store, data: list[OwnData], with_data: bool) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def toml(study: Mapping[str, Any]) -> str:
         if all(key in block["fixed"] and block["fixed"][key] == value for block in blocks)
     }
     head = {key: study[key] for key in ("name", "title", "question") if key in study}
+    head |= {"use": list(study["use"])} if study.get("use") else {}
     parts = [_table("", head | shared)]
     for block in blocks:
         # Inside a sweep a list is an axis, so a fixed list becomes an axis of one value.

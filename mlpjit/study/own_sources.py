@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mlpjit.extending.files import OwnFile
+from mlpjit.extending.source import source_of
 from mlpjit.store import Store
 from mlpjit.store.notes import SOURCES
 
@@ -12,6 +14,12 @@ from mlpjit.store.notes import SOURCES
 def sources(store: Store) -> list[dict[str, Any]]:
     """Return what is kept of each file, the oldest first: see `extending.source.source_of`."""
     return store.note(SOURCES) or []
+
+
+def keep_sources(store: Store, files: Iterable[OwnFile]) -> None:
+    """Keep the texts of the files that a study names."""
+    for file in files:
+        keep_source(store, source_of(file))
 
 
 def keep_source(store: Store, source: Mapping[str, Any] | None) -> None:

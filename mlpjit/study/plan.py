@@ -15,10 +15,12 @@ import numpy as np
 from mlpjit.config.fields import KERNEL_FIELDS, SHAPE_FIELDS
 from mlpjit.config.identity import digest
 from mlpjit.config.run_config import RunConfig
+from mlpjit.extending.files import OwnFile
 from mlpjit.store import Store
 from mlpjit.study.choice import Known
 from mlpjit.study.competitors import Called
 from mlpjit.study.finals import final_runs
+from mlpjit.study.own_sources import keep_sources
 from mlpjit.study.racing import Raced, dropped, left_to_run, taking_part
 from mlpjit.study.runs import ListedRuns, Runs
 
@@ -89,6 +91,10 @@ class Planned(Protocol):
     @property
     def source(self) -> str:
         """The name or path that it was loaded by, empty without one."""
+
+    @property
+    def use(self) -> Sequence[OwnFile]:
+        """The files of the user's own that it names."""
 
     @property
     def runs(self) -> Runs:
@@ -174,6 +180,12 @@ class Work:
         """Count the runs of all stages by their state; what is not stored is "missing"."""
         planned = dict.fromkeys(run_id for _, run_ids in self.stages for run_id in run_ids)
         return dict(Counter(known.get(run_id, ("missing",))[0] for run_id in planned))
+
+
+def save(store: Store, study: Planned, todo: Work) -> None:
+    """Leave the plan in the store, and the texts of the files that the study names."""
+    store.save_plan(study.canonical(), todo.stages, todo.timing_keys)
+    keep_sources(store, study.use)
 
 
 def work(study: Planned, known: Known, timed: set[str]) -> Work:

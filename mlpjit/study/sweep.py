@@ -19,7 +19,7 @@ from mlpjit.store import FILE_NAME, RowError, Store
 from mlpjit.store.notes import RACES
 from mlpjit.study.chunks import Task
 from mlpjit.study.memory import check_memory
-from mlpjit.study.plan import Planned, StepTiming, Work, missing, to_prepare, work
+from mlpjit.study.plan import Planned, StepTiming, Work, missing, save, to_prepare, work
 from mlpjit.study.pool import Ended, Runner, compiled_runner, now, thread_count
 from mlpjit.study.progress import Snapshot, Tracker
 from mlpjit.study.racing import records
@@ -143,7 +143,7 @@ class Sweep:
         return self.store.has_plan(self.study.canonical(), todo.stages, todo.timing_keys)
 
     def _save(self, todo: Work) -> None:
-        self.store.save_plan(self.study.canonical(), todo.stages, todo.timing_keys)
+        save(self.store, self.study, todo)
 
     def _session(self, todo: Work) -> Work:
         """Make what is missing, and leave in the store who did that; return what was planned in the end."""

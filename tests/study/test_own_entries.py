@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,10 @@ def test_a_study_names_files_of_its_users_own(tmp_path: Path) -> None:
     assert "nothing left to run" in run("run", study, "--out", tmp_path / "out", "--no-report")
     uses = [word for name in KINDS for word in ("--use", tmp_path / f"{name}.py")]
     assert "4 runs of 4 made again, 4 with the same bits" in run("verify", tmp_path / "out", *uses)
+    run("bundle", tmp_path / "out")
+    with zipfile.ZipFile(tmp_path / "out.zip") as bundle:
+        bundle.extractall(tmp_path / "sent")
+    assert Study.load(tmp_path / "sent" / "study.toml").runs.run_ids == ids
     for name in KINDS:
         files.load(tmp_path / f"{name}.py")
     assert Study.from_table({k: v for k, v in read_toml(EVERYTHING, "").items() if k != "use"}).runs.run_ids == ids

@@ -213,8 +213,8 @@ def test_a_run_that_has_ended_stays_as_it_is(rate, status):
 
 def test_a_loss_far_over_its_start_at_two_evaluations_is_divergence():
     """Gradient descent on a quadratic beyond 2 / curvature: grows by a steady factor and stays finite for long."""
-    settings = config(dataset="diabetes", hidden=[], learning_rate=0.6, batch_size="full", epochs=200, dtype="float64")
-    result = execute(settings)
+    given = {"dataset": "diabetes", "hidden": [], "optimizer": "sgd", "learning_rate": 0.6, "batch_size": "full"}
+    result = execute(config(**given, epochs=200, dtype="float64"))
     losses = result.history["validation_loss"]
     assert result.status == "diverged"
     assert np.isfinite(losses).all()
@@ -268,7 +268,7 @@ def test_history_matches_the_network_interface():
     """Gradient norm, weight norm and update ratio of the first step, and activations of the start, by hand."""
     import mlpjit as mj
 
-    run = Run(config(batch_size="full", dtype="float64", activation="tanh", learning_rate=0.1))
+    run = Run(config(batch_size="full", dtype="float64", activation="tanh", optimizer="sgd", learning_rate=0.1))
     net = mj.Network([2, 9, 7, 2], activation="tanh", dtype="float64")
     start = run.params.copy()
     _, grads = net.loss_and_grad(start, run.data.x_train, run.data.y_train)

@@ -12,7 +12,10 @@ from mlpjit.training.shape import parameter_count, total_steps
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(60, 3)), RNG.normal(size=(60, 2))
 DATA = mj.Dataset(X, Y)
-PLAIN = {"dataset": DATA, "hidden": [5, 4], "activation": "tanh", "dtype": "float64", "epochs": 3, "batch_size": 16}
+PLAIN = {
+    "dataset": DATA, "hidden": [5, 4], "activation": "tanh", "optimizer": "sgd", "dtype": "float64", "epochs": 3,
+    "batch_size": 16,
+}  # fmt: skip
 
 
 def config(**options):
