@@ -104,9 +104,10 @@ class Campaign:
         shutil.rmtree(self.folder / name, ignore_errors=True)
         while number < kills:
             process = self.start(name)
-            if not self._killed(process):
-                break
+            killed = self._killed(process)
             _, errors = self.finished(process)
+            if not killed:
+                break
             number += 1
             self.moments[moment(errors)] += 1
             known = self._judged(name, known, errors, by_copy=number % 2 == 0)

@@ -87,7 +87,7 @@ PLANTS = (
     Plant("schedules", KERNELS + "rates.py", "schedule_loop", (COUNT,), ("schedule_",), "schedule/"),
     Plant("orthogonal start", KERNELS + "arithmetic/orthonormal.py", "orthonormalize_rows",
           (("for k in range(i):", "for k in range(i // {d}):"),), ("orthonormalize_rows",), "init/orthonormal_rows/"),
-    Plant("making a run", "mlpjit/training/run.py", "__init__(self, config: RunConfig", (), (), "run/construction/",
+    Plant("making a run", "mlpjit/training/run.py", "__init__", (), (), "run/construction/",
           text=(("        self.chunk = Chunk(values, [values], self.control)\n",
                  "        import time\n\n        began = time.thread_time()\n"),
                 ("        self.status = STATUS.running\n",

@@ -17,12 +17,13 @@ import numpy.typing as npt
 
 from mlpjit.comparison import names
 from mlpjit.config.fields import PROBLEM, SETTING, columns_of
+from mlpjit.config.run_config import RunConfig
 from mlpjit.host import available_threads
 from mlpjit.store import FILE_NAME, Store
 from mlpjit.study.choice import Known
 from mlpjit.study.memory import estimated_memory
 from mlpjit.study.pace import compiled_before, kernel_slowness, python_slowness
-from mlpjit.study.plan import Work, missing, work
+from mlpjit.study.plan import MOST_LANES, Work, missing, work
 from mlpjit.study.racing import dropped
 from mlpjit.study.runs import Runs
 from mlpjit.study.study import Study
@@ -37,6 +38,8 @@ RULES = ("optimizer", "activation", "init", "normalization", "loss", "schedule",
 # What Python does, one thread at a time (`mlpjit bench harness`): for a run, and for those of one group the first time.
 HELD_SECONDS, GROUP_SECONDS = 60e-6, 1.4e-3
 TIMING_SECONDS = 2e-3
+# Many narrow networks are made side by side (`training.lanes`): up to which width, and what is left of their seconds.
+LANE_WIDTH, LANE_SHARE = 32, 0.4
 # Figures and page, with some more for each factor that they show; and for each run that is read.
 REPORT_SECONDS, REPORT_FACTOR_SECONDS, REPORT_RUN_SECONDS = 1.1, 0.7, 1e-4
 Problem = tuple[Any, ...]
@@ -83,7 +86,7 @@ def estimate(study: Study, directory: Path, threads: int) -> Estimate:
     parts = {
         "start": around["start"],
         "kernels": around["kernels"],
-        "runs": _runs_seconds(tuning, costs * (slowness or kernel_slowness()), new, after, threads),
+        "runs": _runs_seconds(tuning, costs * (slowness or kernel_slowness() * _shares(tuning)), new, after, threads),
         "step times": _timings_seconds(todo, slowness or kernel_slowness()),
         "report": around["report"],
     }
@@ -135,6 +138,18 @@ def _runs_seconds(runs: Runs, costs: npt.NDArray[np.float64], new: list[int], fi
     cost = float(costs[new].sum() + final_new * costs.mean())
     longest = float(costs[new].max(initial=0.0))
     return max((cost + held) / min(threads, available_threads()), longest, held)
+
+
+def _shares(runs: Runs) -> npt.NDArray[np.float64]:
+    """Return what is left of each run's seconds where those of a group are made side by side."""
+    _, place, count = np.unique(runs.groups(), return_inverse=True, return_counts=True)
+    return np.where((count[place] >= MOST_LANES) & (runs.numbers(_is_narrow) > 0), LANE_SHARE, 1.0)
+
+
+def _is_narrow(config: RunConfig) -> bool:
+    return (
+        config.dtype == "float32" and config.normalization == "none" and 0 < max(config.hidden, default=0) <= LANE_WIDTH
+    )
 
 
 def _timings_seconds(todo: Work, slowness: float) -> float:

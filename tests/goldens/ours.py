@@ -216,7 +216,9 @@ def residual(case: Golden, shared: Arrays) -> Arrays:
 def plateau_factors(case: Golden, values: np.ndarray) -> np.ndarray:
     """The factor after each validation loss."""
     given = {"name": case.entry, **schedules[case.entry].defaults, **case.settings}
-    numbers = filled(NUMBER, {"l1": 0.0, "l2": 0.0, "decay": 0.0, **plateau_numbers(given)}, "float64")
+    numbers = filled(
+        NUMBER, {"l1": 0.0, "l2": 0.0, "decay": 0.0, "loss_factor": 1.0, **plateau_numbers(given)}, "float64"
+    )
     carry, found = np.zeros(len(CARRY)), []
     carry[[CARRY.rate_factor, CARRY.plateau_best]] = 1.0, np.inf
     for value in values:

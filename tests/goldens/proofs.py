@@ -72,8 +72,8 @@ FIELDS = {"penalties": ("l1", "l2")}
 
 
 def entries(kind: str) -> list[str]:
-    """Return what must be proven of a kind, by name."""
-    return sorted(FIELDS.get(kind) or registry(kind))
+    """Return what must be proven of a kind, by name: not what a caller gave in memory."""
+    return sorted(name for name in FIELDS.get(kind) or registry(kind) if not name.startswith("memory:"))
 
 
 @cache

@@ -141,7 +141,7 @@ def test_a_list_is_part_of_what_a_run_is():
 def test_a_schedule_of_the_weight_decay():
     """One step of plain gradient descent: W -= rate_t decay_t W, beside the gradient's part; biases do not decay."""
     given = {"weight_decay": 0.5, "weight_decay_schedule": {"name": "linear", "final": 0.2}, "schedule": "cosine"}
-    config = RunConfig(hidden=[5], epochs=2, dtype="float64", learning_rate=0.1, **given)
+    config = RunConfig(hidden=[5], epochs=2, dtype="float64", optimizer="sgd", learning_rate=0.1, **given)
     run, plain = (Run(c) for c in (config, RunConfig(**{**config.canonical(), "weight_decay": 0.0})))
     np.testing.assert_allclose(run.decays, 0.5 * (1 - 0.8 * np.arange(run.steps) / run.steps), rtol=1e-14)
     for each in (run, plain):

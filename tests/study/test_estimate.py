@@ -81,7 +81,7 @@ def test_its_runs_take_what_is_said_of_them(name: str, tmp_path: Path) -> None:
 
 def test_stored_runs_tell_how_fast_the_others_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "kernel_slowness", lambda: 1.0)
-    table = {**TINY, "sweep": {"learning_rate": RATES, "seed": list(range(30))}}
+    table = {**TINY, "width": 40, "sweep": {"learning_rate": RATES, "seed": list(range(30))}}
     some = Study.from_table({**table, "sweep": {"learning_rate": RATES[:10]}})
     some.run(out=tmp_path, threads=1)
     with module.Store.open(tmp_path) as store:

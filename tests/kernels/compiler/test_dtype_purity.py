@@ -25,16 +25,25 @@ from mlpjit.catalogue.registries import clippings, optimizers, wrappers
 from mlpjit.kernels.arithmetic.mapping import FUNCTIONS, map_loop
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.interactive.gradients import objective_loop
+from mlpjit.kernels.lanes.updates import lane_update_loop
 from mlpjit.kernels.language import Int, Kernel, Real, Reals, kernel, load, store
 from mlpjit.kernels.network.activation_loops import LEARNED_LOOPS
 from mlpjit.kernels.network.activation_loops import LOOPS as ACTIVATION_LOOPS
 from mlpjit.kernels.network.activation_rules import linked_names as linked
 from mlpjit.kernels.network.activations import activations
-from mlpjit.kernels.network.loss_rules import parts, pointwise_loop, pointwise_tangent_loop
+from mlpjit.kernels.network.loss_rules import (
+    lane_parts,
+    lane_pointwise_loop,
+    parts,
+    pointwise_loop,
+    pointwise_tangent_loop,
+    pointwise_values_loop,
+)
 from mlpjit.kernels.network.losses import losses
 from mlpjit.kernels.rates import schedule_loop
+from mlpjit.kernels.stages.asking import ASKING
 from mlpjit.kernels.stages.layerwise import layerwise_loop
-from mlpjit.kernels.stages.stage import elementwise_loop
+from mlpjit.kernels.stages.stage import elementwise_loop, linked_names
 from mlpjit.training import linking
 
 STAGES = {"clipping": clippings, "optimizer": optimizers, "wrapper": wrappers}
@@ -47,6 +56,9 @@ SCALARS = {
     "average_products",
     "repeat_step", "report", "set_momentum", "squares", "take_step", "train", "update_params", "watch_plateau",
     "cross_entropy_tangent",
+    "add_losses", "add_lane_residuals", "evaluate_group", "finish_group", "group_step", "judge_epoch", "make_group",
+    "note_divergence", "note_divergences", "observe_block", "report_group", "score_of", "train_group",
+    "update_group",
     "loss_tangent_cross_entropy", "make_runs", "network_gradient", "quadratic_gradient",
     *(f"{kind}_{name}" for kind, registry in STAGES.items() for name in registry),
 }  # fmt: skip
@@ -60,10 +72,15 @@ TENSORWISE = {
 }  # fmt: skip
 # Sums in double beside float32 data, on one loop: losses, and `dot`. Nothing of them may come back to the data.
 RANDOM = {"begin", "fill_normals"}  # drawn in double and rounded once, so that both dtypes see the same numbers
+# Each lane has scalars of its own, worked out in double one after the other; what runs over parameters is in vectors.
+LANE_UPDATES = {f"lane_update_{rule.name}" for rule in optimizers.records() if rule.kind == "elementwise"}
 SUMS = {
     *(f"loss_{name}" for name in losses),
+    *(f"lane_loss_{loss.name}" for loss in losses.records() if loss.kernel is None),
     "cross_entropy",
+    "lane_cross_entropy",
     "few_classes",
+    "observe_lanes",
     "observe_units",
     "record_gradients",
     "record_updates",
@@ -79,6 +96,11 @@ def templates() -> dict[str, tuple[Kernel, dict[str, Any]]]:
         found |= {f"{use}_{rule.name}": (loop, linked(rule)) for use, loop in loops.items()}
     for each in losses.records():
         found |= {f"loss_{each.name}": parts(each), f"loss_tangent_{each.name}": parts(each, tangent=True)}
+        if each.kernel is None:
+            found[f"lane_loss_{each.name}"] = lane_parts(each)
+    for rule in optimizers.records():
+        if rule.kind == "elementwise":
+            found[f"lane_update_{rule.name}"] = lane_update_loop, linked_names(rule)
     for kind, registry in STAGES.items():
         found |= {f"{kind}_{rule.name}": linking.stage_loop(rule) for rule in registry.records()}
     return found
@@ -90,8 +112,8 @@ def plain() -> dict[str, tuple[Kernel, dict[str, Any]]]:
     for module in pkgutil.walk_packages(kernels.__path__, "mlpjit.kernels."):
         members = vars(importlib.import_module(module.name)).values()
         found |= {member.name: member for member in members if isinstance(member, Kernel)}
-    alone = (pointwise_loop, pointwise_tangent_loop)
-    stages = (elementwise_loop, layerwise_loop, objective_loop)
+    alone = (pointwise_loop, pointwise_tangent_loop, pointwise_values_loop, lane_pointwise_loop)
+    stages = (elementwise_loop, layerwise_loop, objective_loop, lane_update_loop, *ASKING.values())
     linked = {
         loop.name
         for loop in (map_loop, schedule_loop, *ACTIVATION_LOOPS.values(), *LEARNED_LOOPS.values(), *alone, *stages)
@@ -119,6 +141,8 @@ def test_no_double_arithmetic(name):
     ir = llvm(name)
     if name in RANDOM:
         assert double_arithmetic(ir)
+    elif name in LANE_UPDATES:
+        assert [line for line in double_arithmetic(ir) if " x double>" in line] == []
     elif name in SUMS:
         assert double_arithmetic(ir)
         assert narrowing_in_float_loops(ir) == []
@@ -137,7 +161,7 @@ def test_no_fast_math(name):
 
 
 def test_every_exception_is_a_kernel():
-    assert set(ALL) >= SCALARS | SUMS | RANDOM | TENSORWISE
+    assert set(ALL) >= SCALARS | SUMS | RANDOM | TENSORWISE | LANE_UPDATES
 
 
 @kernel

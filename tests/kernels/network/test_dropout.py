@@ -104,7 +104,9 @@ def first_step(run: Run, net: mj.Network, params: np.ndarray, seed: int = 3) -> 
 
 def test_a_run_drops_in_training_and_not_in_evaluation():
     """The loss of an epoch is that of the dropped network; gradient and loss have the mask of the seed's first step."""
-    run = Run(RunConfig(**MOONS, dropout=0.3, batch_size="full", shuffle=False, epochs=1, learning_rate=0.1))
+    run = Run(
+        RunConfig(**MOONS, dropout=0.3, batch_size="full", shuffle=False, epochs=1, optimizer="sgd", learning_rate=0.1)
+    )
     net, plain = (mj.Network([2, 9, 9, 2], dropout=p, dtype="float64") for p in (0.3, 0.0))
     params = run.params.copy()
     run.advance()
@@ -118,7 +120,7 @@ def test_a_run_drops_in_training_and_not_in_evaluation():
 def test_the_second_gradient_of_a_step_sees_the_same_mask():
     """Sharpness-aware minimization: g at theta, then at theta + rho g / |g|."""
     settings = {"dropout": 0.3, "batch_size": "full", "shuffle": False, "epochs": 1, "learning_rate": 0.1}
-    run = Run(RunConfig(**MOONS, **settings, wrapper={"name": "sam", "rho": 0.2}))
+    run = Run(RunConfig(**MOONS, **settings, optimizer="sgd", wrapper={"name": "sam", "rho": 0.2}))
     net = mj.Network([2, 9, 9, 2], dropout=0.3, dtype="float64")
     params = run.params.copy()
     _, first = first_step(run, net, params)

@@ -90,7 +90,7 @@ def is_finite(made: Optimizer, course: list[float], dtype: str) -> bool:
     """Say whether the parameters stay finite along a course."""
     random = np.random.default_rng(0)
     params = random.uniform(-0.5, 0.5, sum(math.prod(shape) for shape in SHAPES)).astype(dtype)
-    work = Step(made._parts(), params, params, made.init(params, SHAPES), RATES[made.name].value, ROWS)
+    work = Step(made.parts(), params, params, made.init(params, SHAPES), RATES[made.name].value, ROWS)
     for size in course:
         gradient, pairs = drawn(random, size)
         work.grads[:] = gradient
