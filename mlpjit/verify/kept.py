@@ -19,6 +19,7 @@ from mlpjit.store import Store, adoption
 from mlpjit.store.database import FILE_NAME
 from mlpjit.store.schema import COUNTS, METRICS, READ
 from mlpjit.study.finals import final_runs
+from mlpjit.study.own_sources import sources
 from mlpjit.study.study import Study
 
 NUMBERS = (*METRICS, *COUNTS)
@@ -53,6 +54,14 @@ class Place(Protocol):
     def adopt(self, configs: Mapping[str, RunConfig], note: Note) -> int:
         """Give runs, by the ids they have, those of their configs under the present code; return how many took them."""
         ...
+
+
+def own_code(directory: Path) -> dict[str, str]:
+    """Return by the names that it declares each file of own code that a store keeps; nothing of exported tables."""
+    if exported_alone(directory):
+        return {}
+    with Store.open(directory, readonly=True) as store:
+        return {name: each["file"] for each in sources(store) for name in each["names"]}
 
 
 def hashes_of(config: RunConfig) -> dict[str, str]:

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from mlpjit.cli import app
 from mlpjit.errors import StoreError
 from mlpjit.store import Store, adoption
+from mlpjit.store.notes import SOURCES
 from mlpjit.store.seals import seal_all
 from mlpjit.study.pool import Runner
 from mlpjit.study.study import Study
@@ -180,6 +181,16 @@ def test_a_run_whose_rule_is_gone_is_told(stored):
     change(stored, "UPDATE runs SET config = replace(config, '\"sgd\"', '\"mine\"') WHERE run_id = ?", run_id)
     (wrong,) = verify(stored, None).wrong
     assert (wrong.run_id, "unknown optimizer 'mine'" in wrong.problem) == (run_id, True)
+
+
+def test_the_file_that_runs_lack_is_named_once(stored):
+    change(stored, "UPDATE runs SET config = replace(config, '\"sgd\"', '\"mine\"')")
+    with Store.open(stored) as store:
+        store.put_note(SOURCES, [{"file": "own.py", "sha256": "", "names": ["mine", "unused"], "texts": {}}])
+    done = CliRunner().invoke(app, ["verify", str(stored), "--all"])
+    assert done.exit_code == 1
+    told = [line for line in done.stderr.splitlines() if line.startswith("error")]
+    assert told == ["error: 8 runs not made again, for want of mine: give --use own.py"]
 
 
 def table_of(folder: Path) -> list[dict[str, str]]:
