@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -62,6 +63,22 @@ def own_code(directory: Path) -> dict[str, str]:
         return {}
     with Store.open(directory, readonly=True) as store:
         return {name: each["file"] for each in sources(store) for name in each["names"]}
+
+
+def edited_since(directory: Path, given: Sequence[Path]) -> list[str]:
+    """Return the names of given files of which a store keeps another text, with which some of its runs were made."""
+    if exported_alone(directory):
+        return []
+    digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in given}
+    names = {path.name for path in given}
+    with Store.open(directory, readonly=True) as store:
+        others = [each["file"] for each in sources(store) if each["file"] in names and each["sha256"] not in digests]
+    return list(dict.fromkeys(others))
+
+
+def needed_names(problem: str, own: Iterable[str]) -> list[str]:
+    """Return the names of own code for want of which a run cannot be made, from what is told of it."""
+    return [name for name in own if f" {name!r}" in problem]
 
 
 def hashes_of(config: RunConfig) -> dict[str, str]:
