@@ -51,3 +51,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(f"mlpjit.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'mlpjit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})  # what has not been used yet is completed too

@@ -30,12 +30,14 @@ With mlpjit, straight from the file:
   mlpjit compare {name}.zip       who is better, and how sure that is
 """
 VERIFYING = "  mlpjit verify {name}.zip         20 of its runs made again and compared bit for bit\n"
+VERIFYING_OWN = "\nStored runs made again with it and compared bit for bit, in this folder, unpacked:\n\n  {command}\n"
 
 
 def study_of(study: Mapping[str, Any], blocks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a canonical study with these blocks, those of what was tried beside it left out."""
+    """Return a canonical study with these blocks and its own final stage, what was tried beside it left out."""
     tried = set(study.get("tried", ()))
-    return {**study, "blocks": [block for block in blocks if not _is_tried(block, tried)]}
+    own = [block for block in blocks if not _is_tried(block, tried)]
+    return {**study, "blocks": own, "final": study.get("own_final", study.get("final"))}
 
 
 def _is_tried(block: Mapping[str, Any], tried: set[str]) -> bool:
@@ -76,7 +78,7 @@ def read_me(manifest: Mapping[str, Any]) -> str:
     parts = [HEAD.format(title=name, line="=" * len(name)), READING.format(name=name)]
     parts += [] if manifest["own"] or manifest["data"] else [VERIFYING.format(name=name)]
     parts += [f"\nMade with {line}" for line in _machines(manifest["sessions"])]
-    parts += [_own(manifest["own"])] if manifest["own"] else []
+    parts += [_own(manifest["own"]), _verifying(manifest["own"])] if manifest["own"] else []
     parts += [_data(manifest["data"])] if manifest["data"] else []
     lines = "\n".join(f"  {command}" for command in manifest["commands"])
     parts.append(
@@ -97,6 +99,16 @@ def _machines(sessions: Iterable[Mapping[str, Any]]) -> list[str]:
 def _own(own: Iterable[Mapping[str, Any]]) -> str:
     lines = [f"  {each['file']}  {', '.join(each['names'])}; SHA-256 {each['sha256']}\n" for each in own]
     return f"\nOwn code that took part, as it was then (look at it before you run it), in {OWN}/:\n\n" + "".join(lines)
+
+
+def _verifying(own: Iterable[Mapping[str, Any]]) -> str:
+    """Say how stored runs of own code are checked, where no name of it stands in two files."""
+    own = list(own)
+    names = [name for each in own for name in each["names"]]
+    if len(set(names)) != len(names):
+        return ""
+    used = [word for each in own for word in ("--use", each["file"])]
+    return VERIFYING_OWN.format(command=shlex.join(["mlpjit", "verify", ".", *used]))
 
 
 def _data(data: Iterable[Mapping[str, Any]]) -> str:

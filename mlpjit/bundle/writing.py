@@ -118,10 +118,10 @@ def _zip(path: Path, contents: Contents) -> None:
                 for name in sorted(contents):
                     file.writestr(_entry(name), _bytes(contents[name]))
             os.replace(partial, path)
-    except StoreError:
+    except StoreError as error:
         with contextlib.suppress(OSError):
             partial.unlink()
-        raise
+        raise StoreError(str(error).replace(str(partial), str(path))) from error
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

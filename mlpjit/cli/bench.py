@@ -89,11 +89,15 @@ def _refuse_others(context: typer.Context, mode: str) -> None:
 
     sources = [(p, context.get_parameter_source(p.name or "")) for p in context.command.params]
     given = [p for p, source in sources if source is not None and source.name == "COMMANDLINE"]
-    wrong = [p.opts[0] for p in given if p.name not in TAKES[mode]]
+    wrong = {p.opts[0]: p.name for p in given if p.name not in TAKES[mode]}
     if wrong and mode:
         raise ConfigError(f"{mode} cannot be had with {', '.join(wrong)}: see mlpjit bench --help")
     if wrong:
-        raise ConfigError(f"{', '.join(wrong)}: works with --peers only")
+        lines = []
+        for needed in ("--peers", "--compare"):
+            if some := [option for option, name in wrong.items() if name in TAKES[needed]]:
+                lines.append(f"{', '.join(some)}: works with {needed} only")
+        raise ConfigError(lines)
 
 
 class _Progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +34,7 @@ def verify(
     from mlpjit.errors import ConfigError
     from mlpjit.study.using import running
     from mlpjit.verify import verify
+    from mlpjit.verify.kept import edited_since, needed_names, own_code
     from mlpjit.verify.verification import SAMPLE
 
     if everything and sample is not None:
@@ -43,11 +45,27 @@ def verify(
         raise ConfigError(f"--adopt: {directory} is a bundle, which stays as it is: unpack it")
     with opened(directory) as folder, display() as show, running(use or ()) as runner:
         found = verify(folder, None if everything else sample or SAMPLE, adopt, threads, show, runner)
+        own, edited = own_code(folder), edited_since(folder, use or ())
     print(_json(found) if as_json else _text(found, adopt))
-    for each in found.wrong[:SHOWN]:
+    lacking = {each.run_id: names for each in found.wrong if (names := needed_names(each.problem, own))}
+    if lacking:
+        print(_needs(lacking, own, "give also" if use else "give"), file=sys.stderr)
+    if edited and any(each.differs for each in found.wrong):
+        told = "edited since some of these runs were made, which differ now; a bundle has each text that was run"
+        print(f"note: {', '.join(edited)}: {told}", file=sys.stderr)
+    for each in [each for each in found.wrong if each.run_id not in lacking][:SHOWN]:
         print(f"error: run {each.run_id}: {each.problem or 'other ' + ', '.join(each.differs)}", file=sys.stderr)
     if found.wrong:
         raise typer.Exit(1)
+
+
+def _needs(lacking: Mapping[str, list[str]], own: Mapping[str, str], give: str) -> str:
+    """Say in one line which files runs lack; nothing of a store or a bundle is run unless it is given."""
+    from mlpjit.cli.tables import counted
+
+    names = [name for name in own if any(name in some for some in lacking.values())]
+    files = " ".join(f"--use {file}" for file in dict.fromkeys(own[name] for name in names))
+    return f"error: {counted(len(lacking), 'run')} not made again, for want of {', '.join(names)}: {give} {files}"
 
 
 def _text(found: Verification, adopt: bool) -> str:

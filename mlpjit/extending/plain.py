@@ -55,7 +55,7 @@ def _factors(record: Schedule, total: int) -> np.ndarray:
 
 
 def check_initializer(record: Initializer) -> None:
-    """Raise RuleError where an initializer gives another shape than it should, or an entry that is no number."""
+    """Raise RuleError where an initializer gives a wrong shape, an entry that is no number, or others on every call."""
     import numpy as np
 
     for layer, (fan_in, fan_out) in enumerate(SHAPES):
@@ -70,3 +70,8 @@ def check_initializer(record: Initializer) -> None:
             raise refuse(record.function, told, returning(record.function))
         if not all(np.isfinite(np.asarray(part, float)).all() for part in parts):
             raise refuse(record.function, "returns NaN or infinity", returning(record.function))
+        again: Any = record.function(Draw(0, layer, fan_in, fan_out, last=layer == len(SHAPES) - 1), **record.defaults)
+        again = again if isinstance(again, tuple) else (again,)
+        if len(again) != len(parts) or not all(np.array_equal(a, b) for a, b in zip(parts, again, strict=True)):
+            told = "returns other numbers on a second call: take them from draw.normal() or draw.uniform(), by the seed"
+            raise refuse(record.function, told, returning(record.function))

@@ -151,7 +151,9 @@ def _check_regular(path: Path) -> None:
             raise StoreError(f"{path}: a link to what is not there") from None
 
 
-def _no_store(path: Path) -> NoStoreError:
+def _no_store(path: Path) -> StoreError:
+    if path.parent.is_file() and path.parent.suffix == ".zip":
+        return StoreError(f"{path.parent}: a bundle, read by report, compare, verify and export: unpack it for this")
     return NoStoreError(f"{path}: there is no store here: mlpjit run STUDY makes one")
 
 

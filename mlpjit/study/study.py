@@ -91,7 +91,8 @@ class Study:
         except FileNotFoundError:
             raise ConfigError(_not_found(str(name))) from None
         except UnicodeDecodeError:
-            raise ConfigError(f"{path}: not a study file: it is not text in UTF-8") from None
+            told = ": a bundle has one in it, study.toml: unpack it" if path.suffix == ".zip" else ""
+            raise ConfigError(f"{path}: not a study file: it is not text in UTF-8{told}") from None
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
         table = read_toml(text, path.name)

@@ -63,8 +63,9 @@ class Trial(Study):
         return source_of(self.file)
 
     def canonical(self) -> dict[str, Any]:
-        """Return the study as plain data, with the names of what is tried."""
-        return {**super().canonical(), "tried": list(self.file.names)}
+        """Return the study as plain data, with the names of what is tried and the study's own final stage."""
+        own = {"own_final": self.base.final} if self.base.final != self.final else {}
+        return {**super().canonical(), "tried": list(self.file.names), **own}
 
     def command(self, directory: Path) -> str:
         """Return the shell command that runs the trial into `directory`."""
@@ -162,7 +163,8 @@ class Trial(Study):
         for one in judged:
             by_name.setdefault(one.compared.competitor, []).append(one)
         settings = self.count_settings()
-        version = digest(f"{self.file.digest} {json.dumps(self.canonical(), sort_keys=True, default=str)}")
+        plan = {**super().canonical(), "tried": list(self.file.names)}
+        version = digest(f"{self.file.digest} {json.dumps(plan, sort_keys=True, default=str)}")
         return [
             Try(name, some[0].entry, version, self.name, now(), settings, best[name], self.cap, self.margin,
                 some[0].compared.verdict.family, [one.record() for one in some])

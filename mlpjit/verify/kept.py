@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from mlpjit.store import Store, adoption
 from mlpjit.store.database import FILE_NAME
 from mlpjit.store.schema import COUNTS, METRICS, READ
 from mlpjit.study.finals import final_runs
+from mlpjit.study.own_sources import sources
 from mlpjit.study.study import Study
 
 NUMBERS = (*METRICS, *COUNTS)
@@ -53,6 +55,30 @@ class Place(Protocol):
     def adopt(self, configs: Mapping[str, RunConfig], note: Note) -> int:
         """Give runs, by the ids they have, those of their configs under the present code; return how many took them."""
         ...
+
+
+def own_code(directory: Path) -> dict[str, str]:
+    """Return by the names that it declares each file of own code that a store keeps; nothing of exported tables."""
+    if exported_alone(directory):
+        return {}
+    with Store.open(directory, readonly=True) as store:
+        return {name: each["file"] for each in sources(store) for name in each["names"]}
+
+
+def edited_since(directory: Path, given: Sequence[Path]) -> list[str]:
+    """Return the names of given files of which a store keeps another text, with which some of its runs were made."""
+    if exported_alone(directory):
+        return []
+    digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in given}
+    names = {path.name for path in given}
+    with Store.open(directory, readonly=True) as store:
+        others = [each["file"] for each in sources(store) if each["file"] in names and each["sha256"] not in digests]
+    return list(dict.fromkeys(others))
+
+
+def needed_names(problem: str, own: Iterable[str]) -> list[str]:
+    """Return the names of own code for want of which a run cannot be made, from what is told of it."""
+    return [name for name in own if f" {name!r}" in problem]
 
 
 def hashes_of(config: RunConfig) -> dict[str, str]:

@@ -17,7 +17,7 @@ from mlpjit.report.export import as_text
 from mlpjit.store import Store
 from mlpjit.store.schema import COUNTS, METRICS
 from mlpjit.training.warm import prepare
-from mlpjit.verify.kept import Kept, StoredRuns
+from mlpjit.verify.kept import Kept, StoredRuns, needed_names, own_code
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,6 +78,12 @@ def replay(directory: Path, run_id: str) -> Replayed:
         raise ConfigError(f"{directory}: no run {run_id!r} with a result{suggestion(run_id, place.run_ids[:20])}")
     kept = place.kept(run_id)
     if kept.config is None:
+        own = own_code(directory)
+        if names := needed_names(kept.problem, own):
+            files = ", ".join(dict.fromkeys(own[name] for name in names))
+            raise ConfigError(
+                f"run {run_id} cannot be made again here: it needs own code ({', '.join(names)} of {files})"
+            )
         raise ConfigError(f"run {run_id} cannot be made again: {kept.problem}")
     from mlpjit.training.run import Run
 

@@ -15,6 +15,7 @@ import pytest
 from fakes import Fake
 from typer.testing import CliRunner
 
+from mlpjit.bundle.again import study_of
 from mlpjit.bundle.opening import opened
 from mlpjit.cli import app
 from mlpjit.errors import StoreError
@@ -140,6 +141,26 @@ def test_commands_are_those_of_the_session_in_an_unpacked_bundle(home: Path) -> 
         "mlpjit run study.toml --out again",
         f"mlpjit try {own} study.toml --rates 0.1 --cap 9 --out again",
     ]
+
+
+def test_a_try_leaves_the_study_its_own_final_stage() -> None:
+    tried = {"final": {"per": "loss"}, "own_final": {"per": "optimizer"}, "tried": ["mine"], "blocks": []}
+    assert study_of(tried, [])["final"] == {"per": "optimizer"}
+    assert study_of({"final": {"per": "depth"}, "blocks": []}, [])["final"] == {"per": "depth"}
+
+
+def test_what_takes_a_folder_names_what_takes_a_bundle(sent: Path) -> None:
+    for command in (("bundle",), ("doctor",), ("figure", "rate_curves")):
+        done = mlpjit(*command, sent)
+        assert done.exit_code == 3
+        assert "a bundle, read by report, compare, verify and export" in done.stderr
+    assert "a bundle has one in it" in mlpjit("run", sent).stderr
+
+
+def test_a_folder_that_is_not_there_is_told_by_the_name_that_was_given(home: Path) -> None:
+    done = mlpjit("bundle", "out", "--out", "nowhere/sent.zip")
+    assert (done.exit_code, ".partial" in done.stderr) == (3, False)
+    assert "nowhere/sent.zip: cannot be written" in done.stderr
 
 
 def test_changed_data_are_told_and_not_included(home: Path) -> None:

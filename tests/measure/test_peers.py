@@ -193,6 +193,7 @@ def test_the_command_compares_and_writes(tmp_path, monkeypatch):
      (["--compare", "HEAD", "--rounds", "3"], "--compare cannot be had with --rounds"),
      (["--compare", "HEAD", "--dtype", "float32", "--dtype", "float64"], "--dtype twice"),
      (["--no-pin"], "--pin: works with --peers only"),
+     (["--fail-on", "slower"], "--fail-on: works with --compare only"),
      (["--peers", "--only", "9x9"], "no cell has '9x9'"), (["--peers", "--beside", "keras"], "no peer has 'keras'")],
 )  # fmt: skip
 def test_the_command_refuses_what_does_not_go_together(arguments, message):

@@ -194,6 +194,15 @@ def test_files_that_cannot_be_used_are_told(use: str, line: str, tmp_path: Path)
     assert "\n" not in str(raised.value)
 
 
+def test_an_initializer_with_random_numbers_of_its_own_is_refused(tmp_path: Path) -> None:
+    drawn = "np.random.normal(size=(draw.fan_in, draw.fan_out))"
+    text = (
+        INITIALIZER.partition("@")[0] + f"import numpy as np\n\n\n@initializer\ndef mine(draw):\n    return {drawn}\n"
+    )
+    with pytest.raises(ConfigError, match=r"mine returns other numbers on a second call: take them from draw.normal"):
+        workers.read(written(tmp_path, text))
+
+
 def test_what_a_worker_tells_names_the_same_runs() -> None:
     told = workers.read(ACTIVATION)
     specs = ["bent_line", {"name": "bent_line", "width": 2.0}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import lzma
 import shutil
@@ -16,11 +17,13 @@ from typer.testing import CliRunner
 from mlpjit.cli import app
 from mlpjit.errors import StoreError
 from mlpjit.store import Store, adoption
+from mlpjit.store.notes import SOURCES
 from mlpjit.store.seals import seal_all
 from mlpjit.study.pool import Runner
 from mlpjit.study.study import Study
 from mlpjit.study.sweep import sweep
 from mlpjit.verify import Verification, verify
+from mlpjit.verify.kept import edited_since
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 STUDY = Study.from_table({
@@ -180,6 +183,26 @@ def test_a_run_whose_rule_is_gone_is_told(stored):
     change(stored, "UPDATE runs SET config = replace(config, '\"sgd\"', '\"mine\"') WHERE run_id = ?", run_id)
     (wrong,) = verify(stored, None).wrong
     assert (wrong.run_id, "unknown optimizer 'mine'" in wrong.problem) == (run_id, True)
+
+
+def test_the_file_that_runs_lack_is_named_once(stored):
+    change(stored, "UPDATE runs SET config = replace(config, '\"sgd\"', '\"mine\"')")
+    with Store.open(stored) as store:
+        store.put_note(SOURCES, [{"file": "own.py", "sha256": "", "names": ["mine", "unused"], "texts": {}}])
+    done = CliRunner().invoke(app, ["verify", str(stored), "--all"])
+    assert done.exit_code == 1
+    told = [line for line in done.stderr.splitlines() if line.startswith("error")]
+    assert told == ["error: 8 runs not made again, for want of mine: give --use own.py"]
+
+
+def test_a_file_that_was_edited_since_is_named(stored, tmp_path):
+    file = tmp_path / "own.py"
+    file.write_text("now\n")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    for known, told in (([digest], []), (["before"], ["own.py"]), (["before", digest], ["own.py"])):
+        with Store.open(stored) as store:
+            store.put_note(SOURCES, [{"file": "own.py", "sha256": each, "names": [], "texts": {}} for each in known])
+        assert edited_since(stored, [file]) == told
 
 
 def table_of(folder: Path) -> list[dict[str, str]]:
