@@ -142,6 +142,8 @@ def test_results_are_figures_and_frames(results):
     assert best["median_loss"].is_monotonic_increasing
     assert len(best) == 2
     assert best["runs"].tolist() == [2, 2]
+    final = results.frame().query("stage == 'final'").groupby("optimizer")["test_score"].median()
+    assert best["median_test_score"].tolist() == final[best["optimizer"]].tolist()
     assert set(results.compare()["level"]) == {"on problems"}
     assert results.model().run_id == best["run_id"][0]
     with pytest.raises(mj.ConfigError, match="unknown figure 'rate_curve'"):
