@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 import types
@@ -197,6 +198,8 @@ def test_progress_is_escaped():
 
 def test_help_explains_every_field_of_a_run():
     from mlpjit.config.explained import EXPLAINED
+
+    assert str(inspect.signature(mj.RunConfig)).startswith("(*, dataset='digits', hidden=(64,), ")
 
     words = mj.RunConfig.__doc__
     assert set(EXPLAINED) == set(mj.RunConfig.model_fields)
