@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LINE_SECONDS = 5.0
 AHEAD_SECONDS = 3.0
+WIDE = 120  # columns of a terminal that have room for a long bar
 REPORT = ("mlpjit.report.page", "scipy.special")
 NAMES = {
     "tune": "tuning", "final": "final runs", "default": "untuned runs", "pairs": "pairs on fresh seeds",
@@ -24,16 +25,21 @@ NAMES = {
 }  # fmt: skip
 
 
-def facts(shown: Snapshot) -> str:
-    """Return rate, ETA, best and diverged in words."""
+def facts(shown: Snapshot, room: int | None = None) -> str:
+    """Return rate, ETA, best and diverged in words, without what is best where `room` characters do not hold it."""
     if shown.done == 0:
-        return _beginning(shown)
-    parts = [f"{shown.rate:.1f}/s", f"ETA {seconds(shown.eta_seconds)}"]
-    if shown.best_loss is not None:
-        parts.append(f"best {shown.best_loss:.4g} ({shown.best_label})")
-    parts += [f"{shown.diverged} diverged"] if shown.diverged else []
-    parts += [f"{shown.failed} failed"] if shown.failed else []
-    return ", ".join(parts)
+        return _cut(_beginning(shown), room)
+    known = [f"{shown.rate:.1f}/s", f"ETA {seconds(shown.eta_seconds)}"]
+    best = f"best {shown.best_loss:.4g}" if shown.best_loss is not None else ""
+    lost = [f"{shown.diverged} diverged"] if shown.diverged else []
+    lost += [f"{shown.failed} failed"] if shown.failed else []
+    ways = [[*known, f"{best} ({shown.best_label})", *lost], [*known, best, *lost]] if best else []
+    texts = [", ".join(parts) for parts in (*ways, [*known, *lost])]
+    return next((text for text in texts if room is None or len(text) <= room), _cut(texts[-1], room))
+
+
+def _cut(text: str, room: int | None) -> str:
+    return text if room is None or len(text) <= room else text[: max(0, room - 3)] + "..."
 
 
 def _beginning(shown: Snapshot) -> str:
@@ -96,16 +102,23 @@ class Lines:
 @contextmanager
 def _bars() -> Iterator[Callable[[Snapshot], None]]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[facts]}"))
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        tasks = {}
+    console = Console(stderr=True)
+    bar = 40 if console.width >= WIDE else 10
+    columns = (
+        TextColumn("{task.description}"), BarColumn(bar), MofNCompleteColumn(), TextColumn("{task.fields[facts]}")
+    )  # fmt: skip
+    with Progress(*columns, console=console) as progress:
+        tasks: dict[str, TaskID] = {}
+        wide = [0, 0]  # of the names and of the counts so far
 
         def show(shown: Snapshot) -> None:
             if shown.stage not in tasks:
-                name = NAMES.get(shown.stage, shown.stage)
+                name, total = NAMES.get(shown.stage, shown.stage), str(shown.total)
+                wide[:] = [max(wide[0], len(name)), max(wide[1], 2 * len(total) + 1)]
                 tasks[shown.stage] = progress.add_task(name, total=shown.total, facts="")
-            progress.update(tasks[shown.stage], completed=shown.done, facts=facts(shown))
+            told = facts(shown, console.width - bar - sum(wide) - 3)
+            progress.update(tasks[shown.stage], completed=shown.done, facts=told)
 
         yield show

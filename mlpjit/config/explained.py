@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import Parameter, Signature
 from typing import Any
 
 # By field: type, then meaning and unit. The default stands in the field.
@@ -39,7 +40,9 @@ EXPLAINED: Mapping[str, tuple[str, str]] = {
 }
 
 
-def explained(defaults: Mapping[str, Any]) -> str:
-    """Return a line for each field, by its default: name, type, default, meaning."""
+def explain(config: Any, defaults: Mapping[str, Any]) -> None:
+    """Add to a class what `help` shows: a line for each field (name, type, default, meaning), and a short signature."""
     lines = [f"    {name} ({of}; {defaults[name]!r}): {means}." for name, (of, means) in EXPLAINED.items()]
-    return "\n\n    Fields (type; default):\n\n" + "\n".join(lines) + "\n"
+    config.__doc__ = f"{config.__doc__}\n\n    Fields (type; default):\n\n" + "\n".join(lines) + "\n"
+    # Pydantic's own signature shows its validators.
+    config.__signature__ = Signature([Parameter(n, Parameter.KEYWORD_ONLY, default=v) for n, v in defaults.items()])

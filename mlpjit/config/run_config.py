@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from mlpjit.catalogue.specs import Spec, parse_activation, parse_dataset, parse_name, parse_spec, plain
 from mlpjit.config import fields, identity
 from mlpjit.config.combinations import broken_rules
-from mlpjit.config.explained import explained
+from mlpjit.config.explained import explain
 from mlpjit.config.memory import check_there
 from mlpjit.config.setting import setting_of
 from mlpjit.errors import ConfigError, shown
@@ -225,7 +225,7 @@ class RunConfig(BaseModel):
         return identity.run_id(self.__dict__)
 
 
-RunConfig.__doc__ = f"{RunConfig.__doc__}{explained({n: f.default for n, f in RunConfig.model_fields.items()})}"
+explain(RunConfig, {name: field.default for name, field in RunConfig.model_fields.items()})
 SHAPE_ADAPTERS: dict[str, tuple[Any, str]] = {"depth": (Layers, LAYERS), "width": (Units, UNITS)}
 UNSHAPED = tuple(name for name in RunConfig.model_fields if name not in fields.SHAPE_FIELDS)
 FIELDS = (*RunConfig.model_fields, *SHAPE_ADAPTERS)

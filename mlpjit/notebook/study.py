@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from mlpjit.study.pool import Runner
     from mlpjit.study.progress import Snapshot
 
-SHOWN = ("dataset", "optimizer", "learning_rate", "activation", "init", "depth", "runs", "median_loss", "test_score")
+OF_SETTING = ("runs", "median_loss", "median_test_score")
+SHOWN = ("dataset", "optimizer", "learning_rate", "activation", "init", "depth", *OF_SETTING)
 MOST_SHOWN = 5  # settings
 
 
@@ -68,13 +69,13 @@ class StudyResults(study.StudyResults):
     def best(self) -> pd.DataFrame:
         """Return one row for each setting that reports, best first on each problem, by validation loss.
 
-        runs, median_loss: of the setting; all other columns are of its best run, as in `frame`. Raises StoreError where
-        no run is done.
+        runs, median_loss, median_test_score: of the setting; all other columns are of its best run, as in `frame`.
+        Raises StoreError where no run is done.
         """
         from mlpjit.verify.replay import best_runs
 
         found = best_runs(self.directory)
-        return found[["runs", "median_loss", *(name for name in found if name not in ("runs", "median_loss"))]]
+        return found[[*OF_SETTING, *(name for name in found if name not in OF_SETTING)]]
 
     def model(self, run_id: str = "") -> Model:
         """Return the model of a run, the best one unless it is named: made again from the store, to the bit.
@@ -125,5 +126,5 @@ class StudyResults(study.StudyResults):
         except StoreError:
             return [], []
         some = best.head(MOST_SHOWN)
-        head = [name for name in SHOWN if name in ("median_loss", "test_score", "runs") or best[name].nunique() > 1]
+        head = [name for name in SHOWN if name in OF_SETTING or best[name].nunique() > 1]
         return head, some[head].to_numpy().tolist()

@@ -30,6 +30,12 @@ def rerun(results: Results) -> str:
     return next((command for command in reversed(commands) if command), shlex.join(["mlpjit", "run", guess]))
 
 
+def data(results: Results) -> list[str]:
+    """Return what was trained on, a line each, as the last session that keeps it told; none where none does."""
+    told: list[list[str]] = [session["provenance"].get("data") or [] for session in results.source.sessions()]
+    return next((lines for lines in reversed(told) if lines), [])
+
+
 def facts(results: Results) -> list[tuple[str, str]]:
     """Return (name, text) pairs: machines and versions of every session, then the seeds of both stages."""
     sessions = results.source.sessions()

@@ -22,7 +22,7 @@ from mlpjit.report.drawing import Drawing, saving
 from mlpjit.report.figures import figures
 from mlpjit.report.figures.results import Results, Source
 from mlpjit.report.importance import importance
-from mlpjit.report.machines import facts, rerun, toml
+from mlpjit.report.machines import data, facts, rerun, toml
 from mlpjit.report.problems import MOST_PROBLEMS, Problems, problems
 from mlpjit.report.screen import Screen, screen, section_picture, spoken
 from mlpjit.report.section import Section, Shown
@@ -168,6 +168,7 @@ def _page(
         failures=failed.head(MOST_FAILURES).to_dict("records"),
         failed=len(failed),
         facts=facts(results),
+        data=data(results),
         rerun=rerun(results),
         toml=toml(study),
         steps=int(runs["steps"].fillna(0).sum()),

@@ -109,7 +109,7 @@ class Section:
         keys = list(row)
         names = keys[keys.index("compared") + 1 : keys.index("stage")]
         words = [_factor(name, row[name]) for name in names if name != "learning_rate"]
-        return ", ".join(word for word in words if word) or "(nothing else varies)"
+        return ", ".join(word for word in words if word) or verdict.NO_SETTING
 
     def rate(self, row: verdict.Answer) -> str:
         """The best learning rate, a dash where none is."""

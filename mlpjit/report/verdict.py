@@ -113,12 +113,16 @@ def sentences(found: Sequence[Answer], unit: float, pairs: Sequence[Compared] = 
     return parts
 
 
+NO_SETTING = "(nothing else varies)"
+
+
 def choice(best: Answer, unit: float, setting: str, rate: str) -> str:
     """Say by which setting the first row gets its score."""
     if not best["runs"] or not math.isfinite(best["score"]):
         return "No setting ends well."
     how = f" at rate {rate}" if rate != "-" else ""
-    return f"{name(best)} gets its {_number(best['score'], unit)}{how} with {setting}."
+    how += f" with {setting}" if setting != NO_SETTING else ""
+    return f"{name(best)} gets its {_number(best['score'], unit)}{how}."
 
 
 def _reached(best: Sequence[Answer], count: int, unit: float) -> str:

@@ -15,7 +15,8 @@ OPTIONS = ("target", "drop", "categorical", "missing")
 def on_data(table: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return the table of a study with one dataset in the place of its own, and a name that says so.
 
-    Losses that the study names are left to the data: cross-entropy for classes, squared error for numbers.
+    The question does not name the old one. Losses that the study names are left to the data: cross-entropy for classes,
+    squared error for numbers.
     """
     name = str(spec["name"])
     called = Path(name).stem if is_file(name) else name
@@ -26,6 +27,8 @@ def on_data(table: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]
     elif isinstance(sweep, list):
         kept["sweep"] = [_without_data(block) if isinstance(block, Mapping) else block for block in sweep]
     of = table.get("name", "study")
+    if isinstance(table.get("question"), str) and isinstance(table.get("dataset"), str):
+        kept["question"] = table["question"].replace(f" on {table['dataset']}", "")
     safe = "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in called)
     return {**kept, "name": f"{of}_{safe}"[:100], "title": f"{of} on {Path(name).name}", "dataset": dict(spec)}
 

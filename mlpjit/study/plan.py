@@ -126,6 +126,9 @@ class Planned(Protocol):
     def command(self, directory: Path) -> str:
         """Return the shell command that runs it into `directory`."""
 
+    def told(self) -> Sequence[str]:
+        """Return what there is to tell of its data, a line each."""
+
     def races(self, known: Known) -> Sequence[Raced]:
         """Return how far the races of its tuning are; none where it has none."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlpjit.host import host, package_versions
@@ -14,9 +14,9 @@ from mlpjit.study.pool import now
 class Sessions:
     """The sessions of one call of `sweep`."""
 
-    def __init__(self, store: Store, threads: int, command: str) -> None:
+    def __init__(self, store: Store, threads: int, command: str, data: Sequence[str]) -> None:
         self.store = store
-        self._provenance = {"versions": package_versions(), "command": command}
+        self._provenance = {"versions": package_versions(), "command": command, "data": list(data)}
         self.own = self._start(host(threads))
         self._others: dict[str, int] = {}
 

@@ -148,7 +148,8 @@ class Sweep:
     def _session(self, todo: Work) -> Work:
         """Make what is missing, and leave in the store who did that; return what was planned in the end."""
         self._save(todo)
-        self.sessions = Sessions(self.store, self.threads, self.study.command(self.store.path.parent))
+        command = self.study.command(self.store.path.parent)
+        self.sessions = Sessions(self.store, self.threads, command, self.study.told())
         try:
             todo = self._stages(todo)
         except Interrupted:

@@ -54,8 +54,8 @@ def best_run(directory: Path) -> str:
 def best_runs(directory: Path) -> pd.DataFrame:
     """Return one row for each setting that reports, best first on each problem: its best run by validation loss.
 
-    median_loss, runs: the median validation loss of the setting's runs, and how many they are. Settings of the final
-    stage where there are some, else of tuning. Raises StoreError where no run is done.
+    median_loss, median_test_score, runs: the medians of the setting's runs, the loss on validation data, and how many
+    they are. Settings of the final stage where there are some, else of tuning. Raises StoreError where no run is done.
     """
     with Store.open(directory, readonly=True) as store:
         frame = store.frame()
@@ -65,8 +65,10 @@ def best_runs(directory: Path) -> pd.DataFrame:
     if not len(chosen):
         raise StoreError(f"{directory}: no run is done here yet: `mlpjit run STUDY` makes some")
     setting = [name for name in SETTING if name in chosen]
-    groups = chosen.groupby(setting, dropna=False, sort=False)["final_validation_loss"]
-    chosen["median_loss"], chosen["runs"] = groups.transform("median"), groups.transform("size")
+    groups = chosen.groupby(setting, dropna=False, sort=False)
+    losses = groups["final_validation_loss"]
+    chosen["median_loss"], chosen["runs"] = losses.transform("median"), losses.transform("size")
+    chosen["median_test_score"] = groups["test_score"].transform("median")
     ordered = chosen.sort_values([*PROBLEM, "median_loss", "final_validation_loss"], kind="stable")
     return ordered.drop_duplicates(setting).reset_index(drop=True)
 

@@ -30,6 +30,14 @@ def test_it_names_what_is_compiled_and_how_much_there_is():
     ]
 
 
+def test_where_there_is_little_room_what_is_best_is_left_out_first():
+    shown = Snapshot("tune", 10, 0, 5, 2, 0, 1.0, 250.0, 3.0, 0.0123, "adam, rate 0.1")
+    assert facts(shown) == "250.0/s, ETA 3.0 s, best 0.0123 (adam, rate 0.1), 2 diverged"
+    assert facts(shown, 45) == "250.0/s, ETA 3.0 s, best 0.0123, 2 diverged"
+    assert facts(shown, 40) == "250.0/s, ETA 3.0 s, 2 diverged"
+    assert facts(shown, 20) == "250.0/s, ETA 3.0 ..."
+
+
 def test_a_line_says_so_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]):
     tracker = Tracker("tune", 10, 0, 10.0, Lines(), interval=0.0)
     tracker.prepare(6, 19, "training loop, float32")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 import types
@@ -142,6 +143,8 @@ def test_results_are_figures_and_frames(results):
     assert best["median_loss"].is_monotonic_increasing
     assert len(best) == 2
     assert best["runs"].tolist() == [2, 2]
+    final = results.frame().query("stage == 'final'").groupby("optimizer")["test_score"].median()
+    assert best["median_test_score"].tolist() == final[best["optimizer"]].tolist()
     assert set(results.compare()["level"]) == {"on problems"}
     assert results.model().run_id == best["run_id"][0]
     with pytest.raises(mj.ConfigError, match="unknown figure 'rate_curve'"):
@@ -195,6 +198,8 @@ def test_progress_is_escaped():
 
 def test_help_explains_every_field_of_a_run():
     from mlpjit.config.explained import EXPLAINED
+
+    assert str(inspect.signature(mj.RunConfig)).startswith("(*, dataset='digits', hidden=(64,), ")
 
     words = mj.RunConfig.__doc__
     assert set(EXPLAINED) == set(mj.RunConfig.model_fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 
@@ -61,6 +62,17 @@ def test_a_study_runs_on_a_table(houses: Path, target: str, task: str, loss: str
     assert json.loads(printed)["states"] == {"done": 3 + 2 * 2}
     results = Study.load(houses.parent / "tiny.toml", {"name": str(houses), "target": target, "drop": ["id"]})
     assert {config.factors()["loss"] for config in results.configs()} == {loss}
+
+
+def test_the_page_states_the_data_and_asks_of_it(houses: Path) -> None:
+    study = houses.parent / "tiny.toml"
+    study.write_text(TINY.replace('dataset = "digits"', 'question = "Which is best on digits?"\ndataset = "digits"', 1))
+    chosen = ["--data", houses, "--target", "price", "--drop", "id", "--out", houses.parent / "out"]
+    assert mlpjit("run", study, *chosen)[0] == 0
+    page = html.unescape((houses.parent / "out" / "report.html").read_text())
+    assert '<p class="question">Which is best?</p>' in page
+    assert "<p class=\"question\">houses.csv: 80 rows, 6 inputs, target 'price', regression</p>" in page
+    assert "<th scope=\"row\">'area'</th><td>9 of 80 missing: the training part's median, and marked</td>" in page
 
 
 def test_the_same_command_again_has_nothing_left(houses: Path) -> None:

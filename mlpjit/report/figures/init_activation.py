@@ -76,7 +76,8 @@ def finding(table: pd.DataFrame) -> str:
     if len(finite) < 2:
         return f"{text}."
     whose = f"{worst['label']}'s " if worst["label"] != "" else ""
-    lost = f"; {len(deep) - len(finite)} were lost" if len(finite) < len(deep) else ""
+    gone = len(deep) - len(finite)
+    lost = f"; {gone} {'was' if gone == 1 else 'were'} lost" if gone else ""
     return (
         f"{text}, the worst {whose}{worst['activation']} with {worst['init']} ({style.short(worst['median'])}){lost}."
     )
