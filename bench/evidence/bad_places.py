@@ -109,7 +109,7 @@ OUT: dict[str, tuple[str, Make]] = {
     "deep": ("a/" * 3000, lambda f: None),
     "proc": ("/proc/self/out", lambda f: None),
     "device": ("/dev/null/x", lambda f: None),
-    "not ours": ("/root/out", lambda f: None),
+    "not ours": ("/sys/out", lambda f: None),
     "closed": ("out", lambda f: (f / "out").mkdir(0o500)),
     "the store is a folder": ("out", lambda f: (f / "out/store.sqlite").mkdir(parents=True)),
     "the store is a pipe": ("out", lambda f: ((f / "out").mkdir(), _pipe(f / "out/store.sqlite"))),
