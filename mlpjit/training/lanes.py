@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 WIDEST = 32  # of a hidden layer: with wider ones a run fills vectors by itself
 MOST_BYTES = 16 * 2**20  # of the memories of a group's runs
-SCALARS = 32  # numbers that an optimizer's scalars are, at most
 SUMS = 16
 
 
@@ -129,6 +129,10 @@ class Lanes:
         record, _ = self.template.stages[1]
         return max(1, state_size(record, self.template.shapes)) if record else 1
 
+    def _scalars(self) -> int:
+        """Return how many scalars the optimizer's rule takes, at most: it takes g and its states as well."""
+        return len(signature(optimizers[self.template.values.optimizer["name"]].function).parameters)
+
     def _arrays(self) -> dict[str, np.ndarray]:
         template, layers = self.template, len(self.template.layers)
         count, widest, block = template.count, self.widest, self.block
@@ -137,7 +141,7 @@ class Lanes:
         sizes = {
             "params": count, "grads": count, "state": self._state_size(), "best": count, "inputs": block * inputs,
             "targets": block * outputs, "room": 2 * layers * block * widest, "late": template.rows,
-            "peaks": layers * widest, "saturated": layers * widest, "scalars": SCALARS, "spare": SUMS,
+            "peaks": layers * widest, "saturated": layers * widest, "scalars": self._scalars(), "spare": SUMS,
             "staged": staged + self.lanes,
         }  # fmt: skip
         wide = {"losses": 1, "sums": 1, "rates": 1, "unit_sums": 2 * layers, "residuals": outputs}

@@ -62,6 +62,7 @@ RULES = {
     "one argument less": ("g, mu, learning_rate, momentum)", "g, mu, learning_rate)", "mu = fma", "uses momentum, which"),
     "a default that is missing": (', momentum=0.9)', ")", "def mine", "with its default, as momentum=0.9"),
     "a state that is missing": ('state=("mu",), ', "", "def mine", "takes mu, which its decorator does not declare"),
+    "a state that is no tuple": ('state=("mu",)', 'state="mu"', "", "state='mu': need a tuple of names, as state=('mu',)"),
     "an undeclared state": (RETURN, "    return learning_rate * nu, mu", "return", "uses nu, which is not defined"),
     "a name that is not imported": ("fma(", "power(", "power(", "power, which is not imported: from mlpjit.extending"),
     "a global array": ("(1.0 - momentum) * g", "TABLE[0] * g", "TABLE", "computes in double, not float32"),

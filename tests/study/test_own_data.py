@@ -102,7 +102,7 @@ def test_what_is_wrong_is_told_once(houses: Path) -> None:
     code, printed, said = mlpjit("run", "quick", "--data", houses)
     assert (code, printed) == (2, "")
     assert said.count("\n") == 1
-    assert "which column is the target? There are id, district, price, area, heating: say target = " in said
+    assert "which column is the target? There are id, district, price, area, heating: say which, as target = " in said
     assert mlpjit("run", "quick", "--target", "price")[2].startswith("error: --target is for the columns of --data")
 
 

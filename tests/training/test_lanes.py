@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mlpjit.config.run_config import RunConfig
+from mlpjit.extending.files import load
 from mlpjit.study.plan import to_prepare
 from mlpjit.study.study import Study
 from mlpjit.training import lanes
@@ -69,6 +70,26 @@ def test_lanes_end_as_runs_end_alone():
     steps = {step for step in made.numbers["diverged_step"] if step is not None}
     assert len(steps) > 1
     assert {"done", "diverged"} == set(made.states)
+
+
+MANY = [f"h{place}" for place in range(40)]
+
+
+def test_a_rule_may_have_any_number_of_scalars(tmp_path, own_records_are_forgotten):
+    """Forty hyperparameters of a user's rule, of which the last is the factor of the gradient."""
+    text = f"""from mlpjit.extending import elementwise
+
+@elementwise({", ".join(f"{name}=0.5" for name in MANY)})
+def many(g, learning_rate, {", ".join(MANY)}):
+    return learning_rate * {MANY[-1]} * g
+"""
+    (tmp_path / "many.py").write_text(text)
+    load(tmp_path / "many.py")
+    runs = configs(LANES, optimizer="many", hidden=[5])
+    made = side_by_side(runs)
+    assert made.lanes.kept["scalars"].size >= LANES * (len(MANY) + 1)
+    found = made.make()
+    assert [bits(found, place) for place in range(LANES)] == made_apart(runs)
 
 
 @pytest.mark.parametrize(

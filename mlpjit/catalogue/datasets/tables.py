@@ -139,8 +139,8 @@ def _choices(names: tuple[str, ...], columns: int, certain: Sequence[int]) -> st
     places = certain or range(columns)
     shown = [names[place] or f"column {place + 1}" for place in places[:MOST_SHOWN]] if names else [f"1 to {columns}"]
     more = ", ..." if names and len(places) > MOST_SHOWN else ""
-    example = repr(names[places[-1]]) if names else columns
-    return f"There are {', '.join(shown)}{more}: say target = {example}, or --target {example}"
+    wanted = "'NAME'" if names else "NUMBER"
+    return f"There are {', '.join(shown)}{more}: say which, as target = {wanted}, or --target {wanted}"
 
 
 def table_of(

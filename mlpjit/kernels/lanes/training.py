@@ -90,10 +90,8 @@ def test_group(group: Ints, loss: Int, score: Int, from_array: Int) -> None:
 @device
 def best_are_last(group):
     """Say whether the best parameters of every run are its last."""
-    earlier, last = (
-        0,
-        float64(load(plan_of(group, 0), PLAN.total_steps) // load(plan_of(group, 0), PLAN.steps_per_epoch)),
-    )
+    plan, earlier = plan_of(group, 0), 0
+    last = float64(load(plan, PLAN.total_steps) // load(plan, PLAN.steps_per_epoch))
     for lane in range(LANES):
         best = load(float64s(arrays_of(group, lane), ARRAY.carry), CARRY.best_epoch)
         earlier += goes_on(group, lane) and best != last

@@ -49,6 +49,10 @@ class _Told:
     state: tuple[str, ...]
     options: dict[str, Any]
 
+    def __post_init__(self) -> None:
+        if isinstance(self.state, str):  # whose letters would be names
+            raise ConfigError(f"state={self.state!r}: need a tuple of names, as state=({self.state!r},)")
+
     def defaults(self) -> dict[str, float | bool]:
         """Return the hyperparameters."""
         return {name: value for name, value in self.options.items() if name not in OPTIONS}

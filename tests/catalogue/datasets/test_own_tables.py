@@ -35,13 +35,13 @@ def cells(text: str, count: int = 24) -> list[str]:
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
-        (["a,price,b"], "There are a, price, b: say target = 'b', or --target 'b'"),
-        ([], "There are 1 to 3: say target = 3, or --target 3"),
-        (["label,a,y"], "There are label, y: say target = 'y', or --target 'y'"),
-        (["y,a,y"], "There are y, y: say target = 'y', or --target 'y'"),
+        (["a,price,b"], "There are a, price, b: say which, as target = 'NAME', or --target 'NAME'"),
+        ([], "There are 1 to 3: say which, as target = NUMBER, or --target NUMBER"),
+        (["label,a,y"], "There are label, y: say which, as target = 'NAME', or --target 'NAME'"),
+        (["y,a,y"], "There are y, y: say which, as target = 'NAME', or --target 'NAME'"),
         (
             [",".join(f"c{i}" for i in range(20))],
-            "There are c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, ...: say",
+            "There are c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, ...: say which",
         ),
     ],
 )
