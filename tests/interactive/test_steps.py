@@ -200,6 +200,9 @@ MISFITS = [
     (lambda: taken(every=0), "every: got 0"),
     (lambda: taken(bounds=(1, 0)), r"bounds: got \(1, 0\)"),
     (lambda: taken(layers=[(3,)]), "layers: got shapes of 3 numbers"),
+    (lambda: taken(layers=[(-1,), (3,)]), r"layers: got \(-1,\), need shapes \(n,\) or \(rows, columns\)"),
+    (lambda: taken(layers=[(2, 1, 7)]), r"layers: got \(2, 1, 7\), need shapes"),
+    (lambda: taken(layers=[2]), "layers: got 2, need shapes"),
     (lambda: taken(learning_rate="a"), "learning_rate: got <U1"),
     (lambda: taken("kfac"), "kfac asks for inputs, deltas"),
     (lambda: taken("lbfgs"), "lbfgs asks for gradients elsewhere"),
@@ -220,6 +223,12 @@ def test_an_objective_without_a_source_is_told():
     exec("def typed(params, grads):\n    return 0.0\n", names)
     with pytest.raises(mj.ConfigError, match="typed: its source cannot be read"):
         mj.objective(names["typed"])
+
+
+def test_a_state_is_of_as_many_parameters_as_there_are():
+    opt = mj.optimizers["adamw"]
+    with pytest.raises(mj.ConfigError, match="state: it is of 2 parameters, params has 3"):
+        opt.update(np.zeros(3), np.zeros(3), opt.init(TWO), learning_rate=0.1)
 
 
 @pytest.mark.parametrize(("call", "message"), MISFITS)
