@@ -60,6 +60,8 @@ class Linked:
 def _spread(given: np.ndarray, dtype: str, shape: Shape) -> tuple[np.ndarray, list[int]]:
     """Return numbers in a dtype, and how many of them lie between those of neighbours along each axis of a shape."""
     made = np.ascontiguousarray(given, dtype)
+    if not made.size:  # of no steps: the loss at the start looks at what a step would have, and finds zeros
+        made = np.zeros(shape[-1], dtype)
     strides = np.broadcast_to(made, shape).strides
     return made, [stride // made.itemsize for stride in strides]
 

@@ -8,6 +8,7 @@ import pytest
 import mlpjit as mj
 from mlpjit.catalogue.registries import optimizers, wrappers
 from mlpjit.extending import load, store
+from mlpjit.interactive.objectives import Listed
 
 COUNT, STEPS, LAYERS = 23, 4, [(3, 5), (5,), (3,)]
 RNG = np.random.default_rng(0)
@@ -161,6 +162,14 @@ def test_no_steps_leave_the_start():
     found = mj.steps(mj.optimizers["adam"], np.ones(2), np.ones(2), learning_rate=0.1, steps=0)
     np.testing.assert_array_equal(found.params, [[1.0, 1.0]])
     assert repr(found) == "Trajectories of shape (1, 2), to step 0"
+
+
+def test_of_no_steps_nothing_beside_the_lists_is_read():
+    """The loss at the start looks at a gradient that is not there: zeros stand for it."""
+    none = np.zeros((0, 2))
+    assert Listed(none).linked("float64", (1, 0, 2)).kept[0].shape == (2,)
+    assert mj.Quadratic(np.eye(2), linear=none).linked("float64", (1, 0, 2)).kept[1].shape == (2,)
+    assert mj.steps(mj.optimizers["sgd"], np.ones(2), none, learning_rate=0.1).params.tolist() == [[1.0, 1.0]]
 
 
 def test_what_is_not_finite_goes_on_and_arguments_stay():
