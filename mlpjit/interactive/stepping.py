@@ -147,7 +147,8 @@ class _Course:
             "point_stage": self.point_stage, "kept": self.kept, "losses": self.losses,
             "kept_optimizer": first.kept if states else 0, "kept_wrapper": second.kept if second and states else 0,
         }  # fmt: skip
-        jit.load(take_steps, self.dtype).call(filled(COURSE, given).ctypes.data)
+        course = filled(COURSE, given)  # named: it must outlive the call
+        jit.load(take_steps, self.dtype).call(course.ctypes.data)
 
     def left(self, many: bool) -> Trajectories:
         """Return what was kept; of one problem that was given as such without an axis for it."""
