@@ -179,13 +179,12 @@ def objective(function: Callable[..., Any]) -> Objective:
 
 
 class NetworkLoss:
-    """A network's mean loss over all rows of x: `Network.objective(x, y)`."""
+    """A network's mean loss over all rows of x: `Network.objective(x, y)`. Each call has buffers of its own."""
 
     anywhere, curved = True, False
 
     def __init__(self, net: Network, x: np.ndarray, targets: np.ndarray) -> None:
-        self.net, self.targets = net, targets
-        self.work = Passes(net, np.zeros(net.parameter_count), x)
+        self.net, self.x, self.targets = net, np.array(x), np.array(targets)
 
     def leading(self, count: int) -> Shape:
         """It is one problem, of as many parameters as the network has."""
@@ -195,16 +194,16 @@ class NetworkLoss:
 
     def linked(self, dtype: str, shape: Shape) -> Linked:
         """Return it ready to be called; ConfigError for parameters of another dtype than the network's."""
-        net, work = self.net, self.work
+        net = self.net
         if dtype != net.dtype:
             raise ConfigError(f"params: got {dtype}, the network is of {net.dtype}")
-        settings = net.loss_settings
+        work, settings = Passes(net, np.zeros(net.parameter_count), self.x), net.loss_settings
         data = {
             "rows": len(work.x), "mode": work.training, "softmax": net.softmax, "layer_count": len(net.layout),
             "layers": work.space.layers, "moments": work.moments, "workspace": work.workspace,
             "loss": linking.loss(net.loss.name, dtype).address, "targets": self.targets, "settings": settings,
         }  # fmt: skip
-        return Linked(jit.load(network_gradient, dtype).address, filled(NETWORK, data), kept=[settings])
+        return Linked(jit.load(network_gradient, dtype).address, filled(NETWORK, data), kept=[work, settings])
 
 
 def numbers_of(name: str, value: Any, dimensions: Sequence[int]) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -86,6 +88,20 @@ def test_a_networks_loss_is_that_of_its_passes():
     found = mj.steps(opt, params, net.objective(x, y), learning_rate=0.05, steps=12)
     np.testing.assert_array_equal(found.params, expected)
     np.testing.assert_array_equal(found.losses, net.losses(expected, x, y))
+
+
+NET, PLACES = mj.Network([3, 8, 2]), np.random.default_rng(0).normal(size=(99, 3))
+LOSSES = [mj.Quadratic(np.eye(NET.parameter_count)), NET.objective(PLACES, np.eye(2)[np.arange(99) % 2])]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_threads_may_go_down_the_same_loss(loss):
+    def last(seed):
+        return mj.steps(mj.optimizers["adam"], NET.init(seed=seed), loss, learning_rate=0.01, steps=3000).params[-1]
+
+    expected = [last(seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        np.testing.assert_array_equal(list(pool.map(last, range(4))), expected)
 
 
 @mj.objective
@@ -223,6 +239,7 @@ MISFITS = [
     (lambda: taken(gradient=silent), "silent returns nothing, need one number"),
     (lambda: taken(gradient=wrong), "test_steps.py, line"),
     (lambda: taken(params=np.zeros(4), gradient=SMALL), "params: got float64, the network is of float32"),
+    (lambda: mj.Network([3, 1]).objective(3, TWO), r"x: got shape \(\), need \(n, 3\)"),
     (lambda: taken(gradient=SMALL), "params: got 2, the network has 4"),
 ]  # fmt: skip
 
