@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from mlpjit.errors import ConfigError
+from mlpjit.errors import ConfigError, shown
 from mlpjit.interactive.passes import Passes
 from mlpjit.kernels.compiler import inspection, jit
 from mlpjit.kernels.functions import function_hash
@@ -136,6 +136,8 @@ class Objective:
         except OSError:
             line = "its source cannot be read: define it in a file or a notebook"
             raise ConfigError(f"{function.__name__}: {line}") from None
+        except TypeError:
+            raise ConfigError(f"objective: got {shown(function)}, need a function written in Python") from None
         wanted = list(inspect.signature(function).parameters)
         if unknown := [name for name in wanted if name not in self.arguments]:
             raise ConfigError(f"{function.__name__} takes {unknown[0]!r}{suggestion(unknown[0], self.arguments)}")

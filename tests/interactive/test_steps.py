@@ -235,6 +235,7 @@ MISFITS = [
     (lambda: mj.Quadratic(np.eye(2), diagonal=TWO), "give either matrix or diagonal"),
     (lambda: mj.Quadratic(np.zeros((2, 3))), r"matrix: got shape \(2, 3\), need \(n, n\)"),
     (lambda: taken(gradient=mj.Quadratic(np.eye(3))), r"matrix: got shape \(3, 3\), params have 2"),
+    (lambda: mj.objective(np.sin), "objective: got <ufunc 'sin'>, need a function"),
     (lambda: mj.objective(lambda theta: theta), "takes 'theta'"),
     (lambda: taken(gradient=silent), "silent returns nothing, need one number"),
     (lambda: taken(gradient=wrong), "test_steps.py, line"),
