@@ -134,6 +134,20 @@ def test_an_objective_is_told_problem_and_step():
     np.testing.assert_array_equal(found.params[:, :, 1], -np.outer([1, 2, 3], [0, 1, 3, 6, 10]))
 
 
+@mj.objective
+def told(step, count, grads):
+    """The step is the loss."""
+    for i in range(count):
+        store(grads, i, 0.0)
+    return 1.0 * step
+
+
+@pytest.mark.parametrize(("steps", "losses"), [(0, [1.0]), (2, [1.0, 2.0, 2.0])])
+def test_steps_are_told_from_one_on(steps, losses):
+    found = mj.steps(mj.optimizers["sgd"], np.ones(2), told, learning_rate=0.1, steps=steps)
+    assert found.losses.tolist() == losses
+
+
 def test_many_problems_are_each_as_alone():
     """Starts, curvatures and rates of their own; linear terms of each step."""
     rng = np.random.default_rng(2)
