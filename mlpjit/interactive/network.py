@@ -206,7 +206,8 @@ class Network:
 
         x (n, inputs), y (n, outputs): all of them are one batch. Batch normalization uses the statistics of x.
         """
-        return NetworkLoss(self, x, self._targets(y, len(x)))
+        work = Passes(self, np.zeros(self.parameter_count), x)
+        return NetworkLoss(self, work.x, self._targets(y, len(work.x)))
 
     def jvp(
         self, params: np.ndarray, vector: np.ndarray, x: np.ndarray, *, seed: int | None = None, step: int = 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from mlpjit.errors import ConfigError
+from mlpjit.errors import ConfigError, shown
 from mlpjit.interactive.passes import Passes
 from mlpjit.kernels.compiler import inspection, jit
 from mlpjit.kernels.functions import function_hash
@@ -60,6 +60,8 @@ class Linked:
 def _spread(given: np.ndarray, dtype: str, shape: Shape) -> tuple[np.ndarray, list[int]]:
     """Return numbers in a dtype, and how many of them lie between those of neighbours along each axis of a shape."""
     made = np.ascontiguousarray(given, dtype)
+    if not made.size:  # of no steps: the loss at the start looks at what a step would have, and finds zeros
+        made = np.zeros(shape[-1], dtype)
     strides = np.broadcast_to(made, shape).strides
     return made, [stride // made.itemsize for stride in strides]
 
@@ -134,6 +136,8 @@ class Objective:
         except OSError:
             line = "its source cannot be read: define it in a file or a notebook"
             raise ConfigError(f"{function.__name__}: {line}") from None
+        except TypeError:
+            raise ConfigError(f"objective: got {shown(function)}, need a function written in Python") from None
         wanted = list(inspect.signature(function).parameters)
         if unknown := [name for name in wanted if name not in self.arguments]:
             raise ConfigError(f"{function.__name__} takes {unknown[0]!r}{suggestion(unknown[0], self.arguments)}")
@@ -177,13 +181,12 @@ def objective(function: Callable[..., Any]) -> Objective:
 
 
 class NetworkLoss:
-    """A network's mean loss over all rows of x: `Network.objective(x, y)`."""
+    """A network's mean loss over all rows of x: `Network.objective(x, y)`. Each call has buffers of its own."""
 
     anywhere, curved = True, False
 
     def __init__(self, net: Network, x: np.ndarray, targets: np.ndarray) -> None:
-        self.net, self.targets = net, targets
-        self.work = Passes(net, np.zeros(net.parameter_count), x)
+        self.net, self.x, self.targets = net, np.array(x), np.array(targets)
 
     def leading(self, count: int) -> Shape:
         """It is one problem, of as many parameters as the network has."""
@@ -193,16 +196,16 @@ class NetworkLoss:
 
     def linked(self, dtype: str, shape: Shape) -> Linked:
         """Return it ready to be called; ConfigError for parameters of another dtype than the network's."""
-        net, work = self.net, self.work
+        net = self.net
         if dtype != net.dtype:
             raise ConfigError(f"params: got {dtype}, the network is of {net.dtype}")
-        settings = net.loss_settings
+        work, settings = Passes(net, np.zeros(net.parameter_count), self.x), net.loss_settings
         data = {
             "rows": len(work.x), "mode": work.training, "softmax": net.softmax, "layer_count": len(net.layout),
             "layers": work.space.layers, "moments": work.moments, "workspace": work.workspace,
             "loss": linking.loss(net.loss.name, dtype).address, "targets": self.targets, "settings": settings,
         }  # fmt: skip
-        return Linked(jit.load(network_gradient, dtype).address, filled(NETWORK, data), kept=[settings])
+        return Linked(jit.load(network_gradient, dtype).address, filled(NETWORK, data), kept=[work, settings])
 
 
 def numbers_of(name: str, value: Any, dimensions: Sequence[int]) -> np.ndarray:

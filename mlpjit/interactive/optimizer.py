@@ -9,9 +9,8 @@ from mlpjit.catalogue import registries
 from mlpjit.catalogue.specs import checked_parameters
 from mlpjit.display import lines, pairs
 from mlpjit.errors import ConfigError
-from mlpjit.interactive.step import OptimizerState, Oracles, Part, Step, alike, checked, named
+from mlpjit.interactive.step import OptimizerState, Oracles, Part, Step, alike, checked, named, tensors_in
 from mlpjit.kernels.entries import Stage
-from mlpjit.kernels.tables import WEIGHT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,12 +60,10 @@ class Optimizer:
         optimizers that look at matrices; without it params is one vector. seed: of the numbers that some draw.
         Raises ConfigError where the layers do not fit.
         """
-        from mlpjit.training.stage_memory import initial_state, parameters, tensors_of
+        from mlpjit.training.stage_memory import initial_state
 
         given = checked(params)
-        tensors = [(1, len(given), WEIGHT)] if layers is None else tensors_of(layers)
-        if parameters(tensors) != len(given):
-            raise ConfigError(f"layers: got shapes of {parameters(tensors)} numbers, params has {len(given)}")
+        tensors = tensors_in(layers, len(given))
         values: dict[str, np.ndarray] = {}
         for record, hyperparameters, prefix in self.parts():
             packed = initial_state(record, hyperparameters, given, tensors)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mlpjit.errors import ConfigError
+from mlpjit.errors import ConfigError, shown
 from mlpjit.kernels.entries import Stage
 from mlpjit.kernels.stages.stage import (
     AFTER,
@@ -61,8 +61,11 @@ class Step:
         self, parts: Sequence[Part], params: np.ndarray, grads: np.ndarray, state: OptimizerState, rate: float,
         rows: int = 1,
     ) -> None:  # fmt: skip
+        from mlpjit.training.stage_memory import parameters
         from mlpjit.training.workspace import aligned
 
+        if parameters(state.tensors) != len(params):
+            raise ConfigError(f"state: it is of {parameters(state.tensors)} parameters, params has {len(params)}")
         self.state, self.rate, self.step = state, rate, state.step + 1
         self.rows = rows
         self.dtype, self.tensors = str(params.dtype), state.tensors
@@ -196,6 +199,24 @@ def named(record: Stage, packed: np.ndarray, count: int, prefix: str) -> dict[st
     if record.extra:
         found[f"{prefix}{EXTRA}"] = packed[len(record.state) * count :].copy()
     return found
+
+
+def tensors_in(layers: Sequence[Sequence[int]] | None, count: int) -> list[tuple[int, int, int]]:
+    """Return the tensors that `count` parameters are, one vector without layers; ConfigError where those do not fit."""
+    import numpy as np
+
+    from mlpjit.training.stage_memory import parameters, tensors_of
+
+    if layers is None:
+        return [(1, count, WEIGHT)]
+    for shape in layers:
+        sides = np.asarray(shape)
+        if sides.dtype.kind not in "iu" or sides.ndim != 1 or len(sides) not in (1, 2) or (sides < 0).any():
+            raise ConfigError(f"layers: got {shown(shape)}, need shapes (n,) or (rows, columns)")
+    tensors = tensors_of(layers)
+    if parameters(tensors) != count:
+        raise ConfigError(f"layers: got shapes of {parameters(tensors)} numbers, params has {count}")
+    return tensors
 
 
 def checked(params: Any) -> np.ndarray:

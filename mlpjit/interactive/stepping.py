@@ -11,20 +11,17 @@ import numpy as np
 from mlpjit.catalogue.specs import asks_curvature, samples_labels
 from mlpjit.errors import ConfigError, shown
 from mlpjit.interactive.objectives import Linked, Listed, Shape, Slope, broadcast, numbers_of
-from mlpjit.interactive.step import EXTRA, Part
+from mlpjit.interactive.step import EXTRA, Part, tensors_in
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.interactive.stepping import COURSE, OPTIMIZER, WRAPPER, take_steps
-from mlpjit.kernels.tables import NONE_AT, STAGE, WEIGHT, filled, filled_rows
+from mlpjit.kernels.tables import NONE_AT, STAGE, filled, filled_rows
 from mlpjit.training import linking
 from mlpjit.training.stage_memory import (
-    Tensor,
     filled_parts,
-    parameters,
     scratch_size,
     settings_of,
     state_size,
     tensor_table,
-    tensors_of,
 )
 from mlpjit.training.workspace import aligned
 
@@ -112,9 +109,7 @@ class _Course:
     ) -> None:
         self.shape, self.dtype, self.every = shape, dtype, every
         self.count = shape[-1]
-        self.tensors: list[Tensor] = [(1, self.count, WEIGHT)] if layers is None else tensors_of(layers)
-        if parameters(self.tensors) != self.count:
-            raise ConfigError(f"layers: got shapes of {parameters(self.tensors)} numbers, params has {self.count}")
+        self.tensors = tensors_in(layers, self.count)
         self.parts: list[Part] = optimizer.parts()
         self.entries = shape[1] // every + 1
 
@@ -152,7 +147,8 @@ class _Course:
             "point_stage": self.point_stage, "kept": self.kept, "losses": self.losses,
             "kept_optimizer": first.kept if states else 0, "kept_wrapper": second.kept if second and states else 0,
         }  # fmt: skip
-        jit.load(take_steps, self.dtype).call(filled(COURSE, given).ctypes.data)
+        course = filled(COURSE, given)  # named: it must outlive the call
+        jit.load(take_steps, self.dtype).call(course.ctypes.data)
 
     def left(self, many: bool) -> Trajectories:
         """Return what was kept; of one problem that was given as such without an axis for it."""

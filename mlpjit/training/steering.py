@@ -37,7 +37,7 @@ class Steering:
         """Return the names of what is set."""
         there = {
             "params": self.params is not None, "learning_rates": self.learning_rates is not None,
-            "loss_factor": self.loss_factor != 1.0, "frozen": np.size(self.frozen) > 0, "bias": not self.bias,
+            "loss_factor": np.any(self.loss_factor != 1.0), "frozen": np.size(self.frozen) > 0, "bias": not self.bias,
             "normalization_eps": self.normalization_eps is not None,
         }  # fmt: skip
         return tuple(name for name, is_set in there.items() if is_set)
@@ -76,7 +76,8 @@ class Steering:
 
     def _check(self, run: Run, by_layer: bool, shared: bool) -> None:
         """Refuse what the run or a stage of it could not take."""
-        if not (np.isfinite(self.loss_factor) and self.loss_factor > 0.0):
+        factor = np.asarray(self.loss_factor)
+        if factor.ndim or factor.dtype.kind not in "biuf" or not (np.isfinite(factor) and factor > 0.0):
             raise ConfigError(f"loss_factor: got {shown(self.loss_factor)}, need a positive number")
         schedule = run.values.schedule["name"]
         if self.learning_rates is not None and schedule != "constant":
@@ -111,6 +112,8 @@ def place_params(given: Params, layers: Sequence[Layer], packed: np.ndarray) -> 
     for place, tensors in (given if isinstance(given, Mapping) else dict(enumerate(given))).items():
         if place not in range(len(there)):
             raise ConfigError(f"params: got layer {shown(place)}, need numbers from 0 to {len(there) - 1}")
+        if not isinstance(tensors, Mapping):
+            raise ConfigError(f"params: got {shown(tensors)} for layer {place}, need its tensors by name, or an array")
         for name, value in tensors.items():
             if name not in there[place]:
                 raise ConfigError(f"params: layer {place} has no {shown(name)}, it has {', '.join(there[place])}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 import mlpjit as mj
 from mlpjit.catalogue.registries import optimizers, wrappers
 from mlpjit.extending import load, store
+from mlpjit.interactive.objectives import Listed
 
 COUNT, STEPS, LAYERS = 23, 4, [(3, 5), (5,), (3,)]
 RNG = np.random.default_rng(0)
@@ -87,6 +90,20 @@ def test_a_networks_loss_is_that_of_its_passes():
     np.testing.assert_array_equal(found.losses, net.losses(expected, x, y))
 
 
+NET, PLACES = mj.Network([3, 8, 2]), np.random.default_rng(0).normal(size=(99, 3))
+LOSSES = [mj.Quadratic(np.eye(NET.parameter_count)), NET.objective(PLACES, np.eye(2)[np.arange(99) % 2])]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_threads_may_go_down_the_same_loss(loss):
+    def last(seed):
+        return mj.steps(mj.optimizers["adam"], NET.init(seed=seed), loss, learning_rate=0.01, steps=3000).params[-1]
+
+    expected = [last(seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        np.testing.assert_array_equal(list(pool.map(last, range(4))), expected)
+
+
 @mj.objective
 def rosenbrock(params, grads):
     """Rosenbrock 1960: (1 - x)^2 + 100 (y - x^2)^2."""
@@ -115,6 +132,20 @@ def drifting(problem, step, count, params, grads):
 def test_an_objective_is_told_problem_and_step():
     found = mj.steps(mj.optimizers["sgd"], np.zeros((3, 2)), drifting, learning_rate=1.0, steps=4)
     np.testing.assert_array_equal(found.params[:, :, 1], -np.outer([1, 2, 3], [0, 1, 3, 6, 10]))
+
+
+@mj.objective
+def told(step, count, grads):
+    """The step is the loss."""
+    for i in range(count):
+        store(grads, i, 0.0)
+    return 1.0 * step
+
+
+@pytest.mark.parametrize(("steps", "losses"), [(0, [1.0]), (2, [1.0, 2.0, 2.0])])
+def test_steps_are_told_from_one_on(steps, losses):
+    found = mj.steps(mj.optimizers["sgd"], np.ones(2), told, learning_rate=0.1, steps=steps)
+    assert found.losses.tolist() == losses
 
 
 def test_many_problems_are_each_as_alone():
@@ -163,6 +194,14 @@ def test_no_steps_leave_the_start():
     assert repr(found) == "Trajectories of shape (1, 2), to step 0"
 
 
+def test_of_no_steps_nothing_beside_the_lists_is_read():
+    """The loss at the start looks at a gradient that is not there: zeros stand for it."""
+    none = np.zeros((0, 2))
+    assert Listed(none).linked("float64", (1, 0, 2)).kept[0].shape == (2,)
+    assert mj.Quadratic(np.eye(2), linear=none).linked("float64", (1, 0, 2)).kept[1].shape == (2,)
+    assert mj.steps(mj.optimizers["sgd"], np.ones(2), none, learning_rate=0.1).params.tolist() == [[1.0, 1.0]]
+
+
 def test_what_is_not_finite_goes_on_and_arguments_stay():
     start, listed = np.ones(2), np.array([[np.inf, np.nan], [1.0, 1.0]])
     found = mj.steps(mj.optimizers["sgd"], start, listed, learning_rate=0.1)
@@ -200,6 +239,9 @@ MISFITS = [
     (lambda: taken(every=0), "every: got 0"),
     (lambda: taken(bounds=(1, 0)), r"bounds: got \(1, 0\)"),
     (lambda: taken(layers=[(3,)]), "layers: got shapes of 3 numbers"),
+    (lambda: taken(layers=[(-1,), (3,)]), r"layers: got \(-1,\), need shapes \(n,\) or \(rows, columns\)"),
+    (lambda: taken(layers=[(2, 1, 7)]), r"layers: got \(2, 1, 7\), need shapes"),
+    (lambda: taken(layers=[2]), "layers: got 2, need shapes"),
     (lambda: taken(learning_rate="a"), "learning_rate: got <U1"),
     (lambda: taken("kfac"), "kfac asks for inputs, deltas"),
     (lambda: taken("lbfgs"), "lbfgs asks for gradients elsewhere"),
@@ -207,10 +249,12 @@ MISFITS = [
     (lambda: mj.Quadratic(np.eye(2), diagonal=TWO), "give either matrix or diagonal"),
     (lambda: mj.Quadratic(np.zeros((2, 3))), r"matrix: got shape \(2, 3\), need \(n, n\)"),
     (lambda: taken(gradient=mj.Quadratic(np.eye(3))), r"matrix: got shape \(3, 3\), params have 2"),
+    (lambda: mj.objective(np.sin), "objective: got <ufunc 'sin'>, need a function"),
     (lambda: mj.objective(lambda theta: theta), "takes 'theta'"),
     (lambda: taken(gradient=silent), "silent returns nothing, need one number"),
     (lambda: taken(gradient=wrong), "test_steps.py, line"),
     (lambda: taken(params=np.zeros(4), gradient=SMALL), "params: got float64, the network is of float32"),
+    (lambda: mj.Network([3, 1]).objective(3, TWO), r"x: got shape \(\), need \(n, 3\)"),
     (lambda: taken(gradient=SMALL), "params: got 2, the network has 4"),
 ]  # fmt: skip
 
@@ -220,6 +264,12 @@ def test_an_objective_without_a_source_is_told():
     exec("def typed(params, grads):\n    return 0.0\n", names)
     with pytest.raises(mj.ConfigError, match="typed: its source cannot be read"):
         mj.objective(names["typed"])
+
+
+def test_a_state_is_of_as_many_parameters_as_there_are():
+    opt = mj.optimizers["adamw"]
+    with pytest.raises(mj.ConfigError, match="state: it is of 2 parameters, params has 3"):
+        opt.update(np.zeros(3), np.zeros(3), opt.init(TWO), learning_rate=0.1)
 
 
 @pytest.mark.parametrize(("call", "message"), MISFITS)

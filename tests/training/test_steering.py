@@ -181,6 +181,8 @@ COUNT, STEPS = parameter_count(config()), total_steps(config())
     [
         ({}, {"params": np.zeros(3)}, rf"params: got float64 \(3,\), need numbers \({COUNT},\)$"),
         ({}, {"params": np.full(COUNT, "a")}, "params: got <U1"),
+        ({}, {"params": [0.1] * COUNT}, "params: got 0.1 for layer 0, need its tensors by name, or an array"),
+        ({}, {"params": {0: [1, 2]}}, r"params: got \[1, 2\] for layer 0"),
         ({}, {"params": {3: {}}}, "params: got layer 3, need numbers from 0 to 2"),
         ({}, {"params": {0: {"w": 1}}}, "params: layer 0 has no 'w', it has W, b"),
         ({}, {"params": {0: {"W": np.ones((5, 3))}}}, r"W of layer 0: got float64 \(5, 3\), need numbers \(3, 5\)"),
@@ -189,6 +191,8 @@ COUNT, STEPS = parameter_count(config()), total_steps(config())
         ({}, {"learning_rates": -np.ones((STEPS, 3))}, "learning_rates: need finite numbers from 0 up"),
         ({"schedule": "cosine"}, {"learning_rates": np.ones(STEPS)}, "learning_rates with schedule 'cosine'"),
         ({}, {"loss_factor": 0.0}, "loss_factor: got 0.0, need a positive number"),
+        ({}, {"loss_factor": "2"}, "loss_factor: got '2', need a positive number"),
+        ({}, {"loss_factor": np.full(2, 2.0)}, "loss_factor: got ndarray of shape"),
         ({}, {"loss_factor": np.inf}, "loss_factor: got inf"),
         ({}, {"normalization_eps": 0.0}, "normalization_eps: got 0.0, need a positive number"),
         ({}, {"frozen": [0, 3]}, "frozen: got layer 3, need numbers from 0 to 2"),

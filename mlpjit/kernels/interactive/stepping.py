@@ -152,7 +152,7 @@ def keep_state(course: Ints, which: Int, size: Int, kept: Int, place: Int) -> No
 @kernel
 def keep_entry(course: Ints, problem: Int, done: Int) -> None:
     """Keep what stands after `done` steps: parameters or the point to report, the loss there, states."""
-    count, step = load(course, COURSE.parameters), min(done + 1, load(course, COURSE.steps))
+    count, step = load(course, COURSE.parameters), max(1, min(done + 1, load(course, COURSE.steps)))
     place = problem * (load(course, COURSE.steps) // load(course, COURSE.every) + 1) + done // load(
         course, COURSE.every
     )
