@@ -61,7 +61,9 @@ class Handed:
 
     @property
     def under_way(self) -> bool:
-        """Whether the worker is at it: it is among the first that have not ended."""
+        """Whether the worker is at it: it is among the first that have not ended; of what was dropped, was at it."""
+        if self not in self.member.handed:
+            return self.begun is not None
         waiting = [each for each in self.member.handed if each.future.status != "finished"]
         return self in waiting[: self.member.slots]
 

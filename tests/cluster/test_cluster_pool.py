@@ -171,14 +171,17 @@ def test_an_error_of_ours_ends_the_study_and_a_killed_worker_does_not():
         crew = Played(1)
         crew.hand(Chunk(tasks(2)), next(iter(crew.members.values())))
         (handed,) = crew.handed.values()
-        handed.future.status = "error"
-        crew.arrived = lambda: [(handed, (type(error), error, None))]  # type: ignore[method-assign]
         pool = ClusterPool(crew, list, list, [].append)
         pool.backlog = Backlog([], 0.0)
+        pool._spent(handed)
+        handed.future.status = "error"
+        crew.drop(handed)
+        crew.arrived = lambda: [(handed, (type(error), error, None))]  # type: ignore[method-assign]
         return pool, list(pool._arrived())
 
     pool, _ = ending(KilledWorker("task", None, 3))
     assert [len(pool.backlog.take(1).tasks) for _ in range(2)] == [1, 1]  # type: ignore[union-attr]
+    assert pool.crew.slots == 0
     with pytest.raises(MlpjitError, match="worker tcp://host:0: RuntimeError"):
         ending(RuntimeError("ours"))
 
