@@ -202,7 +202,7 @@ def answering(crew: Played, problems: list[str]) -> list[str]:
     """Have those who are asked answer; return whom that concerned."""
     asked = [member for member in crew.members.values() if member.admission is not None]
     for member in asked:
-        found = {"done": lambda: True, "status": "finished", "result": lambda: (problems, {"host_cpu": "this"})}
+        found = {"done": lambda: True, "status": "finished", "result": lambda timeout: (problems, {"host_cpu": "this"})}
         member.admission = SimpleNamespace(**found, release=lambda: None)  # type: ignore[assignment]
         crew._admit(member)
     return [member.address for member in asked]
@@ -226,6 +226,19 @@ def test_the_first_worker_of_a_machine_prepares_it_for_the_others():
     assert answering(crew, []) == others
     assert crew.slots == 3
     assert crew.members[first].machine == {"host_cpu": "this"}
+
+
+def test_a_worker_that_goes_before_its_answer_is_heard_holds_up_nobody():
+    def gone(timeout: float) -> None:
+        raise TimeoutError
+
+    crew = newcomers(2)
+    first, second = crew.members.values()
+    first.admission = SimpleNamespace(done=lambda: True, status="finished", result=gone, release=lambda: None)  # type: ignore[assignment]
+    crew._admit(first)
+    assert (first.ready, first.refused, first.admission) == (False, False, None)
+    crew._admit(second)
+    assert second.admission is not None
 
 
 def test_a_study_that_every_worker_is_refused_for_ends_with_the_reasons():
