@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from uuid import uuid4
 from mlpjit.errors import writing
 
 PARTIAL, LEFT_SECONDS = ".partial", 3600.0
+SHOWN = 50  # characters of a file's name in that of its partial one: a name may have 255 bytes
 
 
 @contextmanager
@@ -22,7 +24,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Two processes never write under one name, and who reads meets the file as it was or as it is. What a process that
     was killed left here an hour ago goes. Raises StoreError where the disk does not take the file.
     """
-    partial = path.with_name(f".{path.name}.{uuid4().hex[:12]}{PARTIAL}")
+    partial = path.with_name(f".{path.name[:SHOWN]}.{uuid4().hex[:12]}{PARTIAL}")
     with writing(path):
         try:
             yield partial
@@ -34,7 +36,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _sweep(path: Path) -> None:
-    for left in path.parent.glob(f".{path.name}.*{PARTIAL}"):
+    for left in path.parent.glob(f".{glob.escape(path.name[:SHOWN])}.*{PARTIAL}"):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > LEFT_SECONDS:
                 left.unlink()

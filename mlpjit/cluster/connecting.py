@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 import re
 import signal
@@ -9,14 +11,15 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
 from mlpjit.errors import ConfigError
+from mlpjit.host import regular_file
 from mlpjit.study.pool import thread_count
 
 try:
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client, LocalCluster, Security
+    from distributed.comm import connect
 except ImportError:
     raise ConfigError("--dask needs dask.distributed: pip install 'mlpjit[cluster]'") from None
 
@@ -43,16 +46,37 @@ def connected(address: str) -> Iterator[Client]:
         with _local(workers) as client:
             yield client
         return
-    is_file = address.endswith(".json")
-    if is_file and not Path(address).is_file():  # which Dask would wait for without end
-        raise ConfigError(f"--dask {address}: there is no such file")
     try:
-        where = {"scheduler_file": address} if is_file else {"address": address}
-        client = Client(**where, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
+        where = _scheduler(address)
+        asyncio.run(_knock(where))
+        client = Client(where, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, TypeError, ImportError) as error:
         raise ConfigError(f"--dask {address}: no scheduler answers: {error}") from None
     with client:
         yield client
+
+
+def _scheduler(address: str) -> str:
+    """Return an address as it is, or the one in the file that a scheduler wrote."""
+    if not address.endswith(".json"):
+        return address
+    try:
+        found = json.loads(regular_file(address).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"--dask {address}: there is no such file") from None
+    except OSError as error:
+        raise ConfigError(f"--dask {address}: cannot be read: {error.strerror or error}") from None
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not isinstance(found.get("address"), str):
+        raise ConfigError(f"--dask {address}: not a file that a scheduler wrote: it has no address")
+    return str(found["address"])
+
+
+async def _knock(address: str) -> None:
+    """Connect and leave again: a Dask client that cannot takes 20 s to go, and prints a traceback."""
+    comm = await connect(address, timeout=CONNECT_SECONDS, **Security().get_connection_args("client"))
+    await comm.close()
 
 
 @contextmanager

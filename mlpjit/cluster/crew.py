@@ -24,6 +24,7 @@ from mlpjit.study.pool import now
 
 LOOK_SECONDS = 0.5
 TICK_SECONDS = 0.02
+ANSWER_SECONDS = 5.0  # for what a worker has answered to arrive
 AHEAD = 4  # chunks that a worker has at most for each of its threads
 
 
@@ -61,7 +62,9 @@ class Handed:
 
     @property
     def under_way(self) -> bool:
-        """Whether the worker is at it: it is among the first that have not ended."""
+        """Whether the worker is at it: it is among the first that have not ended; of what was dropped, was at it."""
+        if self not in self.member.handed:
+            return self.begun is not None
         waiting = [each for each in self.member.handed if each.future.status != "finished"]
         return self in waiting[: self.member.slots]
 
@@ -148,9 +151,12 @@ class Crew:
             if member.host in self._warm or not self._is_warming(member.host):
                 member.admission = self._submit(serving.admit, self._question, member)
         elif member.admission.done():
-            problems, member.machine = self._answer(member.admission)
+            answer = self._answer(member.admission)
             member.admission.release()
             member.admission = None
+            if answer is None:
+                return
+            problems, member.machine = answer
             member.ready, member.refused = not problems, bool(problems)
             self._warm.add(member.host)
             self._tell(f"{member.address} is refused: {'; '.join(problems)}" if problems else "")
@@ -159,9 +165,13 @@ class Crew:
         return any(member.host == host and member.admission is not None for member in self.members.values())
 
     @staticmethod
-    def _answer(admission: Future) -> Admission:
+    def _answer(admission: Future) -> Admission | None:
+        """Return what a worker answered; None where it went before it was heard, for which Dask waits without end."""
         if admission.status == "finished":
-            return Admission(*admission.result())
+            try:
+                return Admission(*admission.result(timeout=ANSWER_SECONDS))
+            except OSError:
+                return None
         return Admission([f"it cannot import what runs need: {admission.exception()!r}"], {})
 
     def _tell(self, line: str) -> None:

@@ -54,7 +54,8 @@ class ClusterPool:
 
     def _spent(self, handed: Handed) -> float:
         """Return the cost of what a worker has done of a chunk, by the time it has been at it."""
-        return min(handed.chunk.cost, handed.seconds() / self.backlog.pace) if self.backlog.pace else 0.0
+        seconds = handed.seconds()  # which takes note of who has begun
+        return min(handed.chunk.cost, seconds / self.backlog.pace) if self.backlog.pace else 0.0
 
     def _last(self) -> Iterator[Any]:
         """Yield the runs that end within a moment after a stop."""
@@ -99,6 +100,7 @@ class ClusterPool:
             elif handed.future.status == "error" and not isinstance(result[1], KilledWorker):
                 raise MlpjitError(f"worker {handed.member.address}: {result[1]!r}")
             else:
+                handed.member.ready = False  # gone, or another process in its place, which is admitted first
                 yield from self._taken_away([handed])
 
     def _taken(self, chunk: Chunk, answer: Answer, machine: Mapping[str, Any]) -> Iterator[Any]:

@@ -48,6 +48,21 @@ def test_what_cannot_be_read_is_a_reason_and_no_error():
     assert "UnpicklingError" in reason
 
 
+@pytest.mark.parametrize("text", ["", "no json", "[]", "{}", '{"address": 3}', "\x00"])
+def test_a_file_without_a_schedulers_address_is_one_clear_error(text, tmp_path):
+    path = tmp_path / "scheduler.json"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="not a file that a scheduler wrote"), connecting.connected(str(path)):
+        pass
+
+
+@pytest.mark.parametrize("address", ["nothing", "other://x", "host:x"])
+def test_an_address_that_is_none_is_told_without_a_client_that_would_be_long_to_go(address, monkeypatch):
+    monkeypatch.setattr(connecting, "Client", lambda *given, **named: pytest.fail("a client was made"))
+    with pytest.raises(ConfigError, match="no scheduler answers"), connecting.connected(address):
+        pass
+
+
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nothing", "missing.json", "local:0", "local:9999"])
 def test_where_no_workers_can_be_is_one_clear_error(address, monkeypatch):
     monkeypatch.setattr(connecting, "CONNECT_SECONDS", 0.5)

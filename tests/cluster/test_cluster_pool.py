@@ -171,14 +171,17 @@ def test_an_error_of_ours_ends_the_study_and_a_killed_worker_does_not():
         crew = Played(1)
         crew.hand(Chunk(tasks(2)), next(iter(crew.members.values())))
         (handed,) = crew.handed.values()
-        handed.future.status = "error"
-        crew.arrived = lambda: [(handed, (type(error), error, None))]  # type: ignore[method-assign]
         pool = ClusterPool(crew, list, list, [].append)
         pool.backlog = Backlog([], 0.0)
+        pool._spent(handed)
+        handed.future.status = "error"
+        crew.drop(handed)
+        crew.arrived = lambda: [(handed, (type(error), error, None))]  # type: ignore[method-assign]
         return pool, list(pool._arrived())
 
     pool, _ = ending(KilledWorker("task", None, 3))
     assert [len(pool.backlog.take(1).tasks) for _ in range(2)] == [1, 1]  # type: ignore[union-attr]
+    assert pool.crew.slots == 0
     with pytest.raises(MlpjitError, match="worker tcp://host:0: RuntimeError"):
         ending(RuntimeError("ours"))
 
@@ -199,7 +202,7 @@ def answering(crew: Played, problems: list[str]) -> list[str]:
     """Have those who are asked answer; return whom that concerned."""
     asked = [member for member in crew.members.values() if member.admission is not None]
     for member in asked:
-        found = {"done": lambda: True, "status": "finished", "result": lambda: (problems, {"host_cpu": "this"})}
+        found = {"done": lambda: True, "status": "finished", "result": lambda timeout: (problems, {"host_cpu": "this"})}
         member.admission = SimpleNamespace(**found, release=lambda: None)  # type: ignore[assignment]
         crew._admit(member)
     return [member.address for member in asked]
@@ -223,6 +226,19 @@ def test_the_first_worker_of_a_machine_prepares_it_for_the_others():
     assert answering(crew, []) == others
     assert crew.slots == 3
     assert crew.members[first].machine == {"host_cpu": "this"}
+
+
+def test_a_worker_that_goes_before_its_answer_is_heard_holds_up_nobody():
+    def gone(timeout: float) -> None:
+        raise TimeoutError
+
+    crew = newcomers(2)
+    first, second = crew.members.values()
+    first.admission = SimpleNamespace(done=lambda: True, status="finished", result=gone, release=lambda: None)  # type: ignore[assignment]
+    crew._admit(first)
+    assert (first.ready, first.refused, first.admission) == (False, False, None)
+    crew._admit(second)
+    assert second.admission is not None
 
 
 def test_a_study_that_every_worker_is_refused_for_ends_with_the_reasons():

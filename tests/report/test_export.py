@@ -15,6 +15,7 @@ from fakes import TABLE, Fake, fake_result
 
 from mlpjit.config.fields import FACTORS
 from mlpjit.errors import MlpjitError, StoreError
+from mlpjit.files import replacing
 from mlpjit.report.export import export, export_compact, read_table
 from mlpjit.store.arrays import LAYER_CURVES
 from mlpjit.store.schema import COUNTS, DATES, HASHES, HOST, METRICS, READ, TIMINGS
@@ -121,3 +122,11 @@ def test_what_a_killed_export_left_goes_an_hour_later(directory: Path) -> None:
     os.utime(old, (0, 0))
     export(directory)
     assert (old.exists(), new.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("name", ["of **.npz", "[a-z]?.npz", "n" * 251 + ".npz", "\u00fc" * 125])
+def test_a_file_of_any_name_is_written(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    with replacing(path) as partial:
+        partial.write_text("whole")
+    assert [(left.name, left.read_text()) for left in tmp_path.iterdir()] == [(name, "whole")]
