@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import shutil
+import struct
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -250,6 +252,32 @@ def test_no_other_file_passes_for_a_bundle(sent: Path, tmp_path: Path, name: str
     assert (done.exit_code, done.stderr.count("\n")) == (3, 1), done.output
     assert told in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["wrong.zip"]
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_may_unpack_without_bound_is_refused(sent: Path, tmp_path: Path, packing: int) -> None:
+    with zipfile.ZipFile(tmp_path / "wrong.zip", "w") as file:
+        for each, data in contents(sent).items():
+            file.writestr(each, data, packing)
+    done = mlpjit("report", tmp_path / "wrong.zip")
+    assert (done.exit_code, "is packed in another way" in done.stderr) == (3, True), done.output
+
+
+def test_a_manifest_unpacks_no_further_than_it_says(sent: Path, tmp_path: Path) -> None:
+    """It has 50 MB behind the hundred bytes that are told of."""
+    size = 50 * 2**20 + 1
+    with zipfile.ZipFile(tmp_path / "wrong.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        for each, data in changed("bundle.json", b" " * size)(contents(sent)).items():
+            file.writestr(each, data)
+    data = (tmp_path / "wrong.zip").read_bytes()
+    (tmp_path / "wrong.zip").write_bytes(data.replace(struct.pack("<L", size), struct.pack("<L", 100)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(StoreError), opened(tmp_path / "wrong.zip"):
+            pass
+        assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 5_000, -1])
