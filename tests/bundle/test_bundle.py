@@ -17,6 +17,7 @@ import pytest
 from fakes import Fake
 from typer.testing import CliRunner
 
+from mlpjit.bundle import writing
 from mlpjit.bundle.again import study_of
 from mlpjit.bundle.opening import opened
 from mlpjit.cli import app
@@ -163,6 +164,20 @@ def test_a_folder_that_is_not_there_is_told_by_the_name_that_was_given(home: Pat
     done = mlpjit("bundle", "out", "--out", "nowhere/sent.zip")
     assert (done.exit_code, ".partial" in done.stderr) == (3, False)
     assert "nowhere/sent.zip: cannot be written" in done.stderr
+
+
+def test_what_is_bundled_need_not_fit_into_memory(tmp_path: Path) -> None:
+    with (tmp_path / "store.sqlite").open("wb") as file:
+        file.truncate(50 * 2**20)
+    tracemalloc.start()
+    try:
+        written = {"store.sqlite": tmp_path / "store.sqlite"}
+        writing._digests(written)
+        writing._zip(tmp_path / "out.zip", written)
+        assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert contents(tmp_path / "out.zip")["store.sqlite"] == (tmp_path / "store.sqlite").read_bytes()
 
 
 def test_changed_data_are_told_and_not_included(home: Path) -> None:
