@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from mlpjit.bundle.again import commands, read_me, study_of
 from mlpjit.bundle.datasets import OwnData, included, own_data, placed
-from mlpjit.bundle.format import FORMAT, MANIFEST, OWN, PAGE, READ_ME, RUNS, STORE, STUDY, TABLES
+from mlpjit.bundle.format import FORMAT, MANIFEST, OWN, PAGE, READ_ME, RUNS, STORE, STUDY, TABLES, fitting
 from mlpjit.files import replacing
 from mlpjit.host import package_versions
 from mlpjit.report import write
@@ -63,7 +63,7 @@ def _contents(store: Store, folder: Path, pages: list[Path], data: list[OwnData]
     used = {_used(store, name, digest): digest for name, digest in study.get("use", {}).items()}
     found[STUDY] = toml({**study_of(study, placed(study["blocks"], data)), "use": used})
     for source in sources(store):
-        found |= {f"{_folder(source)}/{name}": text for name, text in source["texts"].items()}
+        found |= {_place(source, name): text for name, text in source["texts"].items()}
     return found
 
 
@@ -74,23 +74,23 @@ def _copied(store: Store, path: Path) -> Path:
     return path
 
 
-def _folder(source: Mapping[str, Any]) -> str:
+def _place(source: Mapping[str, Any], name: str) -> str:
     """Each file lies in a folder of its own: two versions of it have one name, and what they import may differ."""
-    return f"{OWN}/{source['sha256'][:8]}"
+    return f"{OWN}/{source['sha256'][:8]}/{fitting(name)}"
 
 
 def _used(store: Store, name: str, digest: str) -> str:
     """Return where a file that the study names lies in a bundle; by its name alone where its text is not kept."""
-    return next((f"{_folder(each)}/{name}" for each in sources(store) if each["sha256"] == digest), name)
+    return next((_place(each, name) for each in sources(store) if each["sha256"] == digest), name)
 
 
 def _manifest(store: Store, data: list[OwnData], with_data: bool) -> dict[str, Any]:
     study, sessions = store.study(), store.sessions()
     own = [
-        {"file": f"{_folder(each)}/{each['file']}", "sha256": each["sha256"], "names": each["names"]}
+        {"file": _place(each, each["file"]), "sha256": each["sha256"], "names": each["names"]}
         for each in sources(store)
     ]
-    files = {Path(each["file"]).name: each["file"] for each in own}
+    files = {each["file"]: _place(each, each["file"]) for each in sources(store)}
     recorded = [session["provenance"].get("command", "") for session in sessions]
     return {
         "format": FORMAT, "study": study["name"], "runs": len(store.known()), "commands": commands(recorded, files),

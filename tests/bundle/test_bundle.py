@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from mlpjit.bundle import writing
 from mlpjit.bundle.again import study_of
+from mlpjit.bundle.format import ALLOWED, fitting
 from mlpjit.bundle.opening import opened
 from mlpjit.cli import app
 from mlpjit.errors import StoreError
@@ -164,6 +165,24 @@ def test_a_folder_that_is_not_there_is_told_by_the_name_that_was_given(home: Pat
     done = mlpjit("bundle", "out", "--out", "nowhere/sent.zip")
     assert (done.exit_code, ".partial" in done.stderr) == (3, False)
     assert "nowhere/sent.zip: cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["10:30.csv", "a\\b.csv", "own/a.b./c .py", "plain.csv", ":"])
+def test_a_name_that_a_bundle_may_not_hold_is_changed(name: str) -> None:
+    assert ALLOWED.fullmatch(f"data/{fitting(name)}")
+    assert (fitting(name) == name) == (name == "plain.csv")
+
+
+def test_data_of_any_name_can_be_sent(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "10:30.csv").write_text(ROWS)
+    (home / "tiny.toml").write_text(TOML.replace("mine.csv", "10:30.csv"))
+    study = Study.load("tiny.toml")
+    study.run("timed", 1, runner=Fake().runner())
+    assert mlpjit("bundle", "timed", "--with-data").exit_code == 0
+    with opened(home / "timed.zip"), zipfile.ZipFile("timed.zip") as file:
+        file.extractall("there")
+    monkeypatch.chdir(home / "there")
+    assert Study.load("study.toml").runs.run_ids == study.runs.run_ids
 
 
 def test_what_is_bundled_need_not_fit_into_memory(tmp_path: Path) -> None:
