@@ -6,6 +6,7 @@ Whoever sent it may have made it by hand: nothing of it is run, and nothing is w
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import shutil
@@ -64,6 +65,8 @@ def _unpack(path: Path, folder: Path) -> None:
             for name in sorted(entries.keys() - {MANIFEST}):
                 _copy(path, file, entries[name], files[name], folder / name if name == STORE else None)
     except BROKEN as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreError(f"{folder.parent}: no room to unpack {path.name} here: {error.strerror}") from None
         told = str(error) or "it ends too early"
         raise StoreError(f"{path}: not a bundle that can be read ({told}): {MADE}") from None
 

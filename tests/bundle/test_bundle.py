@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import struct
+import tempfile
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -312,6 +314,16 @@ def test_a_manifest_unpacks_no_further_than_it_says(sent: Path, tmp_path: Path) 
         assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a Linux device stands for the full disk")
+def test_a_full_disk_is_not_taken_for_a_broken_bundle(
+    sent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "store.sqlite").symlink_to("/dev/full")
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", lambda **_: contextlib.nullcontext(str(tmp_path)))
+    with pytest.raises(StoreError, match=r"no room to unpack out\.zip here"), opened(sent):
+        pass
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 5_000, -1])
