@@ -22,13 +22,17 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield the name to write a file under, and put it in the file's place when the block ends well.
 
     Two processes never write under one name, and who reads meets the file as it was or as it is. What a process that
-    was killed left here an hour ago goes. Raises StoreError where the disk does not take the file.
+    was killed left here an hour ago goes. Raises StoreError, by the file's own name, where the disk does not take it.
     """
     partial = path.with_name(f".{path.name[:SHOWN]}.{uuid4().hex[:12]}{PARTIAL}")
     with writing(path):
         try:
             yield partial
             os.replace(partial, path)
+        except OSError as error:
+            if error.filename is not None and Path(error.filename) == partial:
+                error.filename = str(path)
+            raise
         finally:
             with contextlib.suppress(OSError):
                 partial.unlink()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlpjit.bundle.format import DATA
+from mlpjit.bundle.format import DATA, fitting
 from mlpjit.catalogue.datasets import describe, idxfile
 from mlpjit.catalogue.datasets.specs import is_file, is_idx
 from mlpjit.config.memory import in_memory
@@ -105,7 +105,7 @@ def _paths(name: str, spec: Mapping[str, Any]) -> list[str]:
 
 def _place(path: str, taken: Sequence[str]) -> str:
     """Return a name in a bundle that no other file has."""
-    name = Path(path).name
+    name = fitting(Path(path).name)
     tries = (f"{DATA}/{number or ''}{'_' if number else ''}{name}" for number in range(len(taken) + 1))
     return next(place for place in tries if place not in taken)
 

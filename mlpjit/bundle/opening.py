@@ -6,6 +6,7 @@ Whoever sent it may have made it by hand: nothing of it is run, and nothing is w
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import shutil
@@ -21,6 +22,7 @@ from mlpjit.errors import StoreError, writing
 
 MADE = "`mlpjit bundle DIR` makes one"
 CHUNK = 2**20
+PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of which no more is unpacked than what is asked for
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 
 
@@ -63,6 +65,8 @@ def _unpack(path: Path, folder: Path) -> None:
             for name in sorted(entries.keys() - {MANIFEST}):
                 _copy(path, file, entries[name], files[name], folder / name if name == STORE else None)
     except BROKEN as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreError(f"{folder.parent}: no room to unpack {path.name} here: {error.strerror}") from None
         told = str(error) or "it ends too early"
         raise StoreError(f"{path}: not a bundle that can be read ({told}): {MADE}") from None
 
@@ -75,6 +79,8 @@ def _entries(path: Path, file: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     if wrong or len(set(names)) != len(names) or not set(NEEDED) <= set(names):
         what = f"{wrong[0]!a:.80} in it" if wrong else f"no {', '.join(sorted(set(NEEDED) - set(names)))} in it"
         raise StoreError(f"{path}: not a bundle ({what}): {MADE}")
+    if other := [entry.filename for entry in found if entry.compress_type not in PACKINGS]:
+        raise StoreError(f"{path}: not a bundle ({other[0]!a:.80} is packed in another way): {MADE}")
     size = sum(entry.file_size for entry in found)
     if len(found) > MOST_FILES or size > MOST_BYTES:
         raise StoreError(f"{path}: {len(found):,} files of {size:,} bytes: more than a bundle may hold")
@@ -86,7 +92,8 @@ def _manifest(path: Path, file: zipfile.ZipFile, entries: Mapping[str, zipfile.Z
     if entries[MANIFEST].file_size > MOST_OF_MANIFEST:
         raise StoreError(f"{path}: its {MANIFEST} is too large")
     try:
-        found = json.loads(file.read(entries[MANIFEST]))
+        with file.open(entries[MANIFEST]) as source:
+            found = json.loads(b"".join(_chunks(source, entries[MANIFEST].file_size)))
         version, files = found["format"], found["files"]
         known = {name: (int(each["bytes"]), str(each["sha256"])) for name, each in files.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

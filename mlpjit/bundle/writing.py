@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
+import io
 import json
 import os
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -14,8 +15,8 @@ from typing import Any, NamedTuple
 
 from mlpjit.bundle.again import commands, read_me, study_of
 from mlpjit.bundle.datasets import OwnData, included, own_data, placed
-from mlpjit.bundle.format import FORMAT, MANIFEST, OWN, PAGE, READ_ME, RUNS, STORE, STUDY, TABLES
-from mlpjit.errors import StoreError, writing
+from mlpjit.bundle.format import FORMAT, MANIFEST, OWN, PAGE, READ_ME, RUNS, STORE, STUDY, TABLES, fitting
+from mlpjit.files import replacing
 from mlpjit.host import package_versions
 from mlpjit.report import write
 from mlpjit.report.export import export_runs
@@ -25,6 +26,7 @@ from mlpjit.store.opening import explained
 from mlpjit.study.own_sources import sources
 
 FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # of every file in it: the same results are the same bytes
+PIECE = 2**20
 Contents = dict[str, Path | str]
 
 
@@ -61,7 +63,7 @@ def _contents(store: Store, folder: Path, pages: list[Path], data: list[OwnData]
     used = {_used(store, name, digest): digest for name, digest in study.get("use", {}).items()}
     found[STUDY] = toml({**study_of(study, placed(study["blocks"], data)), "use": used})
     for source in sources(store):
-        found |= {f"{_folder(source)}/{name}": text for name, text in source["texts"].items()}
+        found |= {_place(source, name): text for name, text in source["texts"].items()}
     return found
 
 
@@ -72,23 +74,23 @@ def _copied(store: Store, path: Path) -> Path:
     return path
 
 
-def _folder(source: Mapping[str, Any]) -> str:
+def _place(source: Mapping[str, Any], name: str) -> str:
     """Each file lies in a folder of its own: two versions of it have one name, and what they import may differ."""
-    return f"{OWN}/{source['sha256'][:8]}"
+    return f"{OWN}/{source['sha256'][:8]}/{fitting(name)}"
 
 
 def _used(store: Store, name: str, digest: str) -> str:
     """Return where a file that the study names lies in a bundle; by its name alone where its text is not kept."""
-    return next((f"{_folder(each)}/{name}" for each in sources(store) if each["sha256"] == digest), name)
+    return next((_place(each, name) for each in sources(store) if each["sha256"] == digest), name)
 
 
 def _manifest(store: Store, data: list[OwnData], with_data: bool) -> dict[str, Any]:
     study, sessions = store.study(), store.sessions()
     own = [
-        {"file": f"{_folder(each)}/{each['file']}", "sha256": each["sha256"], "names": each["names"]}
+        {"file": _place(each, each["file"]), "sha256": each["sha256"], "names": each["names"]}
         for each in sources(store)
     ]
-    files = {Path(each["file"]).name: each["file"] for each in own}
+    files = {each["file"]: _place(each, each["file"]) for each in sources(store)}
     recorded = [session["provenance"].get("command", "") for session in sessions]
     return {
         "format": FORMAT, "study": study["name"], "runs": len(store.known()), "commands": commands(recorded, files),
@@ -100,32 +102,27 @@ def _manifest(store: Store, data: list[OwnData], with_data: bool) -> dict[str, A
 def _digests(contents: Contents) -> dict[str, Any]:
     found = {}
     for name in sorted(contents):
-        data = _bytes(contents[name])
-        found[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        with _opened(contents[name]) as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            found[name] = {"bytes": file.seek(0, os.SEEK_END), "sha256": digest}
     return found
 
 
-def _bytes(content: Path | str) -> bytes:
-    return content.encode() if isinstance(content, str) else content.read_bytes()
+def _opened(content: Path | str) -> io.BytesIO | io.BufferedReader:
+    return io.BytesIO(content.encode()) if isinstance(content, str) else content.open("rb")
 
 
 def _zip(path: Path, contents: Contents) -> None:
-    """Write beside the file, then rename: it is whole or it is not there."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with writing(path):
-            with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file:
-                for name in sorted(contents):
-                    file.writestr(_entry(name), _bytes(contents[name]))
-            os.replace(partial, path)
-    except StoreError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise StoreError(str(error).replace(str(partial), str(path))) from error
+    """Write it whole or not at all, its files piece by piece: a store may be larger than the memory."""
+    with replacing(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file:
+        for name in sorted(contents):
+            with _opened(contents[name]) as source, file.open(_entry(name, contents[name]), "w") as target:
+                shutil.copyfileobj(source, target, PIECE)
 
 
-def _entry(name: str) -> zipfile.ZipInfo:
+def _entry(name: str, content: Path | str) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(name, FIRST_DATE)
+    entry.file_size = content.stat().st_size if isinstance(content, Path) else 0  # a large one takes another form
     entry.compress_type, entry.create_system, entry.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
     return entry
 

@@ -46,14 +46,21 @@ def rules_of(record: Stage) -> list[Any]:
     return [*looks, *getattr(record.function, "before", ()), inner(record.function)]
 
 
-def check_arguments(function: Function, needed: Sequence[str], defaults: Mapping[str, Any]) -> None:
-    """Raise RuleError unless a function takes these arguments in this order, the first as it likes to call them."""
+def check_arguments(
+    function: Function, needed: Sequence[str], defaults: Mapping[str, Any], numbers: bool = True
+) -> None:
+    """Raise RuleError unless a function takes these arguments in this order, the first as it likes to call them.
+
+    numbers: whether defaults must be numbers.
+    """
     import inspect
 
     given, free = list(inspect.signature(function).parameters), len(needed) - len(defaults)
     if len(given) != len(needed) or given[free:] != list(needed[free:]):
         raise refuse(function, f"takes {', '.join(given) or 'nothing'}, need {', '.join(needed)}")
-    if wrong := [f"{key}={value!r}" for key, value in defaults.items() if type(value) not in (int, float, bool)]:
+    if numbers and (
+        wrong := [f"{key}={value!r}" for key, value in defaults.items() if type(value) not in (int, float, bool)]
+    ):
         raise refuse(function, f"has {', '.join(wrong)}: parameters are numbers")
 
 

@@ -125,7 +125,7 @@ def initializer(
 
     def register(given: Function) -> Initializer:
         check_function(given)
-        check_arguments(given, ("draw", *defaults), {})
+        check_arguments(given, ("draw", *defaults), defaults, numbers=False)
         made = Initializer(given.__name__, given, formula, citation, dict(defaults), dict(limits or {}), rescale)
         check_initializer(made)
         return _registered("initializers", made)

@@ -77,7 +77,11 @@ def saving(drawings: Sequence[Drawing], pdf: bool, processes: int | None = None)
     child = context.Process(target=_save_share, args=(drawings[1::2], pdf, sender), daemon=True)
     # A signal that comes meanwhile waits: neither may the child raise what is not its own, nor this process miss it.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    child.start()
+    try:
+        child.start()
+    except BaseException:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        raise
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         sender.close()

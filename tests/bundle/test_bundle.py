@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import struct
+import tempfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +19,9 @@ import pytest
 from fakes import Fake
 from typer.testing import CliRunner
 
+from mlpjit.bundle import writing
 from mlpjit.bundle.again import study_of
+from mlpjit.bundle.format import ALLOWED, fitting
 from mlpjit.bundle.opening import opened
 from mlpjit.cli import app
 from mlpjit.errors import StoreError
@@ -163,6 +169,38 @@ def test_a_folder_that_is_not_there_is_told_by_the_name_that_was_given(home: Pat
     assert "nowhere/sent.zip: cannot be written" in done.stderr
 
 
+@pytest.mark.parametrize("name", ["10:30.csv", "a\\b.csv", "own/a.b./c .py", "plain.csv", ":"])
+def test_a_name_that_a_bundle_may_not_hold_is_changed(name: str) -> None:
+    assert ALLOWED.fullmatch(f"data/{fitting(name)}")
+    assert (fitting(name) == name) == (name == "plain.csv")
+
+
+def test_data_of_any_name_can_be_sent(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "10:30.csv").write_text(ROWS)
+    (home / "tiny.toml").write_text(TOML.replace("mine.csv", "10:30.csv"))
+    study = Study.load("tiny.toml")
+    study.run("timed", 1, runner=Fake().runner())
+    assert mlpjit("bundle", "timed", "--with-data").exit_code == 0
+    with opened(home / "timed.zip"), zipfile.ZipFile("timed.zip") as file:
+        file.extractall("there")
+    monkeypatch.chdir(home / "there")
+    assert Study.load("study.toml").runs.run_ids == study.runs.run_ids
+
+
+def test_what_is_bundled_need_not_fit_into_memory(tmp_path: Path) -> None:
+    with (tmp_path / "store.sqlite").open("wb") as file:
+        file.truncate(50 * 2**20)
+    tracemalloc.start()
+    try:
+        written = {"store.sqlite": tmp_path / "store.sqlite"}
+        writing._digests(written)
+        writing._zip(tmp_path / "out.zip", written)
+        assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert contents(tmp_path / "out.zip")["store.sqlite"] == (tmp_path / "store.sqlite").read_bytes()
+
+
 def test_changed_data_are_told_and_not_included(home: Path) -> None:
     (home / "mine.csv").write_text(ROWS + "1,2,3\n")
     done = mlpjit("bundle", "out")
@@ -250,6 +288,42 @@ def test_no_other_file_passes_for_a_bundle(sent: Path, tmp_path: Path, name: str
     assert (done.exit_code, done.stderr.count("\n")) == (3, 1), done.output
     assert told in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["wrong.zip"]
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_may_unpack_without_bound_is_refused(sent: Path, tmp_path: Path, packing: int) -> None:
+    with zipfile.ZipFile(tmp_path / "wrong.zip", "w") as file:
+        for each, data in contents(sent).items():
+            file.writestr(each, data, packing)
+    done = mlpjit("report", tmp_path / "wrong.zip")
+    assert (done.exit_code, "is packed in another way" in done.stderr) == (3, True), done.output
+
+
+def test_a_manifest_unpacks_no_further_than_it_says(sent: Path, tmp_path: Path) -> None:
+    """It has 50 MB behind the hundred bytes that are told of."""
+    size = 50 * 2**20 + 1
+    with zipfile.ZipFile(tmp_path / "wrong.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        for each, data in changed("bundle.json", b" " * size)(contents(sent)).items():
+            file.writestr(each, data)
+    data = (tmp_path / "wrong.zip").read_bytes()
+    (tmp_path / "wrong.zip").write_bytes(data.replace(struct.pack("<L", size), struct.pack("<L", 100)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(StoreError), opened(tmp_path / "wrong.zip"):
+            pass
+        assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a Linux device stands for the full disk")
+def test_a_full_disk_is_not_taken_for_a_broken_bundle(
+    sent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "store.sqlite").symlink_to("/dev/full")
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", lambda **_: contextlib.nullcontext(str(tmp_path)))
+    with pytest.raises(StoreError, match=r"no room to unpack out\.zip here"), opened(sent):
+        pass
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 5_000, -1])

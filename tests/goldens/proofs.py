@@ -25,19 +25,19 @@ them all; `pytest -m peers` computes the oracles' side again, with `pip install 
 is written by `PYTHONPATH=tests:. python -m goldens.proofs`.
 """
 COLUMNS = ("entry", "oracle", "version", "settings", "cases", "largest difference")
-GENERATED = "(`tests/datasets/test_generated.py`)"
+GENERATED = "(`tests/catalogue/datasets/test_generated.py`)"
 PACKAGES = "(`tests/catalogue/datasets/test_embedded_packages.py`)"
 # Entries that no outside code has: the derivation and the two independent checks, by kind and name.
 DERIVED: dict[str, dict[str, str]] = {
     "optimizers": {
         "kfac": "with drawn labels, which only runs have: a run's step from labels drawn by hand in NumPy; their "
         "frequencies are the predicted ones; the dense inverse of A kron S; the exact Fisher of one sample "
-        "(`tests/test_curvature_optimizers.py`)",
+        "(`tests/kernels/optimizers/test_curvature_optimizers.py`)",
     },
     "penalties": {"l2": "scikit-learn's alpha: whole loss curves of its MLPClassifier (`tests/facts/test_sklearn.py`)"},
     "initializers": {
         "truncated_normal": "scipy.stats.truncnorm (law, KS test); the normal draws where they lie within the cut "
-        "(`tests/test_initializers.py`)",
+        "(`tests/catalogue/test_initializers.py`)",
         "mean_field": "edge of chaos by quadrature in NumPy; measured on sampled networks "
         "(`tests/facts/test_signal_propagation.py`, A4 and A5)",
     },

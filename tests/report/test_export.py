@@ -16,7 +16,7 @@ from fakes import TABLE, Fake, fake_result
 from mlpjit.config.fields import FACTORS
 from mlpjit.errors import MlpjitError, StoreError
 from mlpjit.files import replacing
-from mlpjit.report.export import export, export_compact, read_table
+from mlpjit.report.export import export, export_compact, read_table, write_csv
 from mlpjit.store.arrays import LAYER_CURVES
 from mlpjit.store.schema import COUNTS, DATES, HASHES, HOST, METRICS, READ, TIMINGS
 from mlpjit.study.study import Study
@@ -105,6 +105,11 @@ def test_a_table_that_cannot_be_written_is_said(directory: Path) -> None:
     (directory / "runs.csv").mkdir()
     with pytest.raises(StoreError, match="cannot be written"):
         export(directory)
+
+
+def test_a_folder_that_has_gone_is_told_by_the_name_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"gone/runs\.csv: cannot be written"):
+        write_csv(tmp_path / "gone" / "runs.csv", ["a"], [])
 
 
 def test_exports_side_by_side_do_not_meet(directory: Path) -> None:

@@ -203,6 +203,14 @@ def test_an_initializer_with_random_numbers_of_its_own_is_refused(tmp_path: Path
         workers.read(written(tmp_path, text))
 
 
+def test_an_initializer_takes_its_parameters_by_their_names(tmp_path: Path) -> None:
+    text = (
+        INITIALIZER.partition("@")[0] + "\n\n@initializer(gain=1.0)\ndef mine(draw, gian):\n    return draw.normal()\n"
+    )
+    with pytest.raises(ConfigError, match="mine takes draw, gian, need draw, gain"):
+        workers.read(written(tmp_path, text))
+
+
 def test_what_a_worker_tells_names_the_same_runs() -> None:
     told = workers.read(ACTIVATION)
     specs = ["bent_line", {"name": "bent_line", "width": 2.0}]

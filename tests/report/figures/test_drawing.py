@@ -104,6 +104,20 @@ def test_ctrl_c_while_the_second_process_begins_is_not_missed(tmp_path: Path, mo
     assert multiprocessing.active_children() == []
 
 
+def test_signals_wait_no_longer_where_no_second_process_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(process: BaseProcess) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(BaseProcess, "start", start)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    try:
+        with pytest.raises(BlockingIOError):
+            save_all(drawings(tmp_path), pdf=False, processes=2)
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 @pytest.mark.parametrize("name", ["quick", "pathologies", "regression"])
 def test_drawing_reads_no_store(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection of SQLite must not be carried across a fork."""
