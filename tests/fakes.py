@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,9 +31,14 @@ class FakeResult:
     counts: dict[str, int] = field(default_factory=dict)
 
 
+def drawn_for(config: RunConfig) -> np.random.Generator:
+    """Return a stream of a config's own, by its values: its id is another with each edit of a kernel."""
+    return np.random.default_rng(zlib.crc32(json.dumps(config.canonical(), sort_keys=True, default=str).encode()))
+
+
 def fake_result(config: RunConfig) -> FakeResult:
     """A loss that is lowest at rate 0.1, worse with depth, and infinite at rate 9 or more."""
-    random = np.random.default_rng(int(config.run_id, 16))
+    random = drawn_for(config)
     diverged = config.learning_rate >= 9
     rows = 1 if diverged else config.epochs + 1
     loss = abs(np.log10(config.learning_rate) + 1) + 0.01 * config.depth + 0.001 * random.random()

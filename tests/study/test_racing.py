@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import Fake, FakeResult, fake_result
+from fakes import Fake, FakeResult, drawn_for, fake_result
 
 from mlpjit.cli.run import race_lines
 from mlpjit.comparison.stored import compare_stored
@@ -118,7 +118,7 @@ class Losses(Fake):
             return self.interrupt(config, control)
         result = fake_result(config)
         luck = np.random.default_rng([config.seed, 1]).standard_normal()
-        own = np.random.default_rng([int(config.run_id, 16), 2]).standard_normal()
+        own = drawn_for(config).standard_normal()
         loss = abs(np.log10(config.learning_rate) + 1) + 0.5 * luck + 0.05 * own
         result.metrics["final_validation_loss"] = float(loss)
         result.status = "done"
