@@ -13,7 +13,7 @@ from typing import Any
 
 import mlpjit
 from mlpjit.config.run_config import RunConfig
-from mlpjit.kernels.compiler import linking
+from mlpjit.kernels.compiler import building, linking  # noqa: F401 (a run would import it, and be seen to)
 from mlpjit.training.run import Run
 
 PACKAGE = str(Path(mlpjit.__file__).parent) + "/"
