@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from bench.evidence.commands import machine
 from mlpjit.kernels.arithmetic.mapping import FUNCTIONS, compiled, evaluate
-from mlpjit.kernels.compiler import jit
+from mlpjit.kernels.compiler import jit, linking  # noqa: F401 (all that a process imports when it compiles)
 
 NAMES = ("exp", "log", "tanh", "sigmoid")
 POINTS = np.linspace(0.1, 3, 50, dtype=np.float32)

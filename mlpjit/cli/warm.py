@@ -56,7 +56,7 @@ def _warm(study: str, dtype: str) -> tuple[int, int]:
             (runner.prepare if runner else prepare)(configs, _lines())
     compiled = jit.published() - before
     # Of a study with files of the user's own, all is loaded in worker processes, which have ended.
-    return max(compiled, len(list(jit.loaded()))), compiled
+    return max(compiled, sum(jit.counted())), compiled
 
 
 def _lines() -> Callable[[int, int, str], None]:

@@ -1,8 +1,8 @@
 """Plain records of what is to be compiled. Imports no Numba, so listing and planning stay fast.
 
-A kernel is an ordinary Python function over pointers and numbers. `mlpjit.kernels.jit` compiles it once per
-dtype: it replaces the names declared here (primitives, device functions, functions that differ by dtype,
-other kernels) by compiled ones and rounds float constants to the dtype once.
+A kernel is an ordinary Python function over pointers and numbers. `compiler/jit` loads it, or compiles it once per
+dtype: `compiler/linking` replaces the names declared here (primitives, device functions, functions that differ by
+dtype, other kernels) by compiled ones and rounds float constants to the dtype once.
 """
 
 from __future__ import annotations

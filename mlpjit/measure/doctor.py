@@ -12,7 +12,7 @@ import numpy as np
 from mlpjit.host import available_threads, cpu_name, package_versions, vector_bits
 from mlpjit.kernels.arithmetic.mapping import compiled, evaluate
 from mlpjit.kernels.compiler import cache as disk
-from mlpjit.kernels.compiler import jit, tiles
+from mlpjit.kernels.compiler import jit
 
 SUBNORMAL = 2.0**-140
 
@@ -30,6 +30,8 @@ def collect(results: Path = Path("results")) -> dict[str, Any]:
 
 
 def _cpu() -> dict[str, Any]:
+    from mlpjit.kernels.compiler import tiles  # which imports Numba
+
     triple, name, features = jit.target()
     host = {feature[1:] for feature in features.split(",") if feature.startswith("+")}
     return {

@@ -27,9 +27,9 @@ prepared = time.perf_counter()
 Run(config).advance(1)
 stepped = time.perf_counter()
 from mlpjit.kernels.compiler import jit
-kernels = [kernel.from_cache for kernel in jit.loaded()]
+compiled, loaded = jit.counted()
 print(json.dumps({"import": imported - start, "kernels": prepared - imported, "step": stepped - prepared,
-                  "loaded": sum(kernels), "compiled": len(kernels) - sum(kernels)}))
+                  "loaded": loaded, "compiled": compiled}))
 """
 
 

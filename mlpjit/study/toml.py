@@ -47,7 +47,7 @@ def _check_sizes(table: Mapping[str, Any], file: str) -> None:
             raise ConfigError(f"{file}: not valid TOML: {TOO_DEEP}")
         if isinstance(value, int) and value.bit_length() > MOST_BITS:
             raise ConfigError(f"{file}, {place}: got a whole number of {value.bit_length():,} bits, need at most 64")
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             waiting += [(item, f"{place}.{key}" if place else key, depth + 1) for key, item in value.items()]
         elif isinstance(value, list):
             waiting += [(item, f"{place}[{index}]", depth + 1) for index, item in enumerate(value)]

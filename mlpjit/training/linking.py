@@ -21,6 +21,7 @@ from mlpjit.kernels.stages.declare import check_here
 from mlpjit.kernels.stages.draws import draw_normals, draw_nothing
 from mlpjit.kernels.stages.layerwise import layerwise_loop
 from mlpjit.kernels.stages.stage import elementwise_loop, linked_names
+from mlpjit.training.rule_keys import key_of
 from mlpjit.training.shape import is_learned
 
 # An output layer of these has no activation loop: the outputs are z, or a softmax over it.
@@ -46,7 +47,7 @@ def activation(name: str, dtype: str, use: str = "forward") -> jit.Compiled:
     record: Activation = activations[name]
     loop = (ACTIVATION_LOOPS | LEARNED_LOOPS)[use]
     made, names = _linked(f"activation_{use}", record, loop, activation_names(record))
-    return jit.load(made, dtype, names, f"{record.source_hash()} {record.settings}".replace(" ", "-"))
+    return jit.load(made, dtype, names, f"{key_of(record)} {record.settings}".replace(" ", "-"))
 
 
 def stage_loop(record: Stage) -> tuple[Kernel, dict[str, Any]]:
@@ -63,7 +64,7 @@ def stage_loop(record: Stage) -> tuple[Kernel, dict[str, Any]]:
 def _stage(kind: str, record: Stage, dtype: str) -> jit.Compiled:
     """Return a stage, compiled in its loop."""
     made, names = _linked(kind, record, *stage_loop(record))
-    return jit.load(made, dtype, names, record.source_hash().replace(" ", "-"))
+    return jit.load(made, dtype, names, key_of(record))
 
 
 def optimizer(name: str, dtype: str) -> jit.Compiled:
@@ -87,7 +88,7 @@ def schedule(name: str) -> jit.Compiled:
     """Return the loop that writes a schedule's rates."""
     record = schedules[name]
     made, names = _linked("schedule", record, *schedule_loop(record))
-    return jit.load(made, "float64", names, record.source_hash().replace(" ", "-"))
+    return jit.load(made, "float64", names, key_of(record))
 
 
 def loss(name: str, dtype: str) -> jit.Compiled:
@@ -100,9 +101,9 @@ def lane_kernels(loss: str, optimizer: str) -> dict[str, tuple[Kernel, dict[str,
     of_loss, rule = losses[loss], optimizers[optimizer]
     return {
         "group": (make_group, {}, ""),
-        "loss": (*_linked("lane_loss", of_loss, *lane_parts(of_loss)), of_loss.source_hash()),
+        "loss": (*_linked("lane_loss", of_loss, *lane_parts(of_loss)), key_of(of_loss)),
         "update": (
-            *_linked("lane_update", rule, lane_update_loop, linked_names(rule)), rule.source_hash().replace(" ", "-")
+            *_linked("lane_update", rule, lane_update_loop, linked_names(rule)), key_of(rule)
         ),
     }  # fmt: skip
 
@@ -122,7 +123,7 @@ def loss_sample(name: str, dtype: str) -> jit.Compiled:
 def _loss(kind: str, name: str, dtype: str, tangent: bool) -> jit.Compiled:
     record = losses[name]
     made, names = _linked(kind, record, *loss_parts(record, tangent))
-    return jit.load(made, dtype, names, record.source_hash().replace(" ", "-"))
+    return jit.load(made, dtype, names, key_of(record))
 
 
 def normalization(name: str, dtype: str, pairs: bool = False) -> dict[str, int]:

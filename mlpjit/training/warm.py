@@ -20,7 +20,6 @@ from mlpjit.catalogue.registries import activations, clippings, losses, optimize
 from mlpjit.catalogue.specs import asks_curvature, samples_labels
 from mlpjit.errors import ConfigError
 from mlpjit.kernels.compiler import jit
-from mlpjit.kernels.compiler.building import telling
 from mlpjit.kernels.run.chunk import make_runs
 from mlpjit.kernels.run.training import train as train_kernel
 from mlpjit.kernels.stages.declare import is_own
@@ -174,7 +173,7 @@ def have(wanted: Iterable[Need], tell: Tell = silent, before: Callable[[], None]
     with compile_workers.publishing(_shared(missing)):
         before()
         for done, need in enumerate(order):
-            with telling(partial(tell, done, len(missing), label(need))):
+            with jit.telling(partial(tell, done, len(missing), label(need))):
                 satisfy(need)
     tell(len(missing), len(missing), "")
 

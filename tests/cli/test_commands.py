@@ -16,6 +16,7 @@ import pytest
 from fakes import Fake
 from typer.testing import CliRunner
 
+from mlpjit import cli
 from mlpjit.catalogue.registries import REGISTRIES
 from mlpjit.cli import app
 from mlpjit.cli.listing import KINDS
@@ -381,3 +382,12 @@ def test_durations_read_well(value: float | None, text: str) -> None:
 
 def test_json_has_no_infinities() -> None:
     assert json.loads(dump({"a": float("inf"), "b": [float("nan"), 1.5]})) == {"a": None, "b": [None, 1.5]}
+
+
+@pytest.mark.parametrize("asked", [*cli.COMMANDS, "--help", "data", "rum", ""])
+def test_a_command_that_is_asked_for_is_described_alone(asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To describe all takes longer than most parts of a warm start; help and mistakes need them."""
+    monkeypatch.setattr(sys, "argv", ["mlpjit", *filter(None, [asked]), "--json"])
+    described = [each.name for each in cli._asked().registered_commands]
+    assert described == ([asked] if asked in cli.COMMANDS else list(cli.COMMANDS))
+    assert len(app.registered_commands) == len(cli.COMMANDS)

@@ -13,7 +13,7 @@ from typing import Any
 
 import mlpjit
 from mlpjit.config.run_config import RunConfig
-from mlpjit.kernels.compiler import jit
+from mlpjit.kernels.compiler import building, linking  # noqa: F401 (a run would import it, and be seen to)
 from mlpjit.training.run import Run
 
 PACKAGE = str(Path(mlpjit.__file__).parent) + "/"
@@ -41,7 +41,7 @@ def watch(frame: Any, event: str, argument: Any) -> None:
 
 
 canonical: list[Any] = []
-linked = jit.link
+linked = linking.link
 
 
 def link(function: FunctionType, *arguments: Any) -> FunctionType:
@@ -50,7 +50,7 @@ def link(function: FunctionType, *arguments: Any) -> FunctionType:
 
 
 def main() -> None:
-    jit.link = link
+    linking.link = link
     answers = []
     for given in json.loads(sys.argv[1]):
         config = RunConfig(**{"epochs": 2, "hidden": [4], **given})

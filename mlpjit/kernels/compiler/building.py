@@ -1,11 +1,11 @@
-"""One linked function through Numba: loaded from its checked folder on disk, or compiled into it, by one process."""
+"""One linked function through Numba: compiled into its checked folder on disk by one process, or loaded from it."""
 
 from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import FunctionType
@@ -15,71 +15,89 @@ import numba
 from numba.core.registry import cpu_target
 
 from mlpjit.kernels.compiler import cache as disk
+from mlpjit.kernels.compiler import objects
 from mlpjit.kernels.compiler.claims import claimed
 from mlpjit.kernels.compiler.pipeline import sparing
+from mlpjit.kernels.compiler.target import OPTIONS
 
-OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False, "fastmath": False, "nogil": True}
-
-
-_listeners: list[Callable[[], None]] = []
+# An address, Numba's record of it where it made or loaded it, and whether it came from the cache.
+Made = tuple[int, Any, bool]
 _refused: list[Path] = []  # the first folder that the disk did not take
 
 
-@contextmanager
-def telling(tell: Callable[[], None]) -> Iterator[None]:
-    """Call `tell` before each function that this process compiles, not before what it loads."""
-    _listeners.append(tell)
-    try:
-        yield
-    finally:
-        _listeners.remove(tell)
+@dataclass(frozen=True)
+class Wanted:
+    """A linked function and its C signature; whether it never raises; whom to tell before it is compiled."""
+
+    function: FunctionType
+    signature: Any
+    never_raises: bool
+    tell: Callable[[], None]
 
 
-def load_or_compile(function: FunctionType, signature: Any, folder: Path) -> Any:
+def load_or_compile(wanted: Wanted, folder: Path) -> Made:
     """Load a function from its folder, or compile it; waits where another process is compiling it."""
-    disk.touch(folder.parent)
-    found = _load(function, signature, folder)
+    found = _load(wanted, folder)
     if found:
         return found
     with claimed(folder):
         # Whoever had the claim before may have published it.
-        return _load(function, signature, folder) or _make(function, signature, folder)
+        return _load(wanted, folder) or _make(wanted, folder)
 
 
-def publish(function: FunctionType, signature: Any, folder: Path) -> None:
+def publish(wanted: Wanted, folder: Path) -> None:
     """Compile a function into its folder, unless it is there or another process is at it."""
     if folder.exists() or _refused:
         return
     with claimed(folder, wait=False) as mine:
         if mine and not folder.exists():
-            _make(function, signature, folder)
+            _make(wanted, folder)
 
 
-def _load(function: FunctionType, signature: Any, folder: Path) -> Any:
+def _load(wanted: Wanted, folder: Path) -> Made | None:
     """Return what lies in a folder; None where that is nothing, or nothing to trust: then it goes."""
+    address = objects.load(folder)
+    if address is not None:
+        return address, None, True
     if not folder.exists():
         return None
     if disk.intact(folder):
-        made = _compile(function, signature, folder)
+        made = _compile(wanted.function, wanted.signature, folder)
         if made.cache_hits:
-            return made
+            return made.address, made, True
     disk.drop(folder)
     return None
 
 
-def _make(function: FunctionType, signature: Any, folder: Path) -> Any:
+def _make(wanted: Wanted, folder: Path) -> Made:
     """Compile into a folder; where the disk takes nothing, now or before, for this process alone."""
-    for tell in _listeners:
-        tell()
+    wanted.tell()
     declare()
-    with sparing():
-        if not _refused:
-            try:
-                with disk.writing(folder) as written:
-                    return _compile(function, signature, written)
-            except OSError as error:
-                _go_without(folder, error)
-        return _compile(function, signature, None)
+    with sparing(wanted.never_raises):
+        made = _compile_into(wanted, folder) or _compile(wanted.function, wanted.signature, None)
+    return made.address, made, False
+
+
+def _compile_into(wanted: Wanted, folder: Path) -> Any:
+    """Compile into a folder and publish it; None where the disk takes nothing."""
+    if _refused:
+        return None
+    try:
+        with disk.writing(folder) as written:
+            made = _compile(wanted.function, wanted.signature, written)
+            _keep_object(made, written)
+            return made
+    except OSError as error:
+        _go_without(folder, error)
+        return None
+
+
+def _keep_object(made: Any, written: Path) -> None:
+    """Where a kernel can be loaded without Numba keep its object, and nothing of what Numba wrote."""
+    ours = list(written.iterdir())
+    if objects.keep(written, made.native_name, made._library._get_compiled_object()):
+        for file in ours:
+            file.unlink()
 
 
 def _go_without(folder: Path, error: OSError) -> None:

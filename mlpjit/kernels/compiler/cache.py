@@ -3,6 +3,7 @@
 Numba's own cache does not notice an edit in another module, an interrupted write, a changed option or two
 writers. Here the path of a kernel's folder carries a hash of all of that, the folder is written aside and
 renamed into place with a checksum of every file, and whatever fails its check is dropped and compiled again.
+A folder holds an object that needs no Numba (`objects`), or what Numba's cache wrote.
 """
 
 from __future__ import annotations
@@ -116,19 +117,27 @@ def _check(key: str, text: str) -> str:
     return hashlib.sha256(f"{key}\n{text}".encode()).hexdigest()
 
 
-def _digest(path: Path, folder: Path) -> str:
+def _digest(name: str, folder: Path, data: bytes) -> str:
     """Return the digest of a file and of the place it is for: an intact folder in the place of another is none."""
-    place = f"{folder.parent.name}/{folder.name}/{path.name}\n"
-    return hashlib.sha256(place.encode() + path.read_bytes()).hexdigest()
+    place = f"{folder.parent.name}/{folder.name}/{name}\n"
+    return hashlib.sha256(place.encode() + data).hexdigest()
+
+
+def contents(folder: Path) -> dict[str, bytes] | None:
+    """Return the files of a folder by their names; none where it is not there, None where one is damaged."""
+    try:
+        sums = json.loads((folder / CHECKSUMS).read_text()).items()
+        found = {name: (folder / name).read_bytes() for name, _ in sums}
+        return found if found and all(_digest(name, folder, found[name]) == digest for name, digest in sums) else None
+    except FileNotFoundError:
+        return None if folder.exists() else {}
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def intact(folder: Path) -> bool:
     """Say whether a folder holds exactly the bytes that were published here."""
-    try:
-        sums = json.loads((folder / CHECKSUMS).read_text())
-        return bool(sums) and all(_digest(folder / name, folder) == digest for name, digest in sums.items())
-    except (OSError, ValueError, AttributeError):
-        return False
+    return bool(contents(folder))
 
 
 def drop(folder: Path) -> None:
@@ -160,7 +169,7 @@ def writing(folder: Path) -> Iterator[Path]:
 
 def _publish(written: Path, folder: Path) -> None:
     """Move a written folder into place with its checksums; whoever comes second keeps the first one's."""
-    sums = {path.name: _digest(path, folder) for path in sorted(written.iterdir())}
+    sums = {path.name: _digest(path.name, folder, path.read_bytes()) for path in sorted(written.iterdir())}
     (written / CHECKSUMS).write_text(json.dumps(sums))
     with suppress(OSError):
         written.rename(folder)

@@ -25,7 +25,7 @@ def returned(function: Callable[..., Any], dtype: str, arguments: Sequence[str])
     """
     signature = tuple(_type(name) for name in arguments)
     try:
-        made = jit._device(function, dtype)
+        made = jit.device(function, dtype)
         made.compile(signature)
     except Exception as error:  # whatever Numba, or a primitive, has to say
         return Finding(function, _line(error, function), reworded(error))
@@ -49,7 +49,7 @@ def promotions(function: FunctionType, dtype: str, everywhere: bool) -> list[Fin
     """
     found = []
     for each in _reached(function, []):
-        for made in jit._device(each, dtype).overloads.values():
+        for made in jit.device(each, dtype).overloads.values():
             found += _promotions(each, made.type_annotation, everywhere, each is function)
     return sorted(set(found), key=lambda finding: (finding.line, "1.0" not in finding.problem))  # the cause first
 

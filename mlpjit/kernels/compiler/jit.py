@@ -1,4 +1,4 @@
-"""The only caller of Numba: links, compiles, caches and loads kernels.
+"""Kernels in memory: loaded from the cache without Numba, or compiled by it, which is imported then only.
 
 A kernel becomes a C function (`numba.cfunc`): an address that Python calls through ctypes with the GIL
 released, and that other kernels call by symbol or through a table. It is compiled when first asked for.
@@ -11,57 +11,36 @@ import hashlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import FunctionType
 from typing import Any
 
-import llvmlite
 import llvmlite.binding
-import numba
-import numpy as np
-from numba.core import types
-from numba.core.registry import cpu_target
-from numba.extending import intrinsic
 
 from mlpjit.host import check_rounding
-from mlpjit.kernels.compiler import blocks, buffers, chains, lane_tiles, simd, state_arrays, sums, tiles  # noqa: F401
 from mlpjit.kernels.compiler import cache as disk
-from mlpjit.kernels.compiler.building import OPTIONS, load_or_compile, publish
-from mlpjit.kernels.compiler.columns import Columns
-from mlpjit.kernels.compiler.pipeline import DeviceCompiler
-from mlpjit.kernels.functions import function_hash, referenced_names
-from mlpjit.kernels.language import ByDtype, DtypeConstant, InFloat64, Kernel, Pointer, Primitive
+from mlpjit.kernels.compiler import objects
+from mlpjit.kernels.compiler.target import OPTIONS, place, symbol, target
+from mlpjit.kernels.language import Kernel
 from mlpjit.kernels.sources import Code, bytes_hash, digest, texts
 
-# LLVM leaves a long device function as a call, and the loop around it is no vector loop: gelu in float64 took 19 ns.
-DEVICE_OPTIONS = {**OPTIONS, "forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-DTYPES: dict[str, Any] = {"float32": types.float32, "float64": types.float64}
-SCALARS = {"float32": np.float32, "float64": np.float64}
+# Who makes code of the same sources.
+MAKERS = ("numba", "llvmlite", "numpy")
 # The address of what is never called.
 UNCALLED = 1
 _lock = threading.RLock()
-
-
-def _numba_type(name: str, dtype: str) -> Any:
-    real = DTYPES[dtype]
-    return {
-        "Int": types.int64, "Real": real, "Float64": types.float64, "None": types.void,
-        "Reals": types.CPointer(real), "Ints": types.CPointer(types.int64),
-        "Float64s": types.CPointer(types.float64), "Bytes": types.CPointer(types.uint8),
-    }[name]  # fmt: skip
+_listeners: list[Callable[[], None]] = []
 
 
 def _c_type(name: str, dtype: str) -> Any:
     real = ctypes.c_float if dtype == "float32" else ctypes.c_double
     scalars = {"Int": ctypes.c_int64, "Real": real, "Float64": ctypes.c_double, "None": None}
     return scalars.get(name, ctypes.c_void_p)
-
-
-def _signature(record: Kernel | Pointer, dtype: str) -> Any:
-    return _numba_type(record.returns, dtype)(*(_numba_type(p, dtype) for p in record.parameters))
 
 
 @dataclass(frozen=True)
@@ -76,119 +55,28 @@ class Compiled:
     cfunc: Any
 
 
-def _call_through(address: Any, record: Kernel | Pointer, dtype: str) -> Callable[..., Any]:
-    """Return the code generator of a C call; `address(builder, type, arguments)` gives the callee."""
-    returns = _numba_type(record.returns, dtype)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        passed = arguments[-len(record.parameters) :]
-        kinds = [a.type for a in passed]
-        kind = llvmlite.ir.FunctionType(
-            llvmlite.ir.VoidType() if returns == types.void else context.get_value_type(returns), kinds
-        )
-        result = builder.call(address(builder, kind, arguments), passed)
-        return context.get_dummy_value() if returns == types.void else result
-
-    return generate
-
-
-def _unique(record: Kernel) -> str:
-    """Return a kernel's name, with a hash of its code where it is a user's: it may have any name, and change alone."""
-    ours = record.function.__module__.startswith("mlpjit.")
-    return record.name if ours else f"{record.name}_{function_hash(record.function)[:16]}"
-
-
-def _symbol(record: Kernel, dtype: str) -> str:
-    return f"mlpjit_{_unique(record)}_{dtype}"
-
-
-def _call_by_symbol(record: Kernel, dtype: str) -> Callable[..., Any]:
-    """Return an intrinsic that calls another kernel by its process-wide symbol."""
-
-    def callee(builder: Any, kind: Any, arguments: Any) -> Any:
-        name = _symbol(record, dtype)
-        known = builder.module.globals.get(name)
-        return known or llvmlite.ir.Function(builder.module, kind, name)
-
-    return _typed_call(_signature(record, dtype), _call_through(callee, record, dtype))
-
-
-def _call_by_address(record: Pointer, dtype: str) -> Callable[..., Any]:
-    """Return an intrinsic that calls through an address given as its first argument."""
-
-    def callee(builder: Any, kind: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], kind.as_pointer())
-
-    declared = _signature(record, dtype)
-    with_address = declared.return_type(types.int64, *declared.args)
-    return _typed_call(with_address, _call_through(callee, record, dtype))
-
-
-def _typed_call(signature: Any, generate: Callable[..., Any]) -> Callable[..., Any]:
-    # An intrinsic cannot take *arguments, so the parameter list is spelt out once for each arity.
-    names = ", ".join(f"a{i}" for i in range(len(signature.args)))
-    scope: dict[str, Any] = {"signature": signature, "generate": generate}
-    exec(f"def typed(typing, {names}):\n    return signature, generate", scope)
-    made: Callable[..., Any] = intrinsic(scope["typed"])
-    return made
-
-
-def _rounded(code: CodeType, dtype: str) -> CodeType:
-    """Return the code with its float constants rounded to the dtype, as a literal in C would be."""
-    scalar = SCALARS[dtype]
-    constants = tuple(scalar(c) if type(c) is float else c for c in code.co_consts)
-    return code.replace(co_consts=constants)
-
-
-def _resolve(value: Any, dtype: str) -> Any:
-    """Return what a global name of kernel code stands for in compiled code."""
-    if isinstance(value, Primitive):
-        varies = value.name in ("real", "reals")
-        return simd.by_dtype(value.name, DTYPES[dtype]) if varies else simd.PRIMITIVES[value.name]
-    if isinstance(value, DtypeConstant):
-        number = getattr(value, dtype)
-        return SCALARS[dtype](number) if type(number) is float else number
-    if isinstance(value, InFloat64):
-        return _device(value.function, "float64")
-    if isinstance(value, ByDtype):
-        return _device(getattr(value, dtype), dtype)
-    if isinstance(value, Kernel):
-        (load if _promised is None else _promise)(value, dtype)
-        return _call_by_symbol(value, dtype)
-    if isinstance(value, Pointer):
-        return _call_by_address(value, dtype)
-    own = getattr(value, "device_dtype", None)
-    if own is not None:
-        return _device(value, dtype if own == "caller" else own)
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return Columns(value)
-    if isinstance(value, tuple) and all(type(item) is float for item in value):
-        return tuple(SCALARS[dtype](item) for item in value)
-    return SCALARS[dtype](value) if type(value) is float else value
+@contextmanager
+def telling(tell: Callable[[], None]) -> Iterator[None]:
+    """Call `tell` before each function that this process compiles, not before what it loads."""
+    _listeners.append(tell)
+    try:
+        yield
+    finally:
+        _listeners.remove(tell)
 
 
 def link(function: Callable[..., Any], dtype: str, extra: dict[str, Any] | None = None) -> FunctionType:
-    """Return the function over resolved globals and constants of the dtype, ready to compile."""
-    assert isinstance(function, FunctionType)
-    names = {**function.__globals__, **(extra or {})}
-    used = {n: _resolve(names[n], dtype) for n in referenced_names(function.__code__) if n in names}
-    linked = FunctionType(_rounded(function.__code__, dtype), used, function.__name__, function.__defaults__)
-    linked.__module__, linked.__qualname__ = function.__module__, f"{function.__qualname__}_{dtype}"
-    used["__name__"] = function.__module__
-    return linked
+    """Return the function over resolved globals and constants of the dtype, ready to compile; imports Numba."""
+    from mlpjit.kernels.compiler import linking
+
+    return linking.link(function, dtype, extra, _called)
 
 
-@cache
-def _device(function: Callable[..., Any], dtype: str) -> Any:
-    # A function that only passes arguments on would be a library more, in which all it calls is optimized once again.
-    inlined = {"inline": "always"} if getattr(function, "only_passes_on", False) else {}
-    return numba.njit(**DEVICE_OPTIONS | inlined, pipeline_class=DeviceCompiler)(link(function, dtype))
+def device(function: Callable[..., Any], dtype: str) -> Any:
+    """Return a device function as Numba's, to be compiled into those that call it; imports Numba."""
+    from mlpjit.kernels.compiler import linking
 
-
-def target() -> tuple[str, str, str]:
-    """Return (triple, CPU name, features) that code is generated for, NUMBA_CPU_* respected."""
-    triple, name, features = cpu_target.target_context.codegen().magic_tuple()
-    return str(triple), str(name), str(features)
+    return linking.device(function, dtype, _called)
 
 
 def _sources() -> str:
@@ -203,7 +91,7 @@ def _sources() -> str:
 @cache
 def cache_folder() -> Path:
     """Return the folder of everything compiled from these sources, by these versions, for this CPU."""
-    parts = (_sources(), numba.__version__, llvmlite.__version__, np.__version__, *target(), repr(OPTIONS))
+    parts = (_sources(), *map(version, MAKERS), *target(), repr(OPTIONS))
     return disk.root() / hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
@@ -242,18 +130,26 @@ def publish_promised() -> None:
         load(record, dtype)
 
 
+def _called(record: Kernel, dtype: str) -> None:
+    """Have a kernel that another calls."""
+    (load if _promised is None else _promise)(record, dtype)
+
+
 def _promise(record: Kernel, dtype: str) -> None:
     """Note a kernel that another calls, and give its symbol an address, since LLVM ends a process that lacks one."""
     assert _promised is not None
     _promised.append((record, dtype))
-    if not llvmlite.binding.address_of_symbol(_symbol(record, dtype)):
-        llvmlite.binding.add_symbol(_symbol(record, dtype), UNCALLED)
+    if not llvmlite.binding.address_ofsymbol(symbol(record, dtype)):
+        llvmlite.binding.addsymbol(symbol(record, dtype), UNCALLED)
 
 
 def _publish(record: Kernel, dtype: str, extra: dict[str, Any] | None, key: str) -> Compiled:
+    from mlpjit.kernels.compiler import building, linking
+
     check_rounding()
     function = link(record.function, dtype, extra)
-    publish(function, _signature(record, dtype), _folder(record, dtype, extra or {}, key))
+    wanted = building.Wanted(function, linking.signature_of(record, dtype), _ours(record, extra or {}), _tell)
+    building.publish(wanted, _folder(record, dtype, extra or {}, key))
     return Compiled(record.name, UNCALLED, _uncallable, False, 0.0, None)
 
 
@@ -276,20 +172,49 @@ def _folder(record: Kernel, dtype: str, extra: dict[str, Any], key: str) -> Path
     """Return a kernel's place: its name, and where names are filled in a hash of the key and of the plain ones."""
     plain = [f"{name}={value!r}" for name, value in sorted(extra.items()) if isinstance(value, int | float | str)]
     filled = hashlib.sha256("\n".join([key, *plain]).encode()).hexdigest()[:24] if key or plain else ""
-    return cache_folder() / "-".join(filter(None, (_unique(record), dtype, filled)))
+    return cache_folder() / "-".join(filter(None, (place(record, dtype), filled)))
+
+
+def _ours(record: Kernel, extra: dict[str, Any]) -> bool:
+    """Say whether a kernel and all that is filled into it is this package's."""
+    values = [record, *(value for value in extra.values() if not isinstance(value, int | float | str))]
+    modules = [getattr(getattr(value, "function", value), "__module__", "") for value in values]
+    return all(module.startswith("mlpjit.") for module in modules)
+
+
+def _tell() -> None:
+    for tell in _listeners:
+        tell()
 
 
 def _load(record: Kernel, dtype: str, extra: dict[str, Any] | None, key: str) -> Compiled:
     check_rounding()  # before constants are worked out that the cache would keep
     start = time.perf_counter()
     folder = _folder(record, dtype, extra or {}, key)
-    made = load_or_compile(link(record.function, dtype, extra), _signature(record, dtype), folder)
-    llvmlite.binding.add_symbol(_symbol(record, dtype), made.address)
+    disk.touch(folder.parent)
+    address, cfunc, hit = objects.load(folder), None, True
+    if address is None:
+        address, cfunc, hit = _compile(record, dtype, extra, folder)
+    llvmlite.binding.add_symbol(symbol(record, dtype), address)
     prototype = ctypes.CFUNCTYPE(_c_type(record.returns, dtype), *(_c_type(p, dtype) for p in record.parameters))
-    seconds = time.perf_counter() - start
-    return Compiled(record.name, made.address, prototype(made.address), bool(made.cache_hits), seconds, made)
+    return Compiled(record.name, address, prototype(address), hit, time.perf_counter() - start, cfunc)
+
+
+def _compile(record: Kernel, dtype: str, extra: dict[str, Any] | None, folder: Path) -> tuple[int, Any, bool]:
+    """Return the address of a kernel compiled by Numba, or loaded by it; Numba's record; and whether it was loaded."""
+    from mlpjit.kernels.compiler import building, linking
+
+    function = link(record.function, dtype, extra)
+    wanted = building.Wanted(function, linking.signature_of(record, dtype), _ours(record, extra or {}), _tell)
+    return building.load_or_compile(wanted, folder)
 
 
 def loaded() -> Iterable[Compiled]:
-    """Return every kernel that this process has compiled or loaded so far."""
+    """Return every kernel that was asked for in this process, compiled or loaded."""
     return list(_loaded.values())
+
+
+def counted() -> tuple[int, int]:
+    """Return how many kernels this process has compiled, and how many loaded, those that others call among them."""
+    by_numba = sum(kernel.from_cache and kernel.cfunc is not None for kernel in loaded())
+    return sum(not kernel.from_cache for kernel in loaded()), by_numba + objects.count()

@@ -11,7 +11,7 @@ import pytest
 from oracles.rounding import fused, total
 
 from mlpjit.kernels.arithmetic import matmul
-from mlpjit.kernels.compiler import jit, tiles
+from mlpjit.kernels.compiler import jit, linking, tiles
 
 LANES = {"float32": 16, "float64": 8}
 DTYPES = list(LANES)
@@ -154,7 +154,7 @@ def test_every_shape_of_tile_has_the_same_bits(heights, dtype, monkeypatch):
     jit.load(matmul.weight_gradient, dtype).call(*arguments, found[0].ctypes.data)
     monkeypatch.setattr(tiles, "tile_rows", lambda: heights)
     record = matmul.weight_gradient
-    made = numba.cfunc(jit._signature(record, dtype), **jit.OPTIONS)(jit.link(record.function, dtype))
+    made = numba.cfunc(linking.signature_of(record, dtype), **jit.OPTIONS)(jit.link(record.function, dtype))
     prototype = ctypes.CFUNCTYPE(None, *(jit._c_type(name, dtype) for name in record.parameters))
     prototype(made.address)(*arguments, found[1].ctypes.data)
     np.testing.assert_array_equal(found[0], found[1])

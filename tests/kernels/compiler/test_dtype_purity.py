@@ -23,7 +23,8 @@ from oracles.llvm_loops import (
 from mlpjit import kernels
 from mlpjit.catalogue.registries import clippings, optimizers, wrappers
 from mlpjit.kernels.arithmetic.mapping import FUNCTIONS, map_loop
-from mlpjit.kernels.compiler import jit
+from mlpjit.kernels.compiler import jit, simd
+from mlpjit.kernels.compiler.linking import signature_of
 from mlpjit.kernels.interactive.gradients import objective_loop
 from mlpjit.kernels.lanes.updates import lane_update_loop
 from mlpjit.kernels.language import Int, Kernel, Real, Reals, kernel, load, store
@@ -132,7 +133,7 @@ def llvm(name: str) -> str:
 
 
 def ir_of(record: Kernel, names: dict[str, Any]) -> str:
-    made = numba.cfunc(jit._signature(record, "float32"), **jit.OPTIONS)
+    made = numba.cfunc(signature_of(record, "float32"), **jit.OPTIONS)
     return made(jit.link(record.function, "float32", names)).inspect_llvm()
 
 
@@ -173,7 +174,7 @@ def careless(count: Int, rate: Real, x: Reals) -> None:
 
 def test_carelessness_is_found():
     """The literal 1 is an int, so the difference is double, and the product too."""
-    ir = ir_of(careless, {"FLOAT": jit.simd.PRIMITIVES["float32"]})
+    ir = ir_of(careless, {"FLOAT": simd.PRIMITIVES["float32"]})
     assert double_arithmetic_in_float_loops(ir)
     assert double_arithmetic_in_inner_loops(ir)
     assert narrowing_in_float_loops(ir)

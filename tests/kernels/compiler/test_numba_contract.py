@@ -26,6 +26,7 @@ from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from mlpjit.kernels.compiler import building, cache, jit, pipeline
+from mlpjit.kernels.compiler.target import symbol
 from mlpjit.kernels.functions import function_hash
 from mlpjit.kernels.language import Float64, Float64s, Real, Reals, fma, kernel, load, store
 
@@ -138,7 +139,7 @@ def test_kernels_call_each_other_by_a_process_wide_symbol():
     out = np.zeros(1)
     run(outer_of_contract, "float64", 1.0, out)
     assert out[0] == 3.0
-    assert llvmlite.binding.address_of_symbol(jit._symbol(inner_of_contract, "float64"))
+    assert llvmlite.binding.address_of_symbol(symbol(inner_of_contract, "float64"))
 
 
 def test_pointers_of_llvmlite_know_their_element():
@@ -164,11 +165,11 @@ def test_intrinsics_see_literals_and_casts():
 
 
 def test_numba_is_called_in_two_places():
-    """A device function is declared in `jit`, a kernel compiled in `building`, which has the options of both."""
+    """A device function is declared in `linking`, a kernel compiled in `building`, which has the options of both."""
     package = Path(jit.__file__).parents[1]
     call = re.compile(r"numba\.(njit|jit|cfunc|vectorize)\(")
     callers = {path.name for path in package.rglob("*.py") if call.search(path.read_text())}
-    assert callers == {"building.py", "jit.py"}
+    assert callers == {"building.py", "linking.py"}
 
 
 def add_one(x):
@@ -177,7 +178,7 @@ def add_one(x):
 
 def test_a_device_function_is_linked_and_has_no_machine_code():
     """Numba leaves to a pipeline which library takes its code, and asks the compilation's context for the entry."""
-    device = jit._device(add_one, "float64")
+    device = jit.device(add_one, "float64")
     made = numba.cfunc(types.float64(types.float64), **jit.OPTIONS)(lambda x: device(x))
     assert ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(made.address)(0.5) == 1.5
     (compiled,) = device.overloads.values()

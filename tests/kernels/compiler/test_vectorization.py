@@ -9,6 +9,7 @@ import pytest
 from oracles.llvm_loops import overlap_checks, vector_stores
 
 from mlpjit.kernels.compiler import jit
+from mlpjit.kernels.compiler.linking import signature_of
 from mlpjit.kernels.entries import Stage
 from mlpjit.kernels.language import Int, Kernel, Reals, device, device_float64, kernel, load, store
 from mlpjit.kernels.network.activation_loops import activation_loop
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.skipif("+fma" not in jit.target()[2] and "x86" in jit.t
 
 
 def ir_of(record: Kernel, names: dict[str, Any], dtype: str) -> str:
-    made = numba.cfunc(jit._signature(record, dtype), **jit.OPTIONS)
+    made = numba.cfunc(signature_of(record, dtype), **jit.OPTIONS)
     return made(jit.link(record.function, dtype, names)).inspect_llvm()
 
 
