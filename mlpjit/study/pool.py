@@ -17,7 +17,7 @@ from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
 from mlpjit.host import available_threads
 from mlpjit.kernels.tables import CONTROL
-from mlpjit.study.chunks import Chunks, Task
+from mlpjit.study.chunks import Chunks, Task, configs_of
 from mlpjit.study.signals import abandoned
 from mlpjit.training.result import Control, Results
 
@@ -143,7 +143,7 @@ class _Running:
     control: Control = field(default_factory=Control)
 
     def __post_init__(self) -> None:
-        self.limits = TimeLimits([task.config.timeout for task in self.tasks])
+        self.limits = TimeLimits([task.like.timeout for task in self.tasks])
 
     def cost_spent(self) -> float:
         """Return the cost of what is done of them."""
@@ -273,7 +273,7 @@ class ThreadPool:
                 running.control.stop()
             self._running.add(running)
         try:
-            return self.runner.execute([task.config for task in tasks], running.control), running.control
+            return self.runner.execute(configs_of(tasks), running.control), running.control
         finally:
             with self._lock:
                 self._running.remove(running)
