@@ -19,8 +19,9 @@ from mlpjit.store import FILE_NAME, RowError, Store
 from mlpjit.store.notes import RACES
 from mlpjit.study.chunks import Task
 from mlpjit.study.memory import check_memory
+from mlpjit.study.moments import now
 from mlpjit.study.plan import Planned, StepTiming, Work, in_order, missing, save, to_prepare, work
-from mlpjit.study.pool import Ended, Runner, compiled_runner, now, thread_count
+from mlpjit.study.pool import Ended, Runner, compiled_runner, thread_count
 from mlpjit.study.progress import Snapshot, Tracker
 from mlpjit.study.racing import records
 from mlpjit.study.runs import Runs
