@@ -20,7 +20,7 @@ from mlpjit.cluster.parcels import Admission, Question, packed, versions
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError, MlpjitError
 from mlpjit.kernels.stages.declare import is_own
-from mlpjit.study.pool import now
+from mlpjit.study.moments import now
 
 LOOK_SECONDS = 0.5
 TICK_SECONDS = 0.02

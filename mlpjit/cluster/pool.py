@@ -14,7 +14,8 @@ from mlpjit.cluster.crew import AHEAD, TICK_SECONDS, Crew, Handed, Member
 from mlpjit.cluster.parcels import Answer, Made, unpacked
 from mlpjit.errors import MlpjitError
 from mlpjit.study.chunks import Task
-from mlpjit.study.pool import STOP_SECONDS, Ended, now
+from mlpjit.study.moments import now
+from mlpjit.study.pool import STOP_SECONDS, Ended
 
 MOST_DEATHS = 3  # of workers that made a run alone, after which it is taken for the cause
 # A chunk that takes so many times what it should, and so long, is given to an idle worker too.

@@ -7,6 +7,7 @@ equal, as 0.0 and -0.0 do, are taken for each other.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from operator import itemgetter
 from typing import Any
@@ -53,6 +54,10 @@ class Setting:
     def text(self, values: fields.Values) -> str:
         """Return the canonical form as JSON."""
         return self._text % _open(values)
+
+    def texts(self, columns: Mapping[str, Sequence[Any]]) -> list[str]:
+        """Return the canonical forms of configs with this setting as JSON, from the columns of what it leaves open."""
+        return [self._text % own for own in zip(*(columns[name] for name in OPEN), strict=True)]
 
 
 def setting_of(values: fields.Values) -> Setting:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from mlpjit.config.alike import Alike, Own, with_own
 from mlpjit.config.run_config import RunConfig
+from mlpjit.config.setting import OPEN
 
 WORTH_SECONDS = 0.1
 SHARES = 2.0  # of what is left, a thread takes one part in so many at most, and there are so many for each thread
@@ -17,12 +20,36 @@ UNKNOWN = 0.25  # of a chunk's worth, where the pace is that of runs of another 
 
 @dataclass(slots=True)  # frozen ones take four times as long to make
 class Task:
-    """A run to make; `index` tells the caller which. Those of a group differ in their rate and seeds alone."""
+    """A run to make; `index` tells the caller which. Those of a group differ in their rate and seeds alone.
+
+    `like` is its config, but for the rate and seeds in `own` where there are some.
+    """
 
     index: int
-    config: RunConfig
+    like: RunConfig
     cost: float
     group: int
+    own: Own | None = None
+
+    @property
+    def config(self) -> RunConfig:
+        """Its config, which is made here."""
+        return self.like if self.own is None else with_own(self.like, self.own)
+
+
+def configs_of(tasks: Sequence[Task]) -> Sequence[RunConfig]:
+    """Return the configs of some tasks; none is made of those whose rates and seeds stand beside one config."""
+    like, own = tasks[0].like, [task.own for task in tasks if task.own is not None]
+    if len(own) == len(tasks) and all(task.like is like for task in tasks):
+        return Alike(like, own)
+    return [task.config for task in tasks]
+
+
+def open_columns(configs: Sequence[RunConfig]) -> Mapping[str, Sequence[Any]]:
+    """Return the rates and seeds of configs, by field."""
+    if isinstance(configs, Alike):
+        return configs.columns
+    return {name: [config.__dict__[name] for config in configs] for name in OPEN}
 
 
 class Chunks:
@@ -75,7 +102,7 @@ class Chunks:
             return 1
         worth = WORTH_SECONDS * (1.0 if task.group == self._group else UNKNOWN)
         left = self._left * self._pace / (SHARES * self._threads)
-        most, beside = self._most(task.config), self._beside(task.config)
+        most, beside = self._most(task.like), self._beside(task.like)
         size = min(int(min(worth, left) / alone), most)
         if size >= beside:
             return max(1, size - size % beside)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from mlpjit.config.run_config import RunConfig
 from mlpjit.extending.files import OwnFile
 from mlpjit.store import Store
 from mlpjit.study.choice import Known
+from mlpjit.study.chunks import Task
 from mlpjit.study.competitors import Called
 from mlpjit.study.finals import final_runs
 from mlpjit.study.own_sources import keep_sources
@@ -56,6 +57,19 @@ def to_prepare(
     if costs is not None and np.bincount(place, costs[some])[many].sum() < WORTH_SECONDS:
         return found
     return found + [config for index in some[first[many]].tolist() for config in [runs.config(index)] * MOST_LANES]
+
+
+def in_order(
+    runs: Runs, todo: Sequence[int], costs: np.ndarray[Any, np.dtype[np.float64]]
+) -> Iterator[Task]:  # fmt: skip
+    """Yield the runs to make, the longest first, those of one call and those of one seed behind each other."""
+    groups, some = runs.groups(), np.array(todo)
+    some = some[np.lexsort((some, runs.seeds()[some], groups[some], -costs[some]))]
+    own, like = runs.own(), dict[int, RunConfig]()
+    for index, cost, group in zip(some.tolist(), costs[some].tolist(), groups[some].tolist(), strict=True):
+        if group not in like:
+            like[group] = runs.config(index)
+        yield Task(index, like[group], cost, group, own[index])
 
 
 @dataclass(frozen=True)

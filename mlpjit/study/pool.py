@@ -10,14 +10,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Protocol
+
+import numpy as np
 
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
 from mlpjit.host import available_threads
 from mlpjit.kernels.tables import CONTROL
-from mlpjit.study.chunks import Chunks, Task
+from mlpjit.study.chunks import Chunks, Task, configs_of
+from mlpjit.study.moments import now, text_of, texts_of
 from mlpjit.study.signals import abandoned
 from mlpjit.training.result import Control, Results
 
@@ -143,21 +146,12 @@ class _Running:
     control: Control = field(default_factory=Control)
 
     def __post_init__(self) -> None:
-        self.limits = TimeLimits([task.config.timeout for task in self.tasks])
+        self.limits = TimeLimits([task.like.timeout for task in self.tasks])
 
     def cost_spent(self) -> float:
         """Return the cost of what is done of them."""
         done, total = self.control.progress()
         return sum(task.cost for task in self.tasks) * done / total if total else 0.0
-
-
-def now() -> str:
-    """Return the time in UTC as text."""
-    return _text(datetime.now(UTC))
-
-
-def _text(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds")
 
 
 class ThreadPool:
@@ -257,10 +251,10 @@ class ThreadPool:
             if len(tasks) > 1:
                 return sum(self._execute([task]) for task in tasks)
             if isinstance(raised, Overdue):
-                self._ended.put(self.finish(Ended(tasks, [_text(started)], [now()])))
+                self._ended.put(self.finish(Ended(tasks, [text_of(started)], [now()])))
                 return 1
             error = " ".join(f"{type(raised).__name__}: {raised}".split())
-            self._ended.put(self.finish(Ended(tasks, [_text(started)], [now()], error=error)))
+            self._ended.put(self.finish(Ended(tasks, [text_of(started)], [now()], error=error)))
             return 1
         self._tell(tasks, made, control, started, time.monotonic() - wall)
         return len(made)
@@ -273,7 +267,7 @@ class ThreadPool:
                 running.control.stop()
             self._running.add(running)
         try:
-            return self.runner.execute([task.config for task in tasks], running.control), running.control
+            return self.runner.execute(configs_of(tasks), running.control), running.control
         finally:
             with self._lock:
                 self._running.remove(running)
@@ -281,8 +275,8 @@ class ThreadPool:
     def _tell(self, tasks: list[Task], made: Results, control: Control, started: datetime, seconds: float) -> None:
         """Finish the runs that ended, those whose time was up apart."""
         count = len(made)
-        offsets = made.times - made.times[:1, :1] if made.times.any() else [[0.0, seconds]] * count
-        begun, ended = ([_text(started + timedelta(seconds=float(each[i]))) for each in offsets] for i in (0, 1))
+        offsets = made.times - made.times[:1, :1] if made.times.any() else np.tile((0.0, seconds), (count, 1))
+        begun, ended = texts_of(started, offsets)
         whole = Ended(tasks[:count], begun, ended, made)
         cut = [place for place, state in enumerate(made.states) if state == "stopped"]
         if not cut:

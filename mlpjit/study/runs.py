@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mlpjit.config.alike import Own, own_of
 from mlpjit.config.fields import FACTORS, SEED_FIELDS, SHAPE_FIELDS, dataset_info
 from mlpjit.config.run_config import RunConfig
 from mlpjit.config.setting import OPEN, Setting, setting_of
@@ -72,6 +73,10 @@ class Runs:
         column = [value for block in self.blocks for value in block.column(FACTORS[name])]
         return column if not self.duplicates else [column[point] for point in self._points]
 
+    def own(self) -> list[Own]:
+        """Return the rate and seeds of every run."""
+        return list(zip(*(self.column(name) for name in OPEN), strict=True))
+
     def groups(self) -> npt.NDArray[np.intp]:
         """Return a number for every run, the same one for runs that differ in their rate and seeds alone."""
         parts, first = [], 0
@@ -123,6 +128,10 @@ class ListedRuns(Runs):
     def config(self, index: int) -> RunConfig:
         """Return the config of one run."""
         return self._configs[index]
+
+    def own(self) -> list[Own]:
+        """Return the rate and seeds of every run."""
+        return [own_of(config) for config in self._configs]
 
     def numbers(self, value: Callable[[RunConfig], float]) -> npt.NDArray[np.float64]:
         """Return a number for every run."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlpjit.host import host, package_versions
 from mlpjit.store import Session, Store
-from mlpjit.study.pool import now
+from mlpjit.study.moments import now
 
 
 class Sessions:

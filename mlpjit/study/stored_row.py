@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mlpjit.config.setting import OPEN, setting_of
+from mlpjit.config.setting import setting_of
 from mlpjit.store import Rows, StoredRun
 from mlpjit.store.rows import storable
 from mlpjit.store.schema import COUNTS, METRICS, TIMINGS, WRITTEN
-from mlpjit.study.chunks import Task
+from mlpjit.study.chunks import Task, configs_of, open_columns
 from mlpjit.study.pool import Ended
 
 
@@ -18,16 +18,15 @@ def stored_rows(ended: Ended, run_ids: Sequence[str], session: int) -> Rows:
 
     Raises RowError where one cannot be stored.
     """
-    results, configs = ended.results, [task.config.__dict__ for task in ended.tasks]
+    results, first = ended.results, ended.tasks[0]
     assert results
-    setting = setting_of(configs[0])
+    setting, own = setting_of(first.like.__dict__), open_columns(configs_of(ended.tasks))
     numbers = {name: results.numbers[name] for name in (*METRICS, *COUNTS, *TIMINGS) if name in results.numbers}
     columns = {
-        "run_id": run_ids, **{name: [given[name] for given in configs] for name in OPEN}, **numbers,
-        "config": [setting.text(given) for given in configs], "state": results.states,
+        "run_id": run_ids, **own, **numbers, "config": setting.texts(own), "state": results.states,
         "started_at": ended.started_at, "finished_at": ended.finished_at,
     }  # fmt: skip
-    shared = {name: value for name, value in _described(ended.tasks[0], session).items() if name not in columns}
+    shared = {name: value for name, value in _described(first, session).items() if name not in columns}
     return Rows.of(columns, shared, results.records, results.written, results.layers)
 
 

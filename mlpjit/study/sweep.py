@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +19,9 @@ from mlpjit.store import FILE_NAME, RowError, Store
 from mlpjit.store.notes import RACES
 from mlpjit.study.chunks import Task
 from mlpjit.study.memory import check_memory
-from mlpjit.study.plan import Planned, StepTiming, Work, missing, save, to_prepare, work
-from mlpjit.study.pool import Ended, Runner, compiled_runner, now, thread_count
+from mlpjit.study.moments import now
+from mlpjit.study.plan import Planned, StepTiming, Work, in_order, missing, save, to_prepare, work
+from mlpjit.study.pool import Ended, Runner, compiled_runner, thread_count
 from mlpjit.study.progress import Snapshot, Tracker
 from mlpjit.study.racing import records
 from mlpjit.study.runs import Runs
@@ -226,7 +227,7 @@ class Sweep:
             self._report(made, tracker)
             tracker.tick(running)
 
-        for kept in pool.run(self._tasks(runs, todo, costs), tracker.cost, self.signals.event, tick):
+        for kept in pool.run(in_order(runs, todo, costs), tracker.cost, self.signals.event, tick):
             made.extend(kept)
         self.store.flush()
         self._report(made, tracker)
@@ -242,15 +243,6 @@ class Sweep:
             check_unchanged()
             seconds = self.runner.prepare(configs, tracker.prepare)
         self.summary.compile_seconds += seconds
-
-    @staticmethod
-    def _tasks(runs: Runs, todo: Sequence[int], costs: np.ndarray[Any, np.dtype[np.float64]]) -> Iterator[Task]:
-        """Yield the runs to make, the longest first, those of one call and those of one seed behind each other."""
-        groups, some = runs.groups(), np.array(todo)
-        some = some[np.lexsort((some, runs.seeds()[some], groups[some], -costs[some]))]
-        columns = (some.tolist(), costs[some].tolist(), groups[some].tolist())
-        for index, cost, group in zip(*columns, strict=True):
-            yield Task(index, runs.config(index), cost, group)
 
     def _report(self, made: deque[Kept], tracker: Tracker) -> None:
         """Count the runs that nothing can undo any more, in the order in which they were queued."""

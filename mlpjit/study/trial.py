@@ -21,10 +21,10 @@ from mlpjit.extending.source import source_of
 from mlpjit.store import FILE_NAME, Store
 from mlpjit.study.choice import Known
 from mlpjit.study.estimate import competing
+from mlpjit.study.moments import now
 from mlpjit.study.own_sources import keep_source
 from mlpjit.study.pairs import CAP, Judged, Pairing, best_settings, pairs_of
 from mlpjit.study.plan import work
-from mlpjit.study.pool import now
 from mlpjit.study.racing import dropped, taking_part
 from mlpjit.study.study import Study
 from mlpjit.study.sweep import Summary, sweep

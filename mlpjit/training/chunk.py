@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,18 +17,22 @@ from mlpjit.training.lanes import Lanes, lanes_of
 from mlpjit.training.memory import Memory
 from mlpjit.training.result import Control, Results, results_of
 from mlpjit.training.template import template_of
-from mlpjit.training.values import RunValues, shared, values_of
+from mlpjit.training.values import RunValues, own_columns, shared, values_of
 from mlpjit.training.warm import prepare_once
 
 if TYPE_CHECKING:
     from mlpjit.config.run_config import RunConfig
 
-# What is a run's own, of a config or of its values.
-own_of = attrgetter("learning_rate", "weight_decay", "l1", "l2", "seed", "init_seed", "order_seed", "split_seed")
+# Where a run's own seeds and numbers stand.
+SEEDS = {OWN.draw_seed: "seed", OWN.init_seed: "init_seed", OWN.order_seed: "order_seed"}
+NUMBERS = {
+    OWN_NUMBER.learning_rate: "learning_rate", OWN_NUMBER.decay: "weight_decay", OWN_NUMBER.momentum: "momentum",
+    OWN_NUMBER.l1: "l1", OWN_NUMBER.l2: "l2",
+}  # fmt: skip
 
 
 class Chunk:
-    """Runs that differ in what `own_of` reads; `values` are those of any of them.
+    """Runs that differ in what `own_columns` returns; `values` are those of any of them.
 
     Raises DatasetError where the data are not those that were planned with.
     """
@@ -49,22 +52,24 @@ class Chunk:
         control.expect(self.count, template.steps)
 
     def _take_own(self, runs: Sequence[RunConfig | RunValues]) -> None:
-        rates, decays, l1, l2, seeds, init_seeds, order_seeds, split_seeds = zip(*map(own_of, runs), strict=True)
+        columns = {**own_columns(runs), "momentum": self.template.momentum}
         self.own, self.numbers = np.zeros((self.count, OWN_WIDTH), np.int64), np.empty((self.count, len(OWN_NUMBER)))
-        columns = {OWN.draw_seed: seeds, OWN.init_seed: init_seeds, OWN.order_seed: order_seeds}
-        for place, given in columns.items():
-            self.own[:, place] = given
-        self._take_splits(split_seeds)
-        self.own[:, OWN.data :] = [self.splits[seed].addresses for seed in split_seeds]
-        self.numbers[:] = np.array([rates, decays, [self.template.momentum] * self.count, l1, l2]).T
+        for place, name in SEEDS.items():
+            self.own[:, place] = columns[name]
+        for place, name in NUMBERS.items():
+            self.numbers[:, place] = columns[name]
+        self._take_splits(columns["split_seed"])
         if self.template.beginnings.given:
-            self._give_parameters(init_seeds, split_seeds)
+            self._give_parameters(columns["init_seed"], columns["split_seed"])
 
     def _take_splits(self, seeds: Sequence[int]) -> None:
         values = self.values
         self.splits = splits(values.dataset, seeds, values.dtype)
         if any(found.data_hash != values.data.data_hash for found in self.splits.values()):
             raise DatasetError(f"dataset {values.dataset['name']!r}: file changed while the study ran")
+        places = {seed: place for place, seed in enumerate(self.splits)}
+        addresses = np.array([found.addresses for found in self.splits.values()])
+        self.own[:, OWN.data :] = addresses[[places[seed] for seed in seeds]]
 
     def _give_parameters(self, init_seeds: Sequence[int], split_seeds: Sequence[int]) -> None:
         """Work out the first parameters that compiled code cannot draw."""

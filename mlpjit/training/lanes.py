@@ -18,7 +18,7 @@ from mlpjit.registry import forgetting
 from mlpjit.training import linking, shape
 from mlpjit.training.shape import VECTOR, is_learned
 from mlpjit.training.stage_memory import state_size
-from mlpjit.training.values import shared, values_of
+from mlpjit.training.values import kinds, shared, values_of
 from mlpjit.training.workspace import aligned
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def lanes_of(template: Template, runs: Sequence[RunConfig | RunValues]) -> int:
     """
     lanes = VECTOR[template.dtype]
     fits = len(runs) >= lanes and lanes * template.layout.size <= MOST_BYTES and eligible(template.values)
-    return lanes if fits and not any(map(_apart, runs)) and _published(template.values) else 0
+    return lanes if fits and not any(map(_apart, kinds(runs))) and _published(template.values) else 0
 
 
 def beside(config: RunConfig) -> int:

@@ -6,11 +6,14 @@ called again, neither while a run is made, nor while it trains, nor for its resu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 if TYPE_CHECKING:
     from mlpjit.catalogue.datasets import DatasetInfo
     from mlpjit.catalogue.specs import Spec
+    from mlpjit.config.alike import Alike
     from mlpjit.config.run_config import RunConfig
 
 
@@ -56,6 +59,27 @@ OWN: dict[str, Any] = {
     **dict.fromkeys(("learning_rate", "l1", "l2"), 0.0),
     **dict.fromkeys(("seed", "split_seed", "init_seed", "order_seed"), 0),
 }  # fmt: skip
+
+
+PENALTIES = ("weight_decay", "l1", "l2")
+SEEDS = ("seed", "init_seed", "order_seed", "split_seed")
+_own_of = attrgetter("learning_rate", *PENALTIES, *SEEDS)
+
+
+def kinds(runs: Sequence[RunConfig | RunValues]) -> Sequence[RunConfig | RunValues]:
+    """Return what there is to look at for all but the rate and seeds of some runs: one, where they say which.
+
+    A study hands out its runs as `config.alike.Alike`, which makes a config of each only when it is asked for.
+    """
+    return [cast("Alike", runs).like] if hasattr(runs, "like") else runs
+
+
+def own_columns(runs: Sequence[RunConfig | RunValues]) -> Mapping[str, Any]:
+    """Return rates, penalties and seeds of runs, by name: a number each, or one for all."""
+    if hasattr(runs, "like"):
+        some = cast("Alike", runs)
+        return {**{name: getattr(some.like, name) for name in PENALTIES}, **some.columns}
+    return dict(zip(("learning_rate", *PENALTIES, *SEEDS), zip(*map(_own_of, runs), strict=True), strict=True))
 
 
 def values_of(config: RunConfig) -> RunValues:

@@ -15,7 +15,8 @@ from mlpjit.config.run_config import RunConfig
 from mlpjit.host import commit
 from mlpjit.report.export import as_text
 from mlpjit.study.chunks import Task
-from mlpjit.study.pool import Ended, Runner, ThreadPool, compiled_runner, now, thread_count
+from mlpjit.study.moments import now
+from mlpjit.study.pool import Ended, Runner, ThreadPool, compiled_runner, thread_count
 from mlpjit.study.progress import Snapshot, Tracker
 from mlpjit.study.signals import Interrupted, StopSignals
 from mlpjit.training.result import Results

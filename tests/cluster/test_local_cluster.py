@@ -17,7 +17,8 @@ from mlpjit.cluster.running import _compare, sweep_on
 from mlpjit.errors import MlpjitError
 from mlpjit.store import Store
 from mlpjit.study.chunks import Task
-from mlpjit.study.pool import Ended, now
+from mlpjit.study.moments import now
+from mlpjit.study.pool import Ended
 from mlpjit.study.progress import Snapshot
 from mlpjit.study.study import Study
 from mlpjit.study.sweep import sweep

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Generic, TypeVar
 
+Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
@@ -23,21 +24,27 @@ class Shared(Generic[Value]):
         self._max_bytes = max_bytes
         self._size = size
         self._most = most
-        self._values: OrderedDict[Hashable, Value] = OrderedDict()
+        self._values: OrderedDict[Any, Value] = OrderedDict()
         self._bytes = 0
         self._lock = threading.RLock()
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """Return the value of a key, made now if it is not held."""
+        return self.get_all([key], lambda missing: [make()])[0]
+
+    def get_all(self, keys: Sequence[Key], make: Callable[[Sequence[Key]], Sequence[Value]]) -> list[Value]:
+        """Return the values of different keys; `make` makes those that are not held, all at once."""
         with self._lock:
-            found = self._values.get(key)
-            if found is not None:
+            missing = [key for key in keys if key not in self._values]
+            if missing:
+                made = dict(zip(missing, make(missing), strict=True))
+                self._values.update(made)
+                self._bytes += sum(map(self._size, made.values()))
+            for key in keys:
                 self._values.move_to_end(key)
-                return found
-            self._values[key] = made = make()
-            self._bytes += self._size(made)
+            found = [self._values[key] for key in keys]
             self._shrink()
-            return made
+            return found
 
     def _shrink(self) -> None:
         while len(self._values) > 1 and (self._bytes > self._max_bytes or len(self._values) > self._most):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from mlpjit.catalogue.datasets.sharing import Shared
@@ -13,6 +14,21 @@ def test_made_once() -> None:
     shared: Shared[list[int]] = Shared(100, len)
     first = shared.get("a", lambda: [1])
     assert shared.get("a", lambda: [2]) is first
+
+
+def test_of_many_only_those_are_made_that_are_not_held() -> None:
+    """All at once, and all are returned, though there is no room for them."""
+    shared: Shared[str] = Shared(100, len, most=3)
+    made: list[list[str]] = []
+
+    def make(missing: Sequence[str]) -> list[str]:
+        made.append(list(missing))
+        return [key.upper() for key in missing]
+
+    assert shared.get("b", lambda: "held") == "held"
+    assert shared.get_all(["a", "b", "c", "d"], make) == ["A", "held", "C", "D"]
+    assert shared.get_all(["b", "d"], make) == ["held", "D"]
+    assert (made, len(shared)) == ([["a", "c", "d"]], 3)
 
 
 def test_the_one_used_longest_ago_is_dropped() -> None:

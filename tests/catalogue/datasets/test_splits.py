@@ -94,12 +94,12 @@ def test_targets_of_a_regression_are_standardized_by_the_training_rows(name: str
 @pytest.mark.parametrize("name", ["breast_cancer", "diabetes"])
 def test_held_out_samples_do_not_touch_the_training_part(name: str) -> None:
     data = load(name)
-    before = divide(data, 0, "float64")
+    before = divide(data, [0], "float64")[0]
     x, y = data.x.copy(), data.y.copy()
     held_out = np.concatenate([before.rows_validation, before.rows_test])
     x[held_out] *= 1e6
     y[held_out] = y[held_out] * 7 if data.task == "regression" else y[held_out]
-    after = divide(replace(data, x=x, y=y), 0, "float64")
+    after = divide(replace(data, x=x, y=y), [0], "float64")[0]
     assert after.x_train.tobytes() == before.x_train.tobytes()
     assert after.y_train.tobytes() == before.y_train.tobytes()
     assert after.x_transform.shift.tobytes() == before.x_transform.shift.tobytes()
@@ -119,14 +119,37 @@ def test_float32_is_float64_rounded_once() -> None:
 
 def test_seeds_differ_and_repeat() -> None:
     data = load("breast_cancer")
-    first, again, other = (part_rows(data, seed) for seed in (1, 1, 2))
+    first, again, other = zip(*part_rows(data, [1, 1, 2]), strict=True)
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not np.array_equal(first[0], other[0])
 
 
+VARIED = {"imbalance": 4.0, "label_noise": 0.3}
+
+
+@pytest.mark.parametrize("spec", [*ALL, *({"name": name, **VARIED} for name in ("wine", "digits"))], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_many_seeds_at_once_are_each_alone(spec: Any, dtype: str) -> None:
+    data, seeds = load(spec), [3, 0, 2**40, 5]
+    for seed, found in zip(seeds, divide(data, seeds, dtype), strict=True):
+        (alone,) = divide(data, [seed], dtype)
+        assert found.nbytes == alone.nbytes
+        for name, array in vars(alone).items():
+            if isinstance(array, np.ndarray):
+                own = getattr(found, name)
+                assert (own.tobytes(), own.dtype, own.shape) == (array.tobytes(), array.dtype, array.shape)
+                assert own.base is None
+                assert own.flags.c_contiguous
+                assert not own.flags.writeable
+        for name in ("x_transform", "y_transform"):
+            for part in ("shift", "divisor"):
+                one, other = (getattr(getattr(each, name), part) for each in (found, alone))
+                assert (one.tobytes(), one.shape) == (other.tobytes(), other.shape)
+
+
 def test_parts_are_mixed_whatever_the_order_of_the_file() -> None:
     data = made(np.arange(200.0), np.repeat([0, 1], 100))
-    labels = divide(data, 0, "float64").y_train[:, 1]
+    labels = divide(data, [0], "float64")[0].y_train[:, 1]
     assert 30 < np.abs(np.diff(labels)).sum() < 110  # sorted labels change once, fair coins 70 times
 
 
@@ -135,7 +158,7 @@ def test_parts_are_mixed_whatever_the_order_of_the_file() -> None:
 def test_small_classes_are_in_every_part(counts: list[int], seed: int) -> None:
     labels = np.repeat(np.arange(len(counts)), counts)
     data = made(np.arange(len(labels)), labels)
-    rows = part_rows(data, seed)
+    rows = [part[0] for part in part_rows(data, [seed])]
     assert sorted(np.concatenate(rows).tolist()) == list(range(len(labels)))
     assert [set(labels[part].tolist()) for part in rows] == [set(range(len(counts)))] * 3
 
@@ -143,13 +166,13 @@ def test_small_classes_are_in_every_part(counts: list[int], seed: int) -> None:
 @pytest.mark.parametrize("y", [[0, 0, 0, 1, 1, 1], np.linspace(0, 1, 10)], ids=["classes", "regression"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_smallest_data_with_one_column(y: Any, dtype: str) -> None:
-    parts = divide(made(np.arange(len(y)), y), 0, dtype)
+    parts = divide(made(np.arange(len(y)), y), [0], dtype)[0]
     assert parts.x_train.shape[1] == 1
     assert np.isfinite(parts.x_test).all()
 
 
 def test_constant_columns_and_targets_become_zero() -> None:
-    parts = divide(made(np.full(20, 0.1), np.full(20, 0.3)), 0, "float64")
+    parts = divide(made(np.full(20, 0.1), np.full(20, 0.3)), [0], "float64")[0]
     assert not parts.x_train.any()
     assert not parts.y_test.any()
     assert parts.y_transform.divisor.tolist() == [1.0]
@@ -165,7 +188,7 @@ def test_constant_columns_and_targets_become_zero() -> None:
 )
 def test_numbers_too_large(x: Any, y: Any, scaling: Any, message: str) -> None:
     with pytest.raises(DatasetError, match=message):
-        divide(made(x, y, scaling), 0, "float32")
+        divide(made(x, y, scaling), [0], "float32")[0]
 
 
 @pytest.mark.parametrize("dtype", ["float16", "double", None])
