@@ -15,21 +15,15 @@ import pandas as pd
 from mlpjit.comparison import names
 from mlpjit.comparison.choosing import Plan
 from mlpjit.comparison.reported import COMPARED
-from mlpjit.comparison.rows import named_clips, sequence
+from mlpjit.comparison.rows import sequence
 from mlpjit.comparison.scores import classifies
-from mlpjit.config.fields import FACTORS, PROBLEM, SETTING, columns_of
+from mlpjit.config.fields import PROBLEM, SETTING, columns_of
 from mlpjit.report import style
 from mlpjit.report.charts import colours
+from mlpjit.report.sharing import NEEDED, chosen, frame, taken
 from mlpjit.statistics import selection
 from mlpjit.statistics.selection import RateRange, Setting, order_key
-from mlpjit.store.reading import typed
-from mlpjit.store.schema import TIMINGS
 
-# What the page reads of a run: of 100,000 each column of numbers is a megabyte, in every copy that is made.
-NEEDED = (
-    "run_id", "stage", "state", *FACTORS, "final_validation_loss", "final_validation_score", "test_loss", "test_score",
-    "steps", "gradients", "error", *TIMINGS,
-)  # fmt: skip
 MOST_PANELS = 12  # of a figure, a label each
 
 
@@ -74,7 +68,7 @@ class Results:
     @classmethod
     def read(cls, source: Source) -> Results:
         """Read the runs once; curves and layers stay in the store until a figure asks for some."""
-        runs, study = _frame(source.columns(NEEDED)), source.study()
+        runs, study = frame(source.columns(NEEDED)), source.study()
         plan, columns = Plan(study), _compared(study, runs)
         label = _label(plan, columns)
         if columns and label not in runs:
@@ -88,13 +82,14 @@ class Results:
             yield self
             return
         everyone = tuple(self.labels)
-        for position, (problem, runs) in enumerate(self.runs.groupby(list(PROBLEM), dropna=False, sort=True)):
-            part = runs.reset_index(drop=True)
+        problems = self.runs[list(PROBLEM)].groupby(list(PROBLEM), dropna=False, sort=True)
+        for position, (problem, runs) in enumerate(problems):
+            part = taken(self.runs, runs.index.to_numpy())
             yield replace(self, runs=part, section=found[problem], first=position == 0, everyone=everyone)
 
     def only(self, labels: Sequence[Any]) -> Results:
         """Return the same without all other competitors; colours stay."""
-        kept = self.runs[self.runs[self.label].isin(labels)].reset_index(drop=True)
+        kept = taken(self.runs, np.flatnonzero(self.runs[self.label].isin(labels)))
         return replace(self, runs=kept, everyone=self.everyone or tuple(self.labels))
 
     @cached_property
@@ -105,12 +100,12 @@ class Results:
     @cached_property
     def tuning(self) -> pd.DataFrame:
         """The runs that select, and those of settings that a race dropped; all of them when there is one stage."""
-        return _chosen(self.runs, self.runs["stage"].isin(selection.TUNING))
+        return chosen(self.runs, self.runs["stage"].isin(selection.TUNING))
 
     @cached_property
     def final(self) -> pd.DataFrame:
         """The runs on fresh seeds, which report; empty without a final stage."""
-        return _chosen(self.runs, self.runs["stage"] == "final")
+        return chosen(self.runs, self.runs["stage"] == "final")
 
     @cached_property
     def varying(self) -> tuple[str, ...]:
@@ -209,7 +204,7 @@ class Results:
     @cached_property
     def deepest(self) -> pd.DataFrame:
         """The tuning runs at the greatest depth."""
-        return _chosen(self.tuning, self.tuning["depth"] == self.tuning["depth"].max())
+        return chosen(self.tuning, self.tuning["depth"] == self.tuning["depth"].max())
 
     @cached_property
     def score_name(self) -> str:
@@ -248,21 +243,6 @@ class Results:
     def layers(self, runs: pd.DataFrame, names: Sequence[str], epoch: int | None) -> pd.DataFrame:
         """Return per-layer records of those runs, long; `epoch` None means every epoch."""
         return self.source.layers(runs["run_id"].tolist(), names, epoch)
-
-
-def _frame(columns: Mapping[str, npt.NDArray[Any]]) -> pd.DataFrame:
-    """Return columns as a frame that shares them: texts stay objects, of which pandas would make copies."""
-    found = {name: typed(name, column) for name, column in columns.items()}
-    found["clip"] = named_clips(found["clip"])
-    return pd.DataFrame({name: pd.Series(column, dtype=column.dtype, copy=False) for name, column in found.items()})
-
-
-def _chosen(runs: pd.DataFrame, wanted: pd.Series) -> pd.DataFrame:
-    """Return the runs that are wanted: a view where they lie together, as a stage's do in a plan."""
-    places = np.flatnonzero(wanted.to_numpy())
-    if len(places) and places[-1] - places[0] + 1 == len(places):
-        return runs.iloc[places[0] : places[-1] + 1]
-    return runs[wanted]
 
 
 def _called(plan: Plan, columns: Sequence[str], runs: pd.DataFrame) -> pd.Series:
