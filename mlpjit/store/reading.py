@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 Column = npt.NDArray[Any]
 
-CHUNK = 4096  # rows held as Python objects at a time
+CHUNK = 1024  # rows held as Python objects at a time
 IDS = 500  # run ids in one query
 
 UNIQUE = {"run_id", "started_at", "finished_at"}  # texts that no two runs share
@@ -68,12 +69,32 @@ def columns(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, C
     Numbers are float64 (missing: NaN), whole ones int64 where none is missing, the rest objects that rows share. A
     column of one value is a view of that value alone: of most studies most columns are.
     """
-    parts: dict[str, list[Column]] = {name: [_array(name, ())] for name in names}
-    cursor = connection.execute(f"SELECT {_selected(connection, names)} {FROM_PLAN} ORDER BY plan.position")
-    while chunk := cursor.fetchmany(CHUNK):
-        for name, values in zip(names, zip(*chunk, strict=True), strict=True):
-            parts[name].append(_part(name, values))
-    return {name: _joined(parts.pop(name)) for name in names}
+    found, filled = {name: _array(name, ()) for name in names}, 0
+    connection.execute("BEGIN")  # one state of it, whoever writes meanwhile
+    try:
+        (count,) = connection.execute(f"SELECT count(*) {FROM_PLAN}").fetchone()
+        cursor = connection.execute(f"SELECT {_selected(connection, names)} {FROM_PLAN} ORDER BY plan.position")
+        while chunk := cursor.fetchmany(CHUNK):
+            for name, values in zip(names, zip(*chunk, strict=True), strict=True):
+                found[name] = _filled(found[name], filled, _part(name, values), count)
+            filled += len(chunk)
+    finally:
+        with contextlib.suppress(sqlite3.Error):  # damage has ended it
+            connection.execute("COMMIT")
+    return found
+
+
+def _filled(column: Column, filled: int, part: Column, count: int) -> Column:
+    """Return a column, of which so much is filled, with what comes next; it has its length once values differ."""
+    if is_one(part) and (not filled or (is_one(column) and _same(column[0], part[0]))):
+        return np.broadcast_to(part[:1], filled + len(part))
+    kind = np.result_type(column.dtype, part.dtype) if filled else part.dtype
+    if len(column) < count or column.dtype != kind:
+        whole = np.empty(count, kind)
+        whole[:filled] = column[:filled]
+        column = whole
+    column[filled : filled + len(part)] = part
+    return column
 
 
 def _part(name: str, values: tuple[Any, ...]) -> Column:
@@ -91,14 +112,6 @@ def _array(name: str, values: Sequence[Any]) -> Column:
     column = np.empty(len(values), dtype=object)
     column[:] = list(map(sys.intern, values)) if kinds == {str} and name not in UNIQUE else values
     return column
-
-
-def _joined(parts: list[Column]) -> Column:
-    """Join the parts of a column; the first is empty, and gives the type of a column without rows."""
-    empty, *some = parts
-    if some and all(is_one(part) and _same(part[0], some[0][0]) for part in some):
-        return np.broadcast_to(some[0][:1], sum(map(len, some)))
-    return np.concatenate(some or [empty])
 
 
 def is_one(column: Column) -> bool:
