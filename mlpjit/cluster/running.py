@@ -48,8 +48,9 @@ def sweep_on(
     here, workers = compiled_runner(), workers_here(address)
     with connected(address) as client:
         runner = ClusterRunner(
-            here.execute, measure_step=here.measure_step, crew=(crew := Crew(client, warn)), prepare=crew.prepare
-        )
+            here.execute, measure_step=here.measure_step, crew=(crew := Crew(client, warn)), prepare=crew.prepare,
+            option="--dask local:{}",
+        )  # fmt: skip
         summary = sweep(study, directory, workers, progress, runner, announce, force or workers is None)
     if runner.lost:
         warn(f"runs under way on workers that were lost, made again: {sum(runner.lost):,}")

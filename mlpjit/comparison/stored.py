@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mlpjit.comparison.compare import Comparison, compare
 from mlpjit.comparison.reported import columns_needed
-from mlpjit.comparison.rows import table_rows
-from mlpjit.comparison.scores import MEASURES
+from mlpjit.comparison.rows import named_clips, sequence, table_rows
+from mlpjit.comparison.scores import MEASURES, REPORTED
 from mlpjit.errors import StoreError
 from mlpjit.store import Store
 
@@ -22,11 +22,12 @@ def compare_stored(
     most: int | None = None,
 ) -> Comparison:
     """Compare the competitors of the study in `directory`. Raises ConfigError as `compare` does, and StoreError."""
-    columns = tuple(dict.fromkeys((*columns_needed(), *MEASURES)))
+    scored = (metric,) if metric in MEASURES else REPORTED.values()
     with Store.open(directory, readonly=True) as store:
         study = store.study()
-        held = dict(zip(columns, zip(*store.rows(columns), strict=True), strict=False))
-    if not held:
+        held = store.columns(tuple(dict.fromkeys((*columns_needed(), *scored))))
+    if not len(held["stage"]):
         raise StoreError(f"{directory}: no run is stored here yet: `mlpjit run STUDY` makes some")
-    held["clip"] = tuple(clip or "none" for clip in held["clip"])
-    return compare(table_rows(held), study, control, by, metric, margin, most)
+    held["clip"] = named_clips(held["clip"])
+    rows = table_rows({name: sequence(column) for name, column in held.items()})
+    return compare(rows, study, control, by, metric, margin, most)

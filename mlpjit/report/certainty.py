@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mlpjit.comparison.compare import ALPHA, Compared, Comparison, compare
 from mlpjit.comparison.reported import columns_needed
-from mlpjit.comparison.rows import table_rows
+from mlpjit.comparison.rows import sequence, table_rows
 from mlpjit.comparison.scores import REPORTED
 from mlpjit.errors import ConfigError
 from mlpjit.report import style
@@ -24,7 +24,7 @@ MOST_LISTED = 8  # rivals by name; more of them are counted
 def compared(results: Results) -> Comparison | None:
     """Compare all that the page shows, each with each; None where there are no two to compare."""
     columns = [name for name in (*columns_needed(), *REPORTED.values()) if name in results.runs]
-    rows = table_rows({name: results.runs[name].tolist() for name in columns})
+    rows = table_rows({name: sequence(results.runs[name].to_numpy()) for name in columns})
     try:
         return compare(rows, results.study, by=results.compared)
     except ConfigError:

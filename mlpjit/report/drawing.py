@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -70,7 +71,7 @@ def saving(drawings: Sequence[Drawing], pdf: bool, processes: int | None = None)
     widths: list[float] = []
     if (processes or _processes()) < 2 or len(drawings) < 2:
         yield widths
-        widths += [drawing.save(pdf) for drawing in drawings]
+        widths += _saved(drawings, pdf)
         return
     context: Any = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
@@ -87,13 +88,29 @@ def saving(drawings: Sequence[Drawing], pdf: bool, processes: int | None = None)
         sender.close()
         yield widths
         widths += [0.0] * len(drawings)
-        widths[::2] = [drawing.save(pdf) for drawing in drawings[::2]]
-        widths[1::2] = _share(receiver) or [drawing.save(pdf) for drawing in drawings[1::2]]
+        widths[::2] = _saved(drawings[::2], pdf)
+        widths[1::2] = _share(receiver) or _saved(drawings[1::2], pdf)
     except BaseException:
         child.kill()
         raise
     finally:
         child.join()
+
+
+def _saved(drawings: Sequence[Drawing], pdf: bool) -> list[float]:
+    """Save drawings and return their widths.
+
+    A figure is a circle of references that would lie about, megabytes each; what was there before is not looked at.
+    """
+    widths = []
+    gc.freeze()
+    try:
+        for drawing in drawings:
+            widths.append(drawing.save(pdf))
+            gc.collect()
+    finally:
+        gc.unfreeze()
+    return widths
 
 
 def _processes() -> int:
@@ -116,7 +133,7 @@ def _save_share(drawings: Sequence[Drawing], pdf: bool, sender: Connection) -> N
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     MathTextParser._parse_cached.cache_clear()  # type: ignore[attr-defined]
     try:
-        sender.send([drawing.save(pdf) for drawing in drawings])
+        sender.send(_saved(drawings, pdf))
     except Exception as error:
         sender.send(error)
 

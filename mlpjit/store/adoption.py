@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mlpjit.store import reading
-from mlpjit.store.database import Store, plan_digest
+from mlpjit.store.database import Store
 from mlpjit.store.opening import explained
-from mlpjit.store.seals import seal_runs
+from mlpjit.store.seals import plan_digest, seal_runs
 
 # (the id of the present code, the columns that change with it) by the id that a run has.
 Renamed = Mapping[str, tuple[str, Mapping[str, Any]]]

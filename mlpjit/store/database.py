@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from mlpjit.store.opening import NoStoreError, connect_to_read, explained
 from mlpjit.store.rows import Rows, Session, StoredRun
 from mlpjit.store.schema import HOST, READ, TIMING_COLUMNS, WRITTEN
 from mlpjit.store.seals import INSERT as INSERT_SEAL
+from mlpjit.store.seals import plan_digest
 from mlpjit.store.writing import Write, Writer
 
 if TYPE_CHECKING:
@@ -242,6 +242,11 @@ class Store:
         found = [dict(zip(names, row, strict=True)) for row in rows]
         return [{**session, "provenance": json.loads(session["provenance"])} for session in found]
 
+    def columns(self, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+        """Return those columns of the planned runs that are stored, without pandas: see `reading.columns`."""
+        with explained(self.path):
+            return reading.columns(self._connection, names)
+
     def frame(self) -> pd.DataFrame:
         """Return one row a run of the current study, in the order of its plan: ids, factors, metrics, timings."""
         with explained(self.path):
@@ -291,9 +296,3 @@ class Store:
         with explained(self.path):
             (answer,) = self._connection.execute("PRAGMA integrity_check(1)").fetchone()
         return None if answer == "ok" else str(answer)
-
-
-def plan_digest(study: Mapping[str, Any], plan: Sequence[tuple[str, str]], timing: Sequence[str]) -> str:
-    """Return one hash over a study and what it plans."""
-    text = "\n".join([json.dumps(study, sort_keys=True), *(f"{stage} {run_id}" for stage, run_id in plan), *timing])
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -27,7 +28,9 @@ from mlpjit.store.schema import (
 if TYPE_CHECKING:
     import pandas as pd
 
-CHUNK = 4096  # rows held as Python objects at a time
+Column = npt.NDArray[Any]
+
+CHUNK = 1024  # rows held as Python objects at a time
 IDS = 500  # run ids in one query
 
 UNIQUE = {"run_id", "started_at", "finished_at"}  # texts that no two runs share
@@ -60,44 +63,90 @@ def rows_of(connection: sqlite3.Connection, run_ids: Sequence[str], names: Seque
     return found
 
 
-def _chunks(connection: sqlite3.Connection, names: Sequence[str]) -> Iterator[list[npt.NDArray[Any]]]:
-    selected = _selected(connection, names)
-    cursor = connection.execute(f"SELECT {selected} {FROM_PLAN} ORDER BY plan.position")
-    while chunk := cursor.fetchmany(CHUNK):
-        yield [_column(name, values) for name, values in zip(names, zip(*chunk, strict=True), strict=True)]
+def columns(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, Column]:
+    """Return columns of the planned runs that are stored, in the order of the plan, as small as they can be.
+
+    Numbers are float64 (missing: NaN), whole ones int64 where none is missing, the rest objects that rows share. A
+    column of one value is a view of that value alone: of most studies most columns are.
+    """
+    found, filled = {name: _array(name, ()) for name in names}, 0
+    connection.execute("BEGIN")  # one state of it, whoever writes meanwhile
+    try:
+        (count,) = connection.execute(f"SELECT count(*) {FROM_PLAN}").fetchone()
+        cursor = connection.execute(f"SELECT {_selected(connection, names)} {FROM_PLAN} ORDER BY plan.position")
+        while chunk := cursor.fetchmany(CHUNK):
+            for name, values in zip(names, zip(*chunk, strict=True), strict=True):
+                found[name] = _filled(found[name], filled, _part(name, values), count)
+            filled += len(chunk)
+    finally:
+        with contextlib.suppress(sqlite3.Error):  # damage has ended it
+            connection.execute("COMMIT")
+    return found
 
 
-def _column(name: str, values: Sequence[Any]) -> npt.NDArray[Any]:
-    """Numbers as float64 (missing: NaN), whole ones as int64 where none is missing, the rest as shared objects."""
+def _filled(column: Column, filled: int, part: Column, count: int) -> Column:
+    """Return a column, of which so much is filled, with what comes next; it has its length once values differ."""
+    if is_one(part) and (not filled or (is_one(column) and _same(column[0], part[0]))):
+        return np.broadcast_to(part[:1], filled + len(part))
+    kind = np.result_type(column.dtype, part.dtype) if filled else part.dtype
+    if len(column) < count or column.dtype != kind:
+        whole = np.empty(count, kind)
+        whole[:filled] = column[:filled]
+        column = whole
+    column[filled : filled + len(part)] = part
+    return column
+
+
+def _part(name: str, values: tuple[Any, ...]) -> Column:
+    if values.count(values[0]) == len(values) and len(set(map(type, values))) == 1:
+        return np.broadcast_to(_array(name, values[:1]), len(values))
+    return _array(name, values)
+
+
+def _array(name: str, values: Sequence[Any]) -> Column:
     if name in NUMBERS:
         return np.array(values, dtype=np.float64)
-    if name in WHOLE_NUMBERS or name == "batch_size":
-        kinds = set(map(type, values))
-        if kinds == {int}:
-            return np.array(values, dtype=np.int64)
-        if kinds <= {int, float, type(None)}:
-            return np.array(values, dtype=np.float64)
-    if name in FLAGS:
-        return np.array(values, dtype=bool)
+    kinds = set(map(type, values))
+    if kinds == {int} and (name in WHOLE_NUMBERS or name == "batch_size"):
+        return np.array(values, dtype=np.int64)
     column = np.empty(len(values), dtype=object)
-    shared = name not in UNIQUE and set(map(type, values)) == {str}
-    column[:] = list(map(sys.intern, values)) if shared else values
+    column[:] = list(map(sys.intern, values)) if kinds == {str} and name not in UNIQUE else values
     return column
+
+
+def is_one(column: Column) -> bool:
+    """Whether a column is a view of a single value."""
+    return column.strides == (0,) or len(column) == 1
+
+
+def _same(value: Any, other: Any) -> bool:
+    return type(value) is type(other) and bool(value == other or (value != value and other != other))
+
+
+def mapped(change: Callable[[Column], Column], column: Column) -> Column:
+    """Return what becomes of each value of a column; of a single value a single one."""
+    return np.broadcast_to(change(column[:1]), len(column)) if len(column) and is_one(column) else change(column)
+
+
+def typed(name: str, column: Column) -> Column:
+    """Return a column as frames hold it: flags as bool, whole numbers of which some are missing as float64."""
+    return mapped(lambda some: _typed(name, some), column)
+
+
+def _typed(name: str, column: Column) -> Column:
+    if name in FLAGS:
+        return column.astype(bool)
+    if column.dtype != object or not (name in WHOLE_NUMBERS or name == "batch_size"):
+        return column
+    return column.astype(np.float64) if set(map(type, column)) <= {int, float, type(None)} else column
 
 
 def frame(connection: sqlite3.Connection) -> pd.DataFrame:
     """Return one row a run, in the order of the plan. See `READ` for the columns."""
     import pandas as pd
 
-    parts: list[list[npt.NDArray[Any]]] = [[_column(name, ())] for name in READ]
-    for chunk in _chunks(connection, READ):
-        for column, part in zip(parts, chunk, strict=True):
-            column.append(part)
-    data = {}
-    for name, column in zip(READ, parts, strict=True):
-        data[name] = np.concatenate(column[1:] or column)
-        column.clear()  # of 100,000 runs every copy is 50 MB
-    return pd.DataFrame(data, copy=False)
+    found = columns(connection, READ)
+    return pd.DataFrame({name: np.array(typed(name, found.pop(name))) for name in READ}, copy=False)
 
 
 class CurveRow(NamedTuple):

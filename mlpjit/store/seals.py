@@ -6,9 +6,10 @@ any of the three is missing.
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable, Sequence
-from hashlib import blake2b
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b, sha256
 from marshal import dumps
 from typing import Any
 
@@ -55,7 +56,12 @@ def table_is_sound(connection: sqlite3.Connection, name: str) -> bool:
 
 
 def _of_table(connection: sqlite3.Connection, name: str) -> bytes:
-    return seal(connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall())
+    """Return the seal of all rows, as of one tuple of them, without holding 100,000 of a plan at once."""
+    (count,) = connection.execute(f"SELECT count(*) FROM {name}").fetchone()
+    digest = blake2b(b"(" + count.to_bytes(4, "little"), digest_size=BYTES)
+    for row in connection.execute(f"SELECT * FROM {name} ORDER BY 1"):
+        digest.update(dumps(row, MARSHAL))
+    return digest.digest()
 
 
 def all_sound(connection: sqlite3.Connection) -> bool:
@@ -81,3 +87,9 @@ def _runs_are_sound(connection: sqlite3.Connection) -> bool:
         number += 1
     counts = [connection.execute(f"SELECT count(*) FROM {name} NOT INDEXED") for name in ("seals", "runs", "curves")]
     return all(count.fetchone() == (number,) for count in counts)
+
+
+def plan_digest(study: Mapping[str, Any], plan: Sequence[tuple[str, str]], timing: Sequence[str]) -> str:
+    """Return one hash over a study and what it plans."""
+    text = "\n".join([json.dumps(study, sort_keys=True), *(f"{stage} {run_id}" for stage, run_id in plan), *timing])
+    return sha256(text.encode()).hexdigest()

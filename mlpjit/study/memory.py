@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlpjit.errors import ConfigError
@@ -12,6 +14,7 @@ from mlpjit.training.shape import ITEM_BYTES, evaluations, total_steps
 
 if TYPE_CHECKING:
     from mlpjit.config.run_config import RunConfig
+    from mlpjit.study.plan import Work
     from mlpjit.study.runs import Runs
 
 PROCESS_BYTES = 250e6  # the interpreter with Numba and its compiled code
@@ -23,22 +26,40 @@ def estimated_memory(runs: Runs, threads: int) -> float:
     return PROCESS_BYTES + min(threads, len(runs)) * _largest(runs)
 
 
-def check_memory(runs: Runs, threads: int, file: str = "") -> None:
-    """Raise ConfigError, which begins with `file`, where runs take more memory than is free."""
-    free = free_memory_bytes()
-    at_once, largest = min(threads, len(runs)), _largest(runs)
-    taken = PROCESS_BYTES + at_once * largest
-    if free is None or taken <= free:
-        return
-    fit = max(0, math.floor((free - PROCESS_BYTES) / largest))
-    told = f"{at_once} runs at once take" if at_once > 1 else "a run takes"
-    told = f"{told} {_shown(taken)}, and {_shown(free)} are free"
-    remedy = f"--threads {fit}, {REMEDY}" if fit else REMEDY
-    raise ConfigError(f"{file + ': ' if file else ''}{told}: need {remedy}")
+@dataclass(frozen=True)
+class Room:
+    """So many runs at once in the memory that is free; `option` sets how many, `file` is what asks for them."""
+
+    at_once: int
+    option: str = "--threads {}"
+    file: str = ""
+    force: bool = False
+
+    def check(self, runs: Runs, among: Sequence[int] | None = None) -> None:
+        """Raise ConfigError, which begins with `file`, where runs, or some among them, take more than is free."""
+        free = free_memory_bytes()
+        at_once = min(self.at_once, len(runs) if among is None else len(among))
+        if self.force or free is None or not at_once:
+            return
+        largest = _largest(runs, among)
+        if PROCESS_BYTES + at_once * largest > free:
+            raise ConfigError(f"{self.file + ': ' if self.file else ''}{self._told(at_once, largest, free)}")
+
+    def check_left(self, todo: Work) -> None:
+        """Raise ConfigError as `check` does, for what is left to be made of a study."""
+        for runs, some in todo.left:
+            self.check(runs, some)
+
+    def _told(self, at_once: int, largest: float, free: float) -> str:
+        fit = max(0, math.floor((free - PROCESS_BYTES) / largest))
+        told = f"{at_once} runs at once take" if at_once > 1 else "a run takes"
+        remedy = f"{self.option.format(fit)}, {REMEDY}" if fit else REMEDY
+        return f"{told} {_shown(PROCESS_BYTES + at_once * largest)}, and {_shown(free)} are free: need {remedy}"
 
 
-def _largest(runs: Runs) -> float:
-    return float(runs.numbers(_bytes).max(initial=0.0))
+def _largest(runs: Runs, among: Sequence[int] | None = None) -> float:
+    found = runs.numbers(_bytes)
+    return float((found if among is None else found[list(among)]).max(initial=0.0))
 
 
 def _bytes(config: RunConfig) -> float:

@@ -184,6 +184,14 @@ class Work:
         return [("tune", tuning), ("dropped", made), *((stage, runs.run_ids if runs else []) for stage, runs in found)]
 
     @property
+    def left(self) -> list[tuple[Runs, list[int]]]:
+        """The runs of each stage with those of them that are missing."""
+        stages = [
+            (self.tuning, self.missing_tuning), (self.final, self.missing_final), (self.defaults, self.missing_defaults)
+        ]  # fmt: skip
+        return [(runs, some) for runs, some in stages if runs and some]
+
+    @property
     def timing_keys(self) -> list[str]:
         """The names of the step times."""
         return [timing.key for timing in self.timings]

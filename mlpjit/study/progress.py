@@ -5,6 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlpjit.config.run_config import RunConfig
 
 
 @dataclass(frozen=True)
@@ -85,3 +89,9 @@ class Tracker:
         if self.report and (force or now - self._reported >= self.interval):
             self._reported = now
             self.report(self.snapshot(running))
+
+
+def label_of(config: RunConfig) -> str:
+    """Return what a display calls a run."""
+    factors = config.factors()
+    return f"{factors['optimizer']}, rate {factors['learning_rate']:g}"

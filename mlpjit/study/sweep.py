@@ -18,11 +18,11 @@ from mlpjit.kernels.sources import check_unchanged
 from mlpjit.store import FILE_NAME, RowError, Store
 from mlpjit.store.notes import RACES
 from mlpjit.study.chunks import Task
-from mlpjit.study.memory import check_memory
+from mlpjit.study.memory import Room
 from mlpjit.study.moments import now
 from mlpjit.study.plan import Planned, StepTiming, Work, in_order, missing, save, to_prepare, work
 from mlpjit.study.pool import Ended, Runner, compiled_runner, thread_count
-from mlpjit.study.progress import Snapshot, Tracker
+from mlpjit.study.progress import Snapshot, Tracker, label_of
 from mlpjit.study.racing import records
 from mlpjit.study.runs import Runs
 from mlpjit.study.sessions import Sessions
@@ -88,13 +88,14 @@ def sweep(
     check_rounding()
     count = thread_count(threads)
     path = directory / FILE_NAME
-    with StopSignals() as signals, Store.find(path) or _made(path, study, 0 if force else count) as store:
-        return Sweep(study, store, count, progress, runner, signals).run(announce)
+    room = Room(count, runner.option if runner else Runner.option, study.source, force)
+    with StopSignals() as signals, Store.find(path) or _made(path, study, room) as store:
+        return Sweep(study, store, count, progress, runner, signals, room).run(announce)
 
 
-def _made(path: Path, study: Planned, threads: int) -> Store:
-    """Make a store. Raises ConfigError, and makes none, where so many runs at once take more than is free."""
-    check_memory(study.runs, threads, study.source)
+def _made(path: Path, study: Planned, room: Room) -> Store:
+    """Make a store. Raises ConfigError, and makes none, where there is no room for the runs."""
+    room.check(study.runs)
     return Store.open(path)
 
 
@@ -109,8 +110,9 @@ class Sweep:
         progress: Callable[[Snapshot], None] | None,
         runner: Runner | None,
         signals: StopSignals,
+        room: Room,
     ) -> None:
-        self.study, self.store, self.threads = study, store, threads
+        self.study, self.store, self.threads, self.room = study, store, threads, room
         self.progress, self.signals, self._runner = progress, signals, runner
         self.summary = Summary()
         self.began = time.monotonic()
@@ -121,10 +123,11 @@ class Sweep:
         return self._runner or compiled_runner()
 
     def run(self, announce: Callable[[Found], None] | None = None) -> Summary:
-        """Run all stages. Raises Interrupted once everything finished is stored."""
+        """Run all stages. Raises Interrupted once everything finished is stored, ConfigError as `Room.check` does."""
         with self.signals.at_once():
             version = self.store.content_version()
             todo = self._planned(announce)
+            self.room.check_left(todo)
         if not todo.nothing_to_do or not self._is_saved(todo) or self._goes_on():
             self.store.start_writing()
             if self.store.content_version() != version:  # another process wrote, and has ended since
@@ -249,7 +252,7 @@ class Sweep:
         while made and self.store.holds(made[0].number):
             for task, state, loss in made.popleft().runs:
                 self.summary.ran += 1
-                label = _label(task.config) if tracker.is_best(state, loss) else ""
+                label = label_of(task.config) if tracker.is_best(state, loss) else ""
                 tracker.add(state, task.cost, loss, label)
 
     def _keep(self, runs: Runs, ended: Ended) -> list[Kept]:
@@ -284,9 +287,3 @@ class Sweep:
             self.summary.timings += 1
             tracker.add("done", 1.0, None, "")
             tracker.tick(force=tracker.done == tracker.total)
-
-
-def _label(config: RunConfig) -> str:
-    """Return what a display calls a run."""
-    factors = config.factors()
-    return f"{factors['optimizer']}, rate {factors['learning_rate']:g}"

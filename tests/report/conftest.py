@@ -35,8 +35,8 @@ class SyntheticStore:
     def note(self, key: str) -> Any:
         return self.notes.get(key)
 
-    def frame(self) -> pd.DataFrame:
-        return self.runs
+    def columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        return {name: self.runs[name].to_numpy() for name in names if name in self.runs}
 
     def study(self) -> dict[str, Any]:
         return self.plan

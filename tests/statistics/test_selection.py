@@ -26,8 +26,8 @@ def test_median_over_seeds_decides_and_diverged_counts_as_infinite() -> None:
     rows = [row(0.1, s, loss) for s, loss in enumerate([0.2, 0.4, 0.3])]
     rows += [row(1.0, 0, 0.01), row(1.0, 1, 0.01, state="diverged"), row(1.0, 2, 0.01, state="failed")]
     best, second = selection.settings(rows, SETTING)
-    assert (best.factors["learning_rate"], best.median, best.losses) == (0.1, 0.3, (0.2, 0.3, 0.4))
-    assert (second.median, second.diverged, second.members) == (math.inf, 2, (3, 4, 5))
+    assert (best.factors["learning_rate"], best.median, list(best.losses)) == (0.1, 0.3, [0.2, 0.3, 0.4])
+    assert (second.median, second.diverged, list(second.members)) == (math.inf, 2, [3, 4, 5])
 
 
 def test_even_number_of_seeds_with_one_diverged_is_infinite() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
+from unittest.mock import Mock
 
 import pytest
+from fakes import Fake
 
 from mlpjit import host
 from mlpjit.errors import ConfigError
@@ -56,6 +59,42 @@ def test_what_fits_begins_and_so_does_what_is_forced(free, tmp_path, monkeypatch
     monkeypatch.setattr("mlpjit.study.sweep.Sweep.run", begins)
     with pytest.raises(Began):
         Study.from_table(TABLE).run(tmp_path / "out", threads, force=force)
+
+
+@pytest.fixture
+def begun(free, tmp_path):
+    """Make one of the runs, and say where it is stored."""
+    free(8.1)
+    Study.from_table({**TABLE, "sweep": {"seed": [0]}}).run(tmp_path, runner=Fake().runner())
+    return tmp_path
+
+
+def test_what_goes_on_is_asked_for_what_it_lacks(free, begun):
+    before = (begun / "store.sqlite").read_bytes()
+    free(1.5)
+    with pytest.raises(ConfigError, match=r"^2 runs at once take 4.6 GB, and 3.5 GB are free: need --threads 1, "):
+        Study.from_table(TABLE).run(begun, 8, runner=Fake().runner())
+    assert (begun / "store.sqlite").read_bytes() == before
+    assert Study.from_table(TABLE).run(begun, 1, runner=Fake().runner()).summary.ran == 2
+
+
+@pytest.mark.parametrize(("seeds", "force", "ran"), [([0], False, 0), ([0, 1, 2], True, 2)])
+def test_what_is_complete_or_forced_goes_on_with_any_memory(free, begun, seeds, force, ran):
+    free(0.1)
+    table = {**TABLE, "sweep": {"seed": seeds}}
+    assert Study.from_table(table).run(begun, 1, runner=Fake().runner(), force=force).summary.ran == ran
+
+
+def test_workers_of_dask_are_told_their_own_option(free, tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    from mlpjit.cluster import running
+
+    free(2.5)
+    monkeypatch.setattr(running, "connected", lambda address: nullcontext())
+    monkeypatch.setattr(running, "Crew", Mock())
+    monkeypatch.setattr(running, "compiled_runner", Fake().runner)
+    with pytest.raises(ConfigError, match=r"6.7 GB, and 5.7 GB are free: need --dask local:2, smaller width"):
+        running.sweep_on("local:3", Study.from_table(TABLE), tmp_path / "out")
 
 
 def test_a_plan_counts_with_the_same(free):

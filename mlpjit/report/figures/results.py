@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mlpjit.comparison import names
 from mlpjit.comparison.choosing import Plan
 from mlpjit.comparison.reported import COMPARED
+from mlpjit.comparison.rows import sequence
 from mlpjit.comparison.scores import classifies
 from mlpjit.config.fields import PROBLEM, SETTING, columns_of
 from mlpjit.report import style
 from mlpjit.report.charts import colours
+from mlpjit.report.sharing import NEEDED, chosen, frame, taken
 from mlpjit.statistics import selection
 from mlpjit.statistics.selection import RateRange, Setting, order_key
 
@@ -25,8 +30,8 @@ MOST_PANELS = 12  # of a figure, a label each
 class Source(Protocol):
     """The part of the store that figures read."""
 
-    def frame(self) -> pd.DataFrame:
-        """Return one row a run."""
+    def columns(self, names: Sequence[str]) -> Mapping[str, npt.NDArray[Any]]:
+        """Return columns of one row a run, those of the names that there are."""
 
     def curves(self, run_ids: Sequence[str]) -> pd.DataFrame:
         """Return learning curves, long."""
@@ -63,14 +68,11 @@ class Results:
     @classmethod
     def read(cls, source: Source) -> Results:
         """Read the runs once; curves and layers stay in the store until a figure asks for some."""
-        runs = source.frame().reset_index(drop=True)
-        runs["clip"] = runs["clip"].astype(object).where(runs["clip"].notna(), "none")
-        study = source.study()
+        runs, study = frame(source.columns(NEEDED)), source.study()
         plan, columns = Plan(study), _compared(study, runs)
         label = _label(plan, columns)
         if columns and label not in runs:
-            rows = runs[list(columns)].to_dict("records")
-            runs[label] = [names.competitor(columns, plan.key(row, columns)) for row in rows]
+            runs[label] = _called(plan, columns, runs)
         return cls(source, runs)
 
     def sections(self) -> Iterator[Results]:
@@ -80,13 +82,14 @@ class Results:
             yield self
             return
         everyone = tuple(self.labels)
-        for position, (problem, runs) in enumerate(self.runs.groupby(list(PROBLEM), dropna=False, sort=True)):
-            part = runs.reset_index(drop=True)
+        problems = self.runs[list(PROBLEM)].groupby(list(PROBLEM), dropna=False, sort=True)
+        for position, (problem, runs) in enumerate(problems):
+            part = taken(self.runs, runs.index.to_numpy())
             yield replace(self, runs=part, section=found[problem], first=position == 0, everyone=everyone)
 
     def only(self, labels: Sequence[Any]) -> Results:
         """Return the same without all other competitors; colours stay."""
-        kept = self.runs[self.runs[self.label].isin(labels)].reset_index(drop=True)
+        kept = taken(self.runs, np.flatnonzero(self.runs[self.label].isin(labels)))
         return replace(self, runs=kept, everyone=self.everyone or tuple(self.labels))
 
     @cached_property
@@ -97,12 +100,12 @@ class Results:
     @cached_property
     def tuning(self) -> pd.DataFrame:
         """The runs that select, and those of settings that a race dropped; all of them when there is one stage."""
-        return self.runs[self.runs["stage"].isin(selection.TUNING)]
+        return chosen(self.runs, self.runs["stage"].isin(selection.TUNING))
 
     @cached_property
     def final(self) -> pd.DataFrame:
         """The runs on fresh seeds, which report; empty without a final stage."""
-        return self.runs[self.runs["stage"] == "final"]
+        return chosen(self.runs, self.runs["stage"] == "final")
 
     @cached_property
     def varying(self) -> tuple[str, ...]:
@@ -156,10 +159,9 @@ class Results:
         factors = tuple(dict.fromkeys([*SETTING, self.label]))
         shown = [name for name in factors if name in {*self.varying, self.label, "learning_rate"}]
         columns = [*shown, "state", "final_validation_loss"]
-        lists = [
-            _plain(self.tuning[name].tolist()) if name == "width" else self.tuning[name].tolist() for name in columns
-        ]
-        rows = (dict(zip(columns, values, strict=True)) for values in zip(*lists, strict=True))
+        lists = [sequence(self.tuning[name].to_numpy()) for name in columns]
+        found = [_plain(values) if name == "width" else values for name, values in zip(columns, lists, strict=True)]
+        rows = (dict(zip(columns, values, strict=True)) for values in zip(*found, strict=True))
         return selection.settings(rows, factors)
 
     @cached_property
@@ -202,7 +204,7 @@ class Results:
     @cached_property
     def deepest(self) -> pd.DataFrame:
         """The tuning runs at the greatest depth."""
-        return self.tuning[self.tuning["depth"] == self.tuning["depth"].max()]
+        return chosen(self.tuning, self.tuning["depth"] == self.tuning["depth"].max())
 
     @cached_property
     def score_name(self) -> str:
@@ -243,6 +245,13 @@ class Results:
         return self.source.layers(runs["run_id"].tolist(), names, epoch)
 
 
+def _called(plan: Plan, columns: Sequence[str], runs: pd.DataFrame) -> pd.Series:
+    """Return what each run's competitor is called."""
+    values = zip(*(sequence(runs[name].to_numpy()) for name in columns), strict=True)
+    keys = (plan.key(dict(zip(columns, some, strict=True)), columns) for some in values)
+    return pd.Series([sys.intern(names.competitor(columns, key)) for key in keys], runs.index, dtype=object)
+
+
 def _compared(study: dict[str, Any], runs: pd.DataFrame) -> tuple[str, ...]:
     """The columns that the final stage is for; none without one."""
     columns = columns_of((study.get("final") or {}).get("per", ()))
@@ -255,7 +264,7 @@ def _label(plan: Plan, columns: Sequence[str]) -> str:
     return "competitor" if tuned else names.together(columns)
 
 
-def _plain(widths: list[Any]) -> list[int | None]:
+def _plain(widths: Sequence[Any]) -> list[int | None]:
     """Return widths as whole numbers, None where the hidden layers have no common one (a column of floats and NaN)."""
     return [None if width is None or width != width else int(width) for width in widths]
 
