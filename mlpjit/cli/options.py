@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mlpjit.errors import ConfigError, data_is_typed
+
 
 class Dtype(StrEnum):
     """The dtypes that kernels are compiled for."""
@@ -39,9 +41,8 @@ def data_spec(
     }
     chosen = {name: value for name, value in given.items() if value is not None}
     if data is None and chosen:
-        from mlpjit.errors import ConfigError
-
         raise ConfigError(f"--{next(iter(chosen))} is for the columns of --data: name a file with it")
+    data_is_typed(data is not None)
     return None if data is None else {"name": data, **chosen}
 
 

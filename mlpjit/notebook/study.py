@@ -34,15 +34,17 @@ class Study(study.Study):
 
     def run(
         self, out: Path | str | None = None, threads: int | None = None,
-        progress: Callable[[Snapshot], None] | None = None, runner: Runner | None = None, report: bool = False,
+        progress: Callable[[Snapshot], None] | None = None, runner: Runner | None = None, force: bool = False,
+        report: bool = False,
     ) -> StudyResults:  # fmt: skip
         """Make every run that the store in `out` lacks, and return the results; `report` writes figures and page too.
 
-        In a notebook it shows how far it is, unless `progress` is given. Raises StoreError, and Interrupted (a
-        KeyboardInterrupt) after everything finished has been stored.
+        In a notebook it shows how far it is, unless `progress` is given. Raises ConfigError where the runs take more
+        memory than is free, unless `force` is given, StoreError, and Interrupted (a KeyboardInterrupt) after everything
+        finished has been stored.
         """
         shown = progress or (bar() if in_notebook() else None)
-        done = super().run(out, threads, shown, runner)
+        done = super().run(out, threads, shown, runner, force)
         if report:
             from mlpjit.report import write
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from mlpjit.errors import ConfigError
+from mlpjit.errors import ConfigError, option
 from mlpjit.host import free_memory_bytes
 from mlpjit.training.cost import estimated_bytes
 from mlpjit.training.shape import ITEM_BYTES, evaluations, total_steps
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlpjit.study.runs import Runs
 
 PROCESS_BYTES = 250e6  # the interpreter with Numba and its compiled code
-REMEDY = "smaller width, depth, batch_size or epochs, or --force"
+SMALLER = "smaller width, depth, batch_size or epochs"
 
 
 def estimated_memory(runs: Runs, threads: int) -> float:
@@ -33,7 +33,7 @@ def check_memory(runs: Runs, threads: int, file: str = "") -> None:
     fit = max(0, math.floor((free - PROCESS_BYTES) / largest))
     told = f"{at_once} runs at once take" if at_once > 1 else "a run takes"
     told = f"{told} {_shown(taken)}, and {_shown(free)} are free"
-    remedy = f"--threads {fit}, {REMEDY}" if fit else REMEDY
+    remedy = f"{option('threads', fit)}, " * (fit > 0) + f"{SMALLER}, or {option('force', True)}"
     raise ConfigError(f"{file + ': ' if file else ''}{told}: need {remedy}")
 
 

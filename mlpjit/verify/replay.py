@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpjit.config.fields import PROBLEM, SETTING
-from mlpjit.errors import ConfigError, MlpjitError, StoreError
+from mlpjit.errors import ConfigError, MlpjitError, StoreError, option
 from mlpjit.files import replacing
 from mlpjit.models.learned import model_of, statistics_of
 from mlpjit.models.model import Model
@@ -47,7 +47,8 @@ def best_run(directory: Path) -> str:
     problems = frame[list(PROBLEM)].drop_duplicates()
     if len(problems) > 1:
         named = ", ".join(problems["dataset"].unique())
-        raise ConfigError(f"{directory}: this study has several problems ({named}): name a run of one with --run")
+        remedy = f"name a run of one, as {option('run', 'ID', 'run_id')}"
+        raise ConfigError(f"{directory}: this study has several problems ({named}): {remedy}")
     return str(frame.iloc[0]["run_id"])
 
 
