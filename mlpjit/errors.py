@@ -81,21 +81,22 @@ def data_is_typed(typed: bool) -> None:
 
 
 def option(name: str, value: object, argument: str = "") -> str:
-    """Return how the reader gives an option: `--threads 2`, or as an argument, `threads=2`; True is a flag."""
+    """Return how the reader gives an option: `--threads 2`, or as an argument, `threads=2`; True is a flag.
+
+    Of a list every value has the option before it.
+    """
     if not _Reader.types_commands:
         return f"{argument or name}={value!r}"
-    return f"--{name}" if value is True else f"--{name} {_typed(value)}"
+    if isinstance(value, list):
+        return " ".join(option(name, each) for each in value)
+    return f"--{name}" if value is True else f"--{name} {shlex.quote(str(value))}"
 
 
 def data_option(name: str, value: object) -> str:
     """Return how the reader gives an option of a dataset: `drop=['id']`, `--drop id`, or `drop = ['id']` in a file."""
     if _Reader.types_commands and not _Reader.types_data:
         return f"{name} = {value!r}"
-    return option(name, value)
-
-
-def _typed(value: object) -> str:
-    return shlex.quote(",".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+    return option(name, ",".join(map(str, value)) if _Reader.types_data and isinstance(value, list) else value)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -22,6 +23,10 @@ Target = Annotated[str | None, typer.Option("--target", help="The target's colum
 Drop = Annotated[str | None, typer.Option("--drop", help="Columns of --data to leave out, as a,b.")]
 Categorical = Annotated[str | None, typer.Option("--categorical", help="Columns of numbers to take as categories.")]
 Missing = Annotated[str | None, typer.Option("--missing", help="Missing cells: fill [default], drop or refuse.")]
+
+Use = Annotated[
+    list[Path] | None, typer.Option("--use", help="A Python file of your own that runs need; several times.")
+]
 
 Force = Annotated[bool, typer.Option("--force", help="Run though it takes more memory than is free.")]
 

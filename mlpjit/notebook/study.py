@@ -79,14 +79,15 @@ class StudyResults(study.StudyResults):
         found = best_runs(self.directory)
         return found[[*OF_SETTING, *(name for name in found if name not in OF_SETTING)]]
 
-    def model(self, run_id: str = "") -> Model:
+    def model(self, run_id: str = "", use: Sequence[Path | str] = ()) -> Model:
         """Return the model of a run, the best one unless it is named: made again from the store, to the bit.
 
-        Raises ConfigError, StoreError, and MlpjitError where the numbers are not those stored.
+        use: Python files of your own that the run needs; a worker process reads them. Raises ConfigError, StoreError,
+        and MlpjitError where the numbers are not those stored.
         """
         from mlpjit.verify.replay import best_run, replay
 
-        return replay(self.directory, run_id or best_run(self.directory)).model
+        return replay(self.directory, run_id or best_run(self.directory), [Path(path) for path in use]).model
 
     def figure(
         self, name: str, width: float = 3.3, only: Sequence[str] = (), problem: str = "", font_size: float = 8.0

@@ -18,6 +18,7 @@ from mlpjit.study.mistakes import Mistakes
 
 if TYPE_CHECKING:
     from mlpjit.study.pool import Runner
+    from mlpjit.study.workers import Workers
 
 USE = "use"
 
@@ -80,15 +81,15 @@ def dtypes_of(study: Using) -> list[str]:
 
 
 @contextmanager
-def running(paths: Sequence[Path]) -> Iterator[Runner | None]:
-    """Read some files, and lend what makes runs with what they declare: worker processes; None without any."""
+def running(paths: Sequence[Path]) -> Iterator[Workers | None]:
+    """Read some files, and lend worker processes that make runs with what they declare; None without any."""
     if not paths:
         yield None
         return
     from mlpjit.study.workers import read, working
 
     with working([read(path) for path in paths]) as workers:
-        yield workers.runner()
+        yield workers
 
 
 @contextmanager
