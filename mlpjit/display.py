@@ -26,6 +26,13 @@ def number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else "-" if value is None else str(value)
 
 
+def varying_first(frame: Any, ahead: Sequence[str] = ()) -> Any:
+    """Return a frame with the columns `ahead` in front, then those that hold more than one value, then the others."""
+    rest = [name for name in frame if name not in ahead]
+    varying = [name for name in rest if frame[name].nunique(dropna=False) > 1]
+    return frame[[*ahead, *varying, *(name for name in rest if name not in varying)]]
+
+
 def lines(title: str, rows: Rows) -> str:
     """Return a title and a line for each row."""
     return "\n".join([title, *(f"  {name}: {number(value)}" for name, value in rows)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +57,46 @@ def shown(value: object) -> str:
         return f"{type(value).__name__} of shape {shape}"
     text = repr(value)
     return text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + "..."
+
+
+class _Reader:
+    """Who reads errors: a caller from Python, or whoever types a command, with `--data` or beside a study file."""
+
+    types_commands = types_data = False
+
+
+@contextmanager
+def read_on_the_command_line() -> Iterator[None]:
+    """Have errors name options as commands take them while this lasts."""
+    before, _Reader.types_commands = _Reader.types_commands, True
+    try:
+        yield
+    finally:
+        _Reader.types_commands, _Reader.types_data = before, False
+
+
+def data_is_typed(typed: bool) -> None:
+    """Note whether a command has `--data`, whose columns its other options choose; without, a study file does."""
+    _Reader.types_data = typed
+
+
+def option(name: str, value: object, argument: str = "") -> str:
+    """Return how the reader gives an option: `--threads 2`, or as an argument, `threads=2`; True is a flag.
+
+    Of a list every value has the option before it.
+    """
+    if not _Reader.types_commands:
+        return f"{argument or name}={value!r}"
+    if isinstance(value, list):
+        return " ".join(option(name, each) for each in value)
+    return f"--{name}" if value is True else f"--{name} {shlex.quote(str(value))}"
+
+
+def data_option(name: str, value: object) -> str:
+    """Return how the reader gives an option of a dataset: `drop=['id']`, `--drop id`, or `drop = ['id']` in a file."""
+    if _Reader.types_commands and not _Reader.types_data:
+        return f"{name} = {value!r}"
+    return option(name, ",".join(map(str, value)) if _Reader.types_data and isinstance(value, list) else value)
 
 
 @contextmanager

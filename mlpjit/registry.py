@@ -25,11 +25,33 @@ Record = TypeVar("Record", bound=Named)
 forgetting: list[Callable[[], object]] = []
 
 
+MOST_NEAR, MOST_LETTERS = 8, 100  # names whose edits are counted, and letters of what was got
+
+
 def suggestion(got: str, allowed: Iterable[str]) -> str:
     """Return `: did you mean 'x'?` for the nearest allowed name, else the list of what is allowed."""
     names = list(allowed)
-    near = difflib.get_close_matches(got, names, n=1, cutoff=0.6)
-    return f": did you mean {near[0]!r}?" if near else f" (known: {', '.join(names)})"
+    spelt = {name.lower(): name for name in reversed(names)}
+    near = difflib.get_close_matches(got.lower(), spelt, n=MOST_NEAR, cutoff=0.6)
+    if len(got) <= MOST_LETTERS:
+        near.sort(key=lambda name: edits(got.lower(), name))
+    return f": did you mean {spelt[near[0]]!r}?" if near else f" (known: {', '.join(names)})"
+
+
+def edits(one: str, other: str) -> int:
+    """Return how many letters to insert, leave out, replace or exchange with the next lead from a text to another.
+
+    Optimal string alignment, after Damerau (Communications of the ACM 7, 1964): an exchange is one slip of the fingers.
+    """
+    rows = [list(range(len(other) + 1))]
+    for i, a in enumerate(one):
+        row = [i + 1]
+        for j, b in enumerate(other):
+            fewest = min(rows[-1][j + 1] + 1, row[j] + 1, rows[-1][j] + (a != b))
+            exchanged = i > 0 and j > 0 and a == other[j - 1] and b == one[i - 1]
+            row.append(min(fewest, rows[-2][j - 1] + 1) if exchanged else fewest)
+        rows.append(row)
+    return rows[-1][-1]
 
 
 class Registry(Generic[Record]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-FORMAT = 1
+FORMAT, SUFFIX = 1, ".zip"
 MANIFEST, READ_ME, STUDY, PAGE, RUNS, STORE = (
     "bundle.json", "README.txt", "study.toml", "report.html", "runs.csv", "store.sqlite",
 )  # fmt: skip

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from mlpjit.bundle.again import commands, read_me, study_of
 from mlpjit.bundle.datasets import OwnData, included, own_data, placed
-from mlpjit.bundle.format import FORMAT, MANIFEST, OWN, PAGE, READ_ME, RUNS, STORE, STUDY, TABLES, fitting
+from mlpjit.bundle.format import FORMAT, MANIFEST, OWN, PAGE, READ_ME, RUNS, STORE, STUDY, SUFFIX, TABLES, fitting
+from mlpjit.errors import ConfigError, option
 from mlpjit.files import replacing
 from mlpjit.host import package_versions
 from mlpjit.report import write
@@ -41,10 +42,12 @@ def bundle(directory: Path, out: Path | None = None, with_data: bool = False) ->
     """Write what a folder holds as one file, DIR.zip beside it without `out`; the page is made where it is not current.
 
     Own data are told, and included with `with_data`. Raises StoreError without a store or room, ConfigError for data
-    that are to be included and are not what was run.
+    that are to be included and are not what was run, and for a name of another kind of file.
     """
     named = directory.resolve() if directory.name in ("", "..") else directory
     path = out or named.with_name(f"{named.name}.zip")
+    if path.suffix.lower() != SUFFIX:
+        raise ConfigError(f"{option('out', str(path))}: a bundle is a ZIP file: need a name that ends in {SUFFIX}")
     pages = write(directory)
     with Store.open(directory, readonly=True) as store, tempfile.TemporaryDirectory() as folder:
         data = own_data(store.study()["blocks"], {str(row[0]) for row in store.rows(("data_hash",))})

@@ -33,7 +33,7 @@ from mlpjit.cli import (
     verify,
     warm,
 )
-from mlpjit.errors import MlpjitError, StoreError
+from mlpjit.errors import MlpjitError, StoreError, read_on_the_command_line
 
 app = typer.Typer(
     name="mlpjit",
@@ -121,7 +121,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def call(*arguments: Any, **options: Any) -> None:
-        with interrupts.unwinding(), warnings.catch_warnings():
+        with interrupts.unwinding(), warnings.catch_warnings(), read_on_the_command_line():
             warnings.showwarning = _tell_warning
             code = _exit_code(functools.partial(command, *arguments, **options))
         if code:

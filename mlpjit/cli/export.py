@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mlpjit.cli.options import Use
+
 
 def export(
     directory: Annotated[Path, typer.Argument(help="The folder of a study's results, or a bundle.")],
@@ -16,6 +18,7 @@ def export(
     model: Annotated[Path | None, typer.Option("--model", help="Write the best run's model alone: best.npz.")] = None,
     run: Annotated[str, typer.Option("--run", help="The run whose model it is, by its id [the best].")] = "",
     torch: Annotated[Path | None, typer.Option("--torch", help="A PyTorch module beside the model: best.py.")] = None,
+    use: Use = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Write runs.csv (a row a run) and curves.csv (a row an evaluation) beside the store, or a model to take away."""
@@ -23,13 +26,13 @@ def export(
     from mlpjit.cli.tables import dump
     from mlpjit.errors import ConfigError
 
-    if model is None and (run or torch):
-        raise ConfigError("--run and --torch are for --model: name the file to write, as --model best.npz")
+    if model is None and (run or torch or use):
+        raise ConfigError("--run, --torch and --use are for --model: name the file to write, as --model best.npz")
     with opened(directory) as folder:
         if model is not None:
             from mlpjit.verify.replay import export_model
 
-            paths = export_model(folder, model, run, torch)
+            paths = export_model(folder, model, run, torch, use or ())
         else:
             paths = _tables(folder, parquet, layers, compact)
             paths = [beside(directory, path) for path in paths] if is_bundle(directory) else paths

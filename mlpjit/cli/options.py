@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from mlpjit.errors import ConfigError, data_is_typed
 
 
 class Dtype(StrEnum):
@@ -20,6 +23,10 @@ Target = Annotated[str | None, typer.Option("--target", help="The target's colum
 Drop = Annotated[str | None, typer.Option("--drop", help="Columns of --data to leave out, as a,b.")]
 Categorical = Annotated[str | None, typer.Option("--categorical", help="Columns of numbers to take as categories.")]
 Missing = Annotated[str | None, typer.Option("--missing", help="Missing cells: fill [default], drop or refuse.")]
+
+Use = Annotated[
+    list[Path] | None, typer.Option("--use", help="A Python file of your own that runs need; several times.")
+]
 
 Force = Annotated[bool, typer.Option("--force", help="Run though it takes more memory than is free.")]
 
@@ -39,9 +46,8 @@ def data_spec(
     }
     chosen = {name: value for name, value in given.items() if value is not None}
     if data is None and chosen:
-        from mlpjit.errors import ConfigError
-
         raise ConfigError(f"--{next(iter(chosen))} is for the columns of --data: name a file with it")
+    data_is_typed(data is not None)
     return None if data is None else {"name": data, **chosen}
 
 

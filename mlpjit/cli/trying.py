@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from mlpjit.cli.options import Force
 
 if TYPE_CHECKING:
+    from mlpjit.study.study import Study
     from mlpjit.study.trial import Trial
 
 
@@ -47,13 +47,14 @@ def try_optimizer(
     from mlpjit.study.workers import read
 
     thread_count(threads)  # told before a process is started for the file
-    base = Study.load(study)
-    tried = trial(base, read(file), numbers(rates), axes(tune or ()), cap, margin)
+    base, grid, tuned = Study.load(study), numbers(rates), axes(tune or ())
     directory = base.directory(out)
-    announce = functools.partial(_announce, tried, directory)
+    _tell_lacking(base, directory)
+    tried = trial(base, read(file), grid, tuned, cap, margin)
+    _tell_rates(tried)
     try:
         with display() as show:
-            summary = tried.try_out(directory, threads, show, announce, force)
+            summary = tried.try_out(directory, threads, show, force)
     except Interrupted as interrupted:
         raise Interrupted(f"{interrupted}\nresume with: {tried.command(directory)}") from None
     finish(summary, directory, no_report, as_json, tried.keep(directory))
@@ -95,13 +96,18 @@ def axes(given: Sequence[str]) -> dict[str, list[float]]:
     return found
 
 
-def _announce(tried: Trial, directory: Path, missing: int) -> None:
-    """Say what is missing of the study itself, and which rates are tried."""
+def _tell_lacking(base: Study, directory: Path) -> None:
+    """Say what is missing of the study itself, before its file is read: whoever mends it need not wait for them."""
     from mlpjit.cli.tables import counted
+    from mlpjit.study.trial import missing_runs
 
-    if missing:
-        told = f"{directory} lacks {counted(missing, 'run')} of {tried.name!r}, made first"
-        print(f"{told}; alone: {tried.base.command(directory)}", file=sys.stderr)
+    if missing := missing_runs(base, directory):
+        told = f"{directory} lacks {counted(missing, 'run')} of {base.name!r}, which are made first"
+        print(f"{told}; this makes them alone: {base.command(directory)}", file=sys.stderr)
+
+
+def _tell_rates(tried: Trial) -> None:
+    """Say at which rates the file's entries are tried."""
     chosen = "as given" if tried.given else f"every rate of {tried.name!r}; --rates chooses others"
     if not tried.given and tried.file.field != "optimizer":
         chosen = f"as {tried.name!r} has them; --rates chooses others"

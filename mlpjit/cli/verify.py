@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlpjit.cli.options import Use
+
 if TYPE_CHECKING:
     from mlpjit.verify import Verification
 
@@ -23,9 +25,7 @@ def verify(
         bool, typer.Option("--adopt", help="Give runs the ids of the present code where the bits are the same.")
     ] = False,
     threads: Annotated[int | None, typer.Option("--threads", help="Runs at once; all CPUs without it.")] = None,
-    use: Annotated[
-        list[Path] | None, typer.Option("--use", help="A Python file of your own that runs need; several times.")
-    ] = None,
+    use: Use = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Make stored runs again and compare every number and curve bit for bit; exit code 1 where some differ."""
@@ -43,7 +43,8 @@ def verify(
         raise ConfigError(f"--sample: got {sample}, need a whole number from 1 up")
     if adopt and is_bundle(directory):
         raise ConfigError(f"--adopt: {directory} is a bundle, which stays as it is: unpack it")
-    with opened(directory) as folder, display() as show, running(use or ()) as runner:
+    with opened(directory) as folder, display() as show, running(use or ()) as workers:
+        runner = workers.runner() if workers else None
         found = verify(folder, None if everything else sample or SAMPLE, adopt, threads, show, runner)
         own, edited = own_code(folder), edited_since(folder, use or ())
     print(_json(found) if as_json else _text(found, adopt))

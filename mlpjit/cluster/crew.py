@@ -13,10 +13,11 @@ from uuid import uuid4
 
 from distributed import Client, Future, as_completed
 
-from mlpjit.catalogue.registries import clippings, optimizers, wrappers
+from mlpjit.catalogue.registries import REGISTRIES
 from mlpjit.cluster import serving
 from mlpjit.cluster.backlog import MOST_SECONDS, Chunk
 from mlpjit.cluster.parcels import Admission, Question, packed, versions
+from mlpjit.config.identity import records_used
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError, MlpjitError
 from mlpjit.kernels.stages.declare import is_own
@@ -233,7 +234,6 @@ class Crew:
 
 def _check_own(configs: Sequence[RunConfig]) -> None:
     """Raise ConfigError where runs need what a user wrote, which workers do not have."""
-    stages = {"optimizer": optimizers, "wrapper": wrappers, "clip": clippings}
-    specs = [(getattr(config, name), registry) for config in configs for name, registry in stages.items()]
-    if own := sorted({spec["name"] for spec, registry in specs if spec and is_own(registry[spec["name"]])}):
+    used = {(kind, name.partition("(")[0]) for config in configs for kind, name in records_used(config.__dict__)}
+    if own := sorted(name for kind, name in used if kind in REGISTRIES and is_own(REGISTRIES[kind][name])):
         raise ConfigError(f"--dask: {', '.join(own)}: what you have written yourself runs on this machine alone")

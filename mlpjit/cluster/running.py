@@ -49,7 +49,7 @@ def sweep_on(
     with connected(address) as client:
         runner = ClusterRunner(
             here.execute, measure_step=here.measure_step, crew=(crew := Crew(client, warn)), prepare=crew.prepare,
-            option="--dask local:{}",
+            at_once=("dask", "local:{}"),
         )  # fmt: skip
         summary = sweep(study, directory, workers, progress, runner, announce, force or workers is None)
     if runner.lost:

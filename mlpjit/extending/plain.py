@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TOTALS = (1, 7, 400)  # steps of a run
 SHAPES = ((7, 3), (5, 5), (1, 4))
+NUMBERS = "biuf"  # kinds of dtypes that become real numbers as they are
 
 
 def check_schedule(record: Schedule, rule: Function) -> Passed:
@@ -68,10 +69,20 @@ def check_initializer(record: Initializer) -> None:
             need = f"W of {(fan_in, fan_out)}, or W and b of {(fan_out,)}"
             told = f"returns {got} for {fan_in} inputs and {fan_out} outputs, need {need}"
             raise refuse(record.function, told, returning(record.function))
-        if not all(np.isfinite(np.asarray(part, float)).all() for part in parts):
-            raise refuse(record.function, "returns NaN or infinity", returning(record.function))
+        if wrong := next(filter(None, map(_no_numbers, parts)), ""):
+            raise refuse(record.function, wrong, returning(record.function))
         again: Any = record.function(Draw(0, layer, fan_in, fan_out, last=layer == len(SHAPES) - 1), **record.defaults)
         again = again if isinstance(again, tuple) else (again,)
         if len(again) != len(parts) or not all(np.array_equal(a, b) for a, b in zip(parts, again, strict=True)):
             told = "returns other numbers on a second call: take them from draw.normal() or draw.uniform(), by the seed"
             raise refuse(record.function, told, returning(record.function))
+
+
+def _no_numbers(part: Any) -> str:
+    """Return what is wrong with the entries of an array, if anything is."""
+    import numpy as np
+
+    values = np.asarray(part)
+    if values.dtype.kind not in NUMBERS:
+        return f"returns values of type {values.dtype}, need real numbers"
+    return "" if np.isfinite(values).all() else "returns NaN or infinity"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,32 @@ from mlpjit.training.shape import Layer, config_layers, is_learned, layer_activa
 
 if TYPE_CHECKING:
     from mlpjit.config.run_config import RunConfig
+    from mlpjit.training.result import Control, RunResult
     from mlpjit.training.run import Run
+
+
+class Learned(NamedTuple):
+    """A run that has ended, and the running statistics of what it reports."""
+
+    result: RunResult
+    statistics: np.ndarray
+
+    @property
+    def model(self) -> Model:
+        """What it has learned. Raises ConfigError for an activation of the user's own."""
+        config = self.result.config
+        return model_of(config, self.result.params, self.statistics, config.run_id)
+
+
+def learn(config: RunConfig, control: Control | None = None) -> Learned:
+    """Make a run to its end, and return it with its running statistics."""
+    from mlpjit.training.run import Run
+    from mlpjit.training.warm import prepare
+
+    prepare([config])
+    run = Run(config, control)
+    run.advance()
+    return Learned(run.result(), statistics_of(run))
 
 
 def statistics_of(run: Run) -> np.ndarray:

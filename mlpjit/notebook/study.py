@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlpjit.display import lines, number, pairs, table
+from mlpjit.config.fields import SETTING
+from mlpjit.display import lines, number, pairs, table, varying_first
 from mlpjit.errors import ConfigError
 from mlpjit.notebook.progress import bar, in_notebook
 from mlpjit.registry import suggestion
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from mlpjit.study.progress import Snapshot
 
 OF_SETTING = ("runs", "median_loss", "median_test_score")
-SHOWN = ("dataset", "optimizer", "learning_rate", "activation", "init", "depth", *OF_SETTING)
+TOLD = ("dataset", "optimizer", "learning_rate", "activation", "init", "depth")  # of a setting
+SHOWN = (*TOLD, *OF_SETTING)
 MOST_SHOWN = 5  # settings
 
 
@@ -34,15 +36,17 @@ class Study(study.Study):
 
     def run(
         self, out: Path | str | None = None, threads: int | None = None,
-        progress: Callable[[Snapshot], None] | None = None, runner: Runner | None = None, report: bool = False,
+        progress: Callable[[Snapshot], None] | None = None, runner: Runner | None = None, force: bool = False,
+        report: bool = False,
     ) -> StudyResults:  # fmt: skip
         """Make every run that the store in `out` lacks, and return the results; `report` writes figures and page too.
 
-        In a notebook it shows how far it is, unless `progress` is given. Raises StoreError, and Interrupted (a
-        KeyboardInterrupt) after everything finished has been stored.
+        In a notebook it shows how far it is, unless `progress` is given. Raises ConfigError where the runs take more
+        memory than is free, unless `force` is given, StoreError, and Interrupted (a KeyboardInterrupt) after everything
+        finished has been stored.
         """
         shown = progress or (bar() if in_notebook() else None)
-        done = super().run(out, threads, shown, runner)
+        done = super().run(out, threads, shown, runner, force)
         if report:
             from mlpjit.report import write
 
@@ -69,22 +73,25 @@ class StudyResults(study.StudyResults):
     def best(self) -> pd.DataFrame:
         """Return one row for each setting that reports, best first on each problem, by validation loss.
 
-        runs, median_loss, median_test_score: of the setting; all other columns are of its best run, as in `frame`.
-        Raises StoreError where no run is done.
+        First what of the settings differs, then runs, median_loss, median_test_score of each; all other columns are of
+        its best run, as in `frame`, those in which all are alike last. Raises StoreError where no run is done.
         """
         from mlpjit.verify.replay import best_runs
 
         found = best_runs(self.directory)
-        return found[[*OF_SETTING, *(name for name in found if name not in OF_SETTING)]]
+        settings = [*TOLD, *(name for name in SETTING if name in found and name not in TOLD)]
+        differing = [name for name in settings if found[name].nunique(dropna=False) > 1]
+        return varying_first(found, [*(differing or TOLD), *OF_SETTING])
 
-    def model(self, run_id: str = "") -> Model:
+    def model(self, run_id: str = "", use: Sequence[Path | str] = ()) -> Model:
         """Return the model of a run, the best one unless it is named: made again from the store, to the bit.
 
-        Raises ConfigError, StoreError, and MlpjitError where the numbers are not those stored.
+        use: Python files of your own that the run needs; a worker process reads them. Raises ConfigError, StoreError,
+        and MlpjitError where the numbers are not those stored.
         """
         from mlpjit.verify.replay import best_run, replay
 
-        return replay(self.directory, run_id or best_run(self.directory)).model
+        return replay(self.directory, run_id or best_run(self.directory), [Path(path) for path in use]).model
 
     def figure(
         self, name: str, width: float = 3.3, only: Sequence[str] = (), problem: str = "", font_size: float = 8.0

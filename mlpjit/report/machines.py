@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mlpjit.catalogue.datasets.tables import named_columns
 from mlpjit.report.figures.results import Results
 
 STUDIES = Path(__file__).parents[1] / "study" / "studies"
@@ -116,12 +117,17 @@ def _text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
+def _columns(key: str, entry: Any) -> Any:
+    """Return columns of a table as the list that they were given as; a run's own record holds them as JSON."""
+    return list(named_columns(entry)) if key in ("drop", "categorical") else entry
+
+
 def _value(value: Any) -> str:
     """A value; nothing, which TOML has no word for, is "none" among others and left out of a table."""
     if value is None:
         return '"none"'
     if isinstance(value, Mapping):
-        given = [(key, entry) for key, entry in value.items() if entry is not None]
+        given = [(key, _columns(key, entry)) for key, entry in value.items() if entry is not None]
         entries = sorted(given, key=lambda item: item[0] != "name")  # the name first
         return "{" + ", ".join(f"{_key(key)} = {_value(entry)}" for key, entry in entries) + "}"
     if isinstance(value, (list, tuple)):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlpjit.errors import ConfigError
+from mlpjit.errors import ConfigError, option
 from mlpjit.host import free_memory_bytes
 from mlpjit.training.cost import estimated_bytes
 from mlpjit.training.shape import ITEM_BYTES, evaluations, total_steps
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlpjit.study.runs import Runs
 
 PROCESS_BYTES = 250e6  # the interpreter with Numba and its compiled code
-REMEDY = "smaller width, depth, batch_size or epochs, or --force"
+SMALLER = "smaller width, depth, batch_size or epochs"
 
 
 def estimated_memory(runs: Runs, threads: int) -> float:
@@ -28,10 +28,10 @@ def estimated_memory(runs: Runs, threads: int) -> float:
 
 @dataclass(frozen=True)
 class Room:
-    """So many runs at once in the memory that is free; `option` sets how many, `file` is what asks for them."""
+    """So many runs at once in the memory that is free; an `option` and its value set how many, `file` asks for them."""
 
     at_once: int
-    option: str = "--threads {}"
+    option: tuple[str, str] = ("threads", "{}")
     file: str = ""
     force: bool = False
 
@@ -53,7 +53,9 @@ class Room:
     def _told(self, at_once: int, largest: float, free: float) -> str:
         fit = max(0, math.floor((free - PROCESS_BYTES) / largest))
         told = f"{at_once} runs at once take" if at_once > 1 else "a run takes"
-        remedy = f"{self.option.format(fit)}, {REMEDY}" if fit else REMEDY
+        name, value = self.option[0], self.option[1].format(fit)
+        fewer = f"{option(name, int(value) if value.isdecimal() else value)}, " if fit else ""
+        remedy = f"{fewer}{SMALLER}, or {option('force', True)}"
         return f"{told} {_shown(PROCESS_BYTES + at_once * largest)}, and {_shown(free)} are free: need {remedy}"
 
 

@@ -55,7 +55,7 @@ class Runner:
     measure_step: Callable[[RunConfig, int], dict[str, Any]]
     most: Callable[[RunConfig], int] = lambda config: 1
     beside: Callable[[RunConfig], int] = lambda config: 1
-    option: str = "--threads {}"  # of the command line, by which a user says how many runs are made at once
+    at_once: tuple[str, str] = ("threads", "{}")  # the option, and its value, by which a user says how many
     keeps_time: bool = False  # `execute` ends the runs whose time is up, by a clock that leaves its own start out
 
     def pool(self, threads: int, finish: Callable[[Ended], Any]) -> Pool:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from mlpjit.extending.files import Entry
 from mlpjit.extending.told import Told, tell
 from mlpjit.kernels.tables import CONTROL
 from mlpjit.training.result import Control, Results
+
+if TYPE_CHECKING:
+    from mlpjit.models.learned import Learned
 
 WORDS = len(CONTROL) + 1  # of the shared memory: the runs' control, then whether the first of them has begun
 PR_SET_PDEATHSIG = 1
@@ -81,6 +84,7 @@ def _calls(words: np.ndarray) -> dict[str, Callable[..., Any]]:
         "read": lambda path: _read(Path(path)),
         "load": _load_all,
         "execute": lambda configs: _execute(configs, control, begun),
+        "learn": lambda config: _learn(config, control, begun),
         "prepare": _prepare,
         "measure_step": _measure_step,
         "check": _check,
@@ -94,6 +98,15 @@ def _execute(configs: Sequence[RunConfig], control: Control, begun: np.ndarray) 
     warm.prepare_once(shared(values_of(configs[0])), configs[0])  # which takes nothing of a run's time limit
     begun[0] = 1
     return chunk.make(configs, control)
+
+
+def _learn(config: RunConfig, control: Control, begun: np.ndarray) -> Learned:
+    from mlpjit.models.learned import learn
+    from mlpjit.training import warm
+
+    warm.prepare([config])
+    begun[0] = 1
+    return learn(config, control)
 
 
 def _prepare(configs: Sequence[RunConfig]) -> float:

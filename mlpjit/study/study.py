@@ -13,6 +13,7 @@ from mlpjit.catalogue.datasets import describe
 from mlpjit.catalogue.datasets.told import told
 from mlpjit.config.memory import check_there
 from mlpjit.config.run_config import RunConfig
+from mlpjit.display import varying_first
 from mlpjit.errors import ConfigError
 from mlpjit.extending.files import OwnFile
 from mlpjit.host import regular_file
@@ -243,6 +244,8 @@ class StudyResults:
     ) -> pd.DataFrame:
         """Return one row a pair of competitors and problem, then over problems: effect, interval, p, verdict.
 
+        Columns in which all rows are alike stand last.
+
         As `mlpjit compare`: against `control`, or each with each; `margin` in the score's unit does not matter.
         Raises ConfigError for what is unknown or cannot be compared, and StoreError.
         """
@@ -252,7 +255,8 @@ class StudyResults:
 
         found = compare_stored(self.directory, control, (by,) if isinstance(by, str) else by, metric, margin)
         levels = {"on problems": found.on_problems, "over problems": found.over_problems}
-        return pd.DataFrame([{"level": level, **pair.record()} for level, some in levels.items() for pair in some])
+        rows = [{"level": level, **pair.record()} for level, some in levels.items() for pair in some]
+        return varying_first(pd.DataFrame(rows))
 
     def tuning(self, by: str | Sequence[str] = (), metric: str = "") -> pd.DataFrame:
         """Return one row a problem and competitor: settings, what was chosen, edges, default beside tuned, best of k.

@@ -88,7 +88,7 @@ def sweep(
     check_rounding()
     count = thread_count(threads)
     path = directory / FILE_NAME
-    room = Room(count, runner.option if runner else Runner.option, study.source, force)
+    room = Room(count, runner.at_once if runner else Runner.at_once, study.source, force)
     with StopSignals() as signals, Store.find(path) or _made(path, study, room) as store:
         return Sweep(study, store, count, progress, runner, signals, room).run(announce)
 

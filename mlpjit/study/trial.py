@@ -83,19 +83,15 @@ class Trial(Study):
         directory: Path,
         threads: int | None = None,
         progress: Callable[[Snapshot], None] | None = None,
-        announce: Callable[[int], None] | None = None,
         force: bool = False,
     ) -> Summary:
         """Make what the store in `directory` lacks: the base study in this process, the rest in worker processes.
 
-        `announce` is told before anything is run how many runs of the base study are missing.
         Raises ConfigError where an optimizer fails its checks, StoreError, and Interrupted after everything finished
         has been stored.
         """
         _ = self.own_source  # before it is edited while runs are made
         lacking = missing_runs(self.base, directory)
-        if announce:
-            announce(lacking)
         with working([*self.use, self.file]) as workers:
             workers.check([entry for file in (*self.use, self.file) for entry in file.entries], dtypes_of(self))
             if lacking:

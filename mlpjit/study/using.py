@@ -5,6 +5,7 @@ They are read, and the study's runs made, in worker processes (`study/workers.py
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from mlpjit.study.mistakes import Mistakes
 
 if TYPE_CHECKING:
     from mlpjit.study.pool import Runner
+    from mlpjit.study.workers import Workers
 
 USE = "use"
 
@@ -61,8 +63,16 @@ def _read(path: Path, before: Sequence[OwnFile]) -> OwnFile:
 
 
 def digests(files: Sequence[OwnFile]) -> dict[str, dict[str, str]]:
-    """Return what a plan is told of files: nothing without any, else the hash of each one's text."""
-    return {USE: {file.path.name: file.digest for file in files}} if files else {}
+    """Return what a plan is told of files: nothing without any, else the hash of each one's text by its name.
+
+    Where two of them have one name, names tell their folders apart.
+    """
+    named = {file.path.name: file.digest for file in files}
+    if len(named) < len(files):
+        paths = [file.path.resolve() for file in files]
+        folder = os.path.commonpath([path.parent for path in paths])
+        named = {path.relative_to(folder).as_posix(): file.digest for path, file in zip(paths, files, strict=True)}
+    return {USE: named} if files else {}
 
 
 def dtypes_of(study: Using) -> list[str]:
@@ -71,15 +81,15 @@ def dtypes_of(study: Using) -> list[str]:
 
 
 @contextmanager
-def running(paths: Sequence[Path]) -> Iterator[Runner | None]:
-    """Read some files, and lend what makes runs with what they declare: worker processes; None without any."""
+def running(paths: Sequence[Path]) -> Iterator[Workers | None]:
+    """Read some files, and lend worker processes that make runs with what they declare; None without any."""
     if not paths:
         yield None
         return
     from mlpjit.study.workers import read, working
 
     with working([read(path) for path in paths]) as workers:
-        yield workers.runner()
+        yield workers
 
 
 @contextmanager

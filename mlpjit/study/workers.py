@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from mlpjit.study.worker import Worker, WorkerCrashed, WorkerOverdue, within
 from mlpjit.training import shape
 from mlpjit.training.cost import most_at_once
 from mlpjit.training.result import Control, Results
+
+if TYPE_CHECKING:
+    from mlpjit.models.learned import Learned
 
 MOST_SECONDS = 120.0  # for checks, and for one thing to be compiled: a few
 GRACE_SECONDS = 1.0  # for a run to end by itself when its time is up
@@ -108,6 +111,14 @@ class Workers:
                 return made
             finally:
                 control.array = worker.control.copy()  # the worker's is for who comes next
+
+    def learn(self, config: RunConfig) -> Learned:
+        """Make a run alone, to take its model away. Raises Overdue where it hangs beyond its time limit."""
+        control = Control()
+        with self.one() as worker:
+            _share(control, worker)
+            made: Learned = worker.call("learn", config, watch=_Watch([config], control, worker))
+            return made
 
     def prepare(self, configs: Sequence[RunConfig], tell: Tell) -> float:
         """Compile or load what these runs need, in one worker, untold; the others load it from disk."""

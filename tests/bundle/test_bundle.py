@@ -123,6 +123,14 @@ def test_the_same_results_are_the_same_bytes(home: Path) -> None:
     assert (home / "one.zip").read_bytes() == (home / "two.zip").read_bytes()
 
 
+@pytest.mark.parametrize("name", ["out.sqlite", "sent", "sent.tar.gz"])
+def test_a_bundle_is_not_written_as_another_kind_of_file(home: Path, name: str) -> None:
+    done = mlpjit("bundle", "out", "--out", name)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == f"error: --out {name}: a bundle is a ZIP file: need a name that ends in .zip\n"
+    assert not (home / name).exists()
+
+
 def test_the_study_in_it_is_the_study(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study = Study.load("tiny.toml")
     run_ids = study.runs.run_ids

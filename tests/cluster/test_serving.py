@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mlpjit.catalogue.registries import optimizers
 from mlpjit.cluster import serving
 from mlpjit.cluster.crew import _check_own
 from mlpjit.cluster.parcels import Answer, packed, unpacked
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
-from mlpjit.extending import elementwise
+from mlpjit.extending.files import load
 from mlpjit.study.chunks import Task
 from mlpjit.training.chunk import make
 from mlpjit.training.result import Control
@@ -63,15 +63,28 @@ def test_a_study_that_was_stopped_makes_nothing():
     assert made(tasks(0, 0)).made != []
 
 
-@pytest.mark.usefixtures("own_records_are_forgotten")
-def test_what_a_user_has_written_is_refused():
-    @elementwise(formula="theta -= eta g")
-    def mine_alone(g, learning_rate):
-        return learning_rate * g
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+OWN = {
+    "greedy_step": {"optimizer": "greedy_step"},
+    "flat_minima": {"optimizer": "sgd", "wrapper": "flat_minima"},
+    "bent_line": {"activation": "bent_line"},
+    "bent_line of a layer": {"activation": [{"name": "bent_line", "width": 2.0}, "relu"]},
+    "soft_square": {"loss": "soft_square"},
+    "random_signs": {"init": "random_signs"},
+    "late_fall": {"schedule": "late_fall"},
+    "late_fall of the decay": {"weight_decay": 1e-4, "weight_decay_schedule": "late_fall"},
+    "late_fall of the momentum": {"momentum_schedule": "late_fall"},
+}
 
-    assert "mine_alone" in optimizers
-    with pytest.raises(ConfigError, match="mine_alone: what you have written yourself runs on this machine alone"):
-        _check_own([RunConfig(dataset="wine", hidden=[4], epochs=1, optimizer="mine_alone")])
+
+@pytest.mark.usefixtures("own_records_are_forgotten")
+@pytest.mark.parametrize("case", OWN)
+def test_what_a_user_has_written_is_refused(case):
+    name = case.partition(" ")[0]
+    load(EXAMPLES / f"{name}.py")
+    config = RunConfig(dataset="diabetes", **{"hidden": [4, 4], "epochs": 1, "optimizer": "momentum"} | OWN[case])
+    with pytest.raises(ConfigError, match=f"--dask: {name}: what you have written yourself runs on this machine alone"):
+        _check_own([RunConfig(dataset="wine"), config])
 
 
 def test_without_dask_there_is_one_clear_line():

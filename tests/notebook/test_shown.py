@@ -9,10 +9,12 @@ import types
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import mlpjit as mj
 from mlpjit.catalogue.datasets import load as load_data
+from mlpjit.display import varying_first
 from mlpjit.notebook.progress import bar, text
 from mlpjit.study.progress import Snapshot
 
@@ -146,9 +148,23 @@ def test_results_are_figures_and_frames(results):
     final = results.frame().query("stage == 'final'").groupby("optimizer")["test_score"].median()
     assert best["median_test_score"].tolist() == final[best["optimizer"]].tolist()
     assert set(results.compare()["level"]) == {"on problems"}
+    differing = [name for name in ("optimizer", "learning_rate") if best[name].nunique() == 2]
+    wanted = [*differing, "runs", "median_loss", "median_test_score"]
+    assert list(best)[: len(wanted)] == wanted
+    assert best.iloc[:, -1].nunique() == 1
     assert results.model().run_id == best["run_id"][0]
     with pytest.raises(mj.ConfigError, match="unknown figure 'rate_curve'"):
         results.figure("rate_curve")
+
+
+def test_what_differs_stands_first():
+    frame = pd.DataFrame(
+        {"unit": ["%"] * 3, "a": [1, 1, 2], "none": [None] * 3, "gap": [None, 1.0, 1.0], "b": [1, 2, 3]}
+    )
+    assert list(varying_first(frame)) == ["a", "gap", "b", "unit", "none"]
+    assert list(varying_first(frame, ["none", "b"])) == ["none", "b", "a", "gap", "unit"]
+    assert list(varying_first(frame.head(1))) == list(frame)
+    assert varying_first(pd.DataFrame()).empty
 
 
 def test_of_several_problems_one_is_named(tmp_path):

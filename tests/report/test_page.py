@@ -110,6 +110,13 @@ def test_every_chart_tells_itself_in_words(read: Reader) -> None:
         assert told[chart.attributes["aria-describedby"]].rstrip(".")
 
 
+def test_text_is_of_one_size_in_all_charts(text: str) -> None:
+    """However much room there is: at most so many pixels of a unit, in which text is 11 high."""
+    sizes = re.findall(r'<svg viewBox="0 0 ([0-9.]+) [0-9.]+" (?:style="max-width:([0-9.]+)px" )?role="img"', text)
+    assert sizes
+    assert {round(float(most or "inf") / float(width), 2) for width, most in sizes} == {1.15}
+
+
 def test_headings_go_down_step_by_step(read: Reader) -> None:
     levels = [int(tag.name[1]) for tag in read.all("h1", "h2", "h3", "h4", "h5", "h6")]
     assert levels[0] == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from pathlib import Path
 
 import pandas as pd
@@ -11,8 +12,9 @@ from PIL import Image
 
 from mlpjit.errors import ConfigError
 from mlpjit.report import paper
-from mlpjit.report.drawing import DOTS_PER_INCH
+from mlpjit.report.drawing import DOTS_PER_INCH, Drawing
 from mlpjit.report.figures import figures
+from mlpjit.report.figures.results import Results
 
 
 @pytest.fixture(params=["quick", "two_datasets"])
@@ -65,6 +67,23 @@ def test_every_figure_fits_a_column(record, tmp_path: Path, monkeypatch: pytest.
         opened(monkeypatch, STUDIES["pathologies"]())
     image, *_ = paper.write_figure(tmp_path, record.name)
     assert image.read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("width", [2.2, 3.3, 7.0])
+@pytest.mark.parametrize("font_size", [6.0, 8.0, 12.0])
+def test_numbers_above_the_scale_lie_over_no_mark(width: float, font_size: float, tmp_path: Path) -> None:
+    results = Results.read(STUDIES["quick"]())
+    record = next(record for record in figures() if record.name == "rate_curves")
+    table = record.data(results)
+    table["diverged_share"] = 0.25
+    table.loc[table["learning_rate"] >= table["learning_rate"].median(), "median"] = 1e6
+    drawn = copy_context().run(paper._drawn, Drawing(record, table, results, tmp_path), width, font_size)
+    drawn.canvas.draw()
+    for panel in drawn.axes:
+        top = min(text.get_window_extent().y0 for text in panel.texts)
+        marks = [line for line in panel.lines if line.get_marker() == "^" and line.get_fillstyle() == "none"]
+        place = max(panel.transData.transform((1.0, y))[1] for line in marks for y in line.get_ydata())
+        assert place + marks[0].get_markersize() / 2 * drawn.dpi / 72 < top
 
 
 @pytest.mark.parametrize(

@@ -242,6 +242,17 @@ def test_the_toml_on_the_page_is_the_study(
     assert again.canonical() | {"blocks": 0} == study.canonical() | {"blocks": 0}
 
 
+@pytest.mark.parametrize("drop", [["id"], ["id", "a, b"], [1]], ids=str)
+def test_columns_of_a_table_are_lists_in_the_toml_on_the_page(drop: list[str | int], tmp_path: Path) -> None:
+    rows = "".join(f"{n},{n % 5},{n % 7},{n % 3}\n" for n in range(30))
+    (tmp_path / "mine.csv").write_text('id,"a, b",c,target\n' + rows)
+    spec = {"name": str(tmp_path / "mine.csv"), "drop": drop, "categorical": "c"}
+    study = Study.from_table({"name": "own", "dataset": spec, "sweep": {"seed": [0, 1]}})
+    text = toml(json.loads(json.dumps(study.canonical())))
+    assert f'categorical = ["c"], drop = {json.dumps(drop)}}}' in text
+    assert on_the_page(study).runs.run_ids == study.runs.run_ids
+
+
 @pytest.mark.parametrize("name", built_in())
 def test_the_toml_on_the_page_is_the_built_in_study(name: str) -> None:
     study = Study.load(name)

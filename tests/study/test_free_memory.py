@@ -8,14 +8,20 @@ from unittest.mock import Mock
 
 import pytest
 from fakes import Fake
+from typer.testing import CliRunner
 
+import mlpjit as mj
 from mlpjit import host
+from mlpjit.cli import app
 from mlpjit.errors import ConfigError
 from mlpjit.study import memory
 from mlpjit.study.pool import Runner
 from mlpjit.study.study import Study
 
 TABLE = {"dataset": "wine", "epochs": 1, "width": 8192, "depth": 2, "sweep": {"seed": [0, 1, 2]}}
+
+
+WIDE = 'dataset = "wine"\nepochs = 1\nwidth = 8192\ndepth = 2\nsweep.seed = [0, 1, 2]\n'
 
 
 class Began(Exception):
@@ -40,8 +46,8 @@ def free(monkeypatch):
 @pytest.mark.parametrize(
     ("fit", "threads", "told"),
     [
-        (0.9, 1, "a run takes 2.4 GB, and 2.2 GB are free: need smaller width, depth, batch_size or epochs, or --"),
-        (2.5, 3, "3 runs at once take 6.7 GB, and 5.7 GB are free: need --threads 2, smaller width"),
+        (0.9, 1, "a run takes 2.4 GB, and 2.2 GB are free: need smaller width, depth, batch_size or epochs, or f"),
+        (2.5, 3, "3 runs at once take 6.7 GB, and 5.7 GB are free: need threads=2, smaller width"),
         (2.5, 8, "3 runs at once take 6.7 GB"),
     ],
 )  # fmt: skip
@@ -53,12 +59,20 @@ def test_too_little_is_told_before_anything_is_written(free, tmp_path, fit, thre
     assert not (tmp_path / "out").exists()
 
 
+def test_a_command_is_told_its_options(free, tmp_path):
+    free(2.5)
+    (tmp_path / "wide.toml").write_text(WIDE)
+    done = CliRunner().invoke(app, ["run", str(tmp_path / "wide.toml"), "--threads", "3", "--out", str(tmp_path)])
+    assert done.stderr.endswith("need --threads 2, smaller width, depth, batch_size or epochs, or --force\n")
+
+
 @pytest.mark.parametrize(("fit", "threads", "force"), [(1.1, 1, False), (3.1, 8, False), (0.1, 1, True)])
-def test_what_fits_begins_and_so_does_what_is_forced(free, tmp_path, monkeypatch, fit, threads, force):
+@pytest.mark.parametrize("kind", [Study, mj.Study])
+def test_what_fits_begins_and_so_does_what_is_forced(free, tmp_path, monkeypatch, fit, threads, force, kind):
     free(fit)
     monkeypatch.setattr("mlpjit.study.sweep.Sweep.run", begins)
     with pytest.raises(Began):
-        Study.from_table(TABLE).run(tmp_path / "out", threads, force=force)
+        kind.from_table(TABLE).run(tmp_path / "out", threads, force=force)
 
 
 @pytest.fixture
@@ -72,7 +86,7 @@ def begun(free, tmp_path):
 def test_what_goes_on_is_asked_for_what_it_lacks(free, begun):
     before = (begun / "store.sqlite").read_bytes()
     free(1.5)
-    with pytest.raises(ConfigError, match=r"^2 runs at once take 4.6 GB, and 3.5 GB are free: need --threads 1, "):
+    with pytest.raises(ConfigError, match=r"^2 runs at once take 4.6 GB, and 3.5 GB are free: need threads=1, "):
         Study.from_table(TABLE).run(begun, 8, runner=Fake().runner())
     assert (begun / "store.sqlite").read_bytes() == before
     assert Study.from_table(TABLE).run(begun, 1, runner=Fake().runner()).summary.ran == 2
@@ -93,7 +107,7 @@ def test_workers_of_dask_are_told_their_own_option(free, tmp_path, monkeypatch):
     monkeypatch.setattr(running, "connected", lambda address: nullcontext())
     monkeypatch.setattr(running, "Crew", Mock())
     monkeypatch.setattr(running, "compiled_runner", Fake().runner)
-    with pytest.raises(ConfigError, match=r"6.7 GB, and 5.7 GB are free: need --dask local:2, smaller width"):
+    with pytest.raises(ConfigError, match=r"6.7 GB, and 5.7 GB are free: need dask='local:2', smaller width"):
         running.sweep_on("local:3", Study.from_table(TABLE), tmp_path / "out")
 
 

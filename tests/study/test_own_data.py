@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mlpjit.cli import app
+from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
 from mlpjit.study.study import Study
 
@@ -102,8 +103,21 @@ def test_what_is_wrong_is_told_once(houses: Path) -> None:
     code, printed, said = mlpjit("run", "quick", "--data", houses)
     assert (code, printed) == (2, "")
     assert said.count("\n") == 1
-    assert "which column is the target? There are id, district, price, area, heating: say which, as target = " in said
+    assert "is the target? There are id, district, price, area, heating: say which, as --target NAME\n" in said
     assert mlpjit("run", "quick", "--target", "price")[2].startswith("error: --target is for the columns of --data")
+
+
+def test_a_remedy_is_in_the_words_of_who_is_told(houses: Path) -> None:
+    text = houses.read_text().replace("district", "built on")
+    houses.write_text(text.replace("north", "2020-01-31").replace("east", "2021-12-01").replace("south", "1999-09-09"))
+    with pytest.raises(ConfigError, match=r"or leave it out: drop=\['built on'\]$"):
+        RunConfig(dataset={"name": str(houses), "target": "price"})
+    houses.write_text(houses.read_text() + "\n")  # what is wrong with a file is kept while it is the same
+    assert "or leave it out: --drop 'built on'\n" in mlpjit("plan", "quick", "--data", houses, "--target", "price")[2]
+    study = houses.parent / "mine.toml"
+    study.write_text(f'dataset = {{name = "{houses}", target = "price"}}\nsweep.seed = [0, 1]\n')
+    houses.write_text(houses.read_text() + "\n")
+    assert "or leave it out: drop = ['built on']\n" in mlpjit("plan", study)[2]
 
 
 @pytest.mark.parametrize("name", ["two_moons", "wine"])

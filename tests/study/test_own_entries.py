@@ -194,12 +194,39 @@ def test_files_that_cannot_be_used_are_told(use: str, line: str, tmp_path: Path)
     assert "\n" not in str(raised.value)
 
 
+def test_two_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for folder, name in (("a", "bent_line"), ("b", "soft_sign"), ("b/c", "late_fall")):
+        (tmp_path / folder).mkdir()
+        written(tmp_path / folder, (EXAMPLES / f"{name}.py").read_text(), "mine.py")
+    study = written(tmp_path, f'use = ["a/mine.py", "b/mine.py", "b/../b/c/mine.py"]\n{TINY}', "used.toml")
+    loaded = Study.load(study)
+    digests = [file.digest for file in loaded.use]
+    names = ["a/mine.py", "b/mine.py", "b/c/mine.py"]
+    assert loaded.canonical()["use"] == dict(zip(names, digests, strict=True))
+    assert len(set(digests)) == 3
+
+
 def test_an_initializer_with_random_numbers_of_its_own_is_refused(tmp_path: Path) -> None:
     drawn = "np.random.normal(size=(draw.fan_in, draw.fan_out))"
     text = (
         INITIALIZER.partition("@")[0] + f"import numpy as np\n\n\n@initializer\ndef mine(draw):\n    return {drawn}\n"
     )
     with pytest.raises(ConfigError, match=r"mine returns other numbers on a second call: take them from draw.normal"):
+        workers.read(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("made", "kind"),
+    [
+        ("(-1.0 + 0j) ** 0.5 * draw.normal()", "complex128"),
+        ("draw.normal().astype(str)", "<U32"),
+        ("draw.normal().astype(object)", "object"),
+    ],
+)
+def test_an_initializer_returns_real_numbers(made: str, kind: str, tmp_path: Path) -> None:
+    text = f"from mlpjit.extending import initializer\n\n\n@initializer\ndef mine(draw):\n    return {made}\n"
+    told = f"line 6: `return {made}`: mine returns values of type {kind}, need real numbers"
+    with pytest.raises(ConfigError, match=re.escape(told)):
         workers.read(written(tmp_path, text))
 
 

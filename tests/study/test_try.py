@@ -96,11 +96,25 @@ def test_rates_can_be_given(tiny: Path) -> None:
         trial(Study.load(tiny), files.OwnFile(EXAMPLE, "", (("optimizers", "soft_sign"),)), [-1.0])
 
 
+def lacking(out: Path, study: Path) -> str:
+    alone = f"this makes them alone: mlpjit run {study} --out {out}"
+    return f"{out} lacks 16 runs of 'tiny', which are made first; {alone}"
+
+
+def test_what_is_lacking_is_told_before_a_file_is_refused(tiny: Path, tmp_path: Path) -> None:
+    wrong = written(tmp_path, EXAMPLE.read_text().replace("import ", "import fmaa, "))
+    done = CliRunner().invoke(app, ["try", str(wrong), str(tiny), "--out", str(tmp_path / "out")])
+    told, error = done.stderr.splitlines()
+    assert told == lacking(tmp_path / "out", tiny)
+    assert error.startswith("error: mine.py")
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_whole_comparison(tiny: Path, tmp_path: Path) -> None:
     """The study is run first, stored runs are not made again, and the page names what is tried."""
     out = tmp_path / "out"
     first = mlpjit("try", EXAMPLE, tiny, "--out", out)
-    assert f"{out} lacks 16 runs of 'tiny', made first" in first
+    assert lacking(out, tiny) in first.splitlines()
     assert "soft_sign: rates 0.003, 0.03, 0.3 (every rate of 'tiny'" in first
     assert re.search(r"^34 runs \(34 done\), 14 made now", first, re.MULTILINE)  # 20 of the study, 12 + 2 of the trial
     assert {line.split()[0] for line in first.splitlines() if " to " in line} >= {"adam", "sgd", "soft_sign"}

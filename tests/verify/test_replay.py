@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,13 @@ import pytest
 from typer.testing import CliRunner
 
 from mlpjit.catalogue.datasets import load as load_data
+from mlpjit.catalogue.datasets import split
+from mlpjit.catalogue.registries import REGISTRIES
 from mlpjit.cli import app
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError, MlpjitError
 from mlpjit.models.model import load
+from mlpjit.notebook.study import StudyResults
 from mlpjit.store import Store
 from mlpjit.verify import replay
 
@@ -70,10 +75,11 @@ def test_its_predictions_are_the_run_s_own(done):
         [sys.executable, done / "best_predict.py", done / "houses.csv"], capture_output=True, text=True, check=True
     )
     predicted = np.array(said.stdout.split(), float)
-    run = replay.replay(done / "out", load(done / "best.npz").run_id).run
-    test, y = run.data.rows_test, load_data(run.config.dataset).y[:, 0]
+    result = replay.replay(done / "out", load(done / "best.npz").run_id).result
+    config = result.config
+    test, y = split(config.dataset, config.split_seed).rows_test, load_data(config.dataset).y[:, 0]
     rest = np.sum((predicted[test] - y[test]) ** 2) / np.sum((y[test] - y[test].mean()) ** 2)
-    assert 1 - rest == pytest.approx(run.result().test_score, abs=1e-5)
+    assert 1 - rest == pytest.approx(result.test_score, abs=1e-5)
 
 
 def test_a_run_may_be_named(done):
@@ -86,7 +92,7 @@ def test_a_run_may_be_named(done):
 
 
 def test_options_that_do_not_fit_are_told(done):
-    assert "--run and --torch are for --model" in mlpjit("export", done / "out", "--run", "abc")[2]
+    assert "--run, --torch and --use are for --model" in mlpjit("export", done / "out", "--run", "abc")[2]
     code, _, said = mlpjit("export", done / "out", "--model", done / "x.npz", "--torch", done / "out" / "x.py")
     assert code == 2
     assert "in the same folder" in said
@@ -99,6 +105,61 @@ def test_a_run_of_other_numbers_is_no_replay(done, monkeypatch):
     monkeypatch.setattr(replay.StoredRuns, "kept", lambda self, _: type(kept)(run_id, other, "", kept.texts))
     with pytest.raises(MlpjitError, match="made again has another final_train_loss"):
         replay.replay(done / "out", run_id)
+
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+OWN = [EXAMPLES / f"{name}.py" for name in ("soft_sign", "random_signs", "late_fall")]
+WITH_OWN = f"""
+use = {list(map(str, OWN))}
+dataset = "wine"
+width = 4
+epochs = 3
+optimizer = "soft_sign"
+init = "random_signs"
+schedule = "late_fall"
+sweep.learning_rate = [0.01]
+"""
+
+
+@pytest.fixture
+def with_own(tmp_path) -> Iterator[Path]:
+    """A folder of runs that need files of the user's own, which nothing here knows any more."""
+    before = {kind: set(registry) for kind, registry in REGISTRIES.items()}
+
+    def forget() -> None:
+        for kind, registry in REGISTRIES.items():
+            for name in set(registry) - before[kind]:
+                registry.remove(name)
+
+    (tmp_path / "own.toml").write_text(WITH_OWN)
+    assert mlpjit("run", tmp_path / "own.toml", "--out", tmp_path / "out", "--no-report")[0] == 0
+    forget()
+    yield tmp_path / "out"
+    forget()
+
+
+def test_a_model_of_own_code_is_made_in_a_worker_with_its_files(with_own):
+    folder = with_own.parent
+    used = [word for path in OWN for word in ("--use", path)]
+    code, _, said = mlpjit("export", with_own, "--model", folder / "own.npz", *used)
+    assert code == 0, said
+    model = load(folder / "own.npz")
+    data = load_data("wine")
+    test = split("wine", json.loads(str(model.arrays["config"]))["split_seed"]).rows_test
+    right = np.array(model.classes)[data.y[test]] == model.predict(data.x[test])
+    with Store.open(with_own, readonly=True) as store:
+        assert store.frame()["test_score"].tolist() == pytest.approx([right.mean()])
+
+
+def test_files_that_a_model_needs_are_asked_for(with_own):
+    model = with_own.parent / "own.npz"
+    code, _, said = mlpjit("export", with_own, "--model", model)
+    assert (code, said.count("\n")) == (2, 1)
+    told = "cannot be made again, for want of soft_sign, random_signs, late_fall: give"
+    assert said.endswith(f"{told} --use soft_sign.py --use random_signs.py --use late_fall.py\n")
+    with pytest.raises(ConfigError, match=r"for want of random_signs, late_fall: give also use=\['random_signs.py', '"):
+        StudyResults(with_own).model(use=OWN[:1])
+    assert not model.exists()
 
 
 def test_data_in_memory_are_asked_for_where_they_are_not(tmp_path):

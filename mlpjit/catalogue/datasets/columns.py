@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlpjit.catalogue.datasets.records import Column, Floats
-from mlpjit.errors import DatasetError
+from mlpjit.errors import DatasetError, data_option
 
 MOST_ONE_HOT = 16  # more different texts become one column of whole numbers
 DATES = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([ T].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}( .*)?")
@@ -75,7 +75,7 @@ def _identifier(cells: Cells) -> str:
         return ""
     if not (IDENTIFIERS.fullmatch(cells.name) or (np.diff(values) == 1).all()):
         return ""
-    return f"warning: {cells.name!r} numbers the rows; drop = [{cells.name!r}] leaves it out"
+    return f"warning: {cells.name!r} numbers the rows; {data_option('drop', [cells.name])} leaves it out"
 
 
 def _text(label: str, cells: Cells) -> tuple[list[tuple[Column, Floats]], str]:
@@ -117,7 +117,8 @@ def _by_category(
 def _refuse_dates(label: str, name: str, present: npt.NDArray[np.str_]) -> None:
     found = [each for each in present.tolist() if DATES.fullmatch(each)]
     if 2 * len(found) > len(present):
-        remedy = f"make numbers of them, as a year or days since the first, or leave it out: drop = [{name!r}]"
+        left = data_option("drop", [name])
+        remedy = f"make numbers of them, as a year or days since the first, or leave it out: {left}"
         raise DatasetError(f"{label}: column {name!r} holds dates, as {found[0]!r}: {remedy}")
 
 

@@ -18,8 +18,8 @@ import numpy as np
 
 from mlpjit.catalogue.datasets.columns import Cells
 from mlpjit.catalogue.datasets.fitting import check_fits
-from mlpjit.catalogue.datasets.tables import MISSING, TARGET_NAMES, Choice, Layout, laid_out, table_of
-from mlpjit.catalogue.datasets.targets import Table
+from mlpjit.catalogue.datasets.tables import TARGET_NAMES, Choice, Layout, laid_out, table_of
+from mlpjit.catalogue.datasets.targets import Table, is_missing
 from mlpjit.errors import DatasetError
 
 MOST_COLUMNS = 100_000  # text of as many numbers in a row is read too slowly to be worth while
@@ -106,12 +106,12 @@ def _second_pass(
         if number or not header:
             for place, cells in found.items():
                 cell = row[place].strip()
-                cells.append("" if cell.lower() in MISSING else cell)
+                cells.append("" if is_missing(cell) else cell)
     return found
 
 
 def _is_number(cell: str) -> bool:
-    return _is_float(cell) and cell.strip().lower() not in MISSING
+    return _is_float(cell) and not is_missing(cell.strip())
 
 
 def _is_header(row: list[str]) -> bool:
@@ -125,7 +125,7 @@ def _is_header(row: list[str]) -> bool:
         return True
     if any(cell.lower() in TARGET_NAMES for cell in cells):
         return True
-    return not any(map(_is_number, row)) and any(cell.lower() not in MISSING for cell in cells)
+    return not any(map(_is_number, row)) and any(not is_missing(cell) for cell in cells)
 
 
 def _add(layout: Layout, found: Read, line: int, row: list[str]) -> None:
@@ -144,7 +144,7 @@ def _add(layout: Layout, found: Read, line: int, row: list[str]) -> None:
 
 def _number(layout: Layout, found: Read, line: int, place: int, cell: str) -> float:
     """Return a cell's number, NaN for one that is missing or text, which is noted."""
-    if cell.strip().lower() in MISSING:
+    if is_missing(cell.strip()):
         return math.nan
     if _is_float(cell):
         return float(cell)

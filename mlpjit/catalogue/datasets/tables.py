@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from mlpjit.catalogue.datasets.columns import Cells, encode_columns
-from mlpjit.catalogue.datasets.targets import Table
-from mlpjit.errors import DatasetError, shown
+from mlpjit.catalogue.datasets.targets import Table, is_missing
+from mlpjit.errors import DatasetError, data_option, shown
 from mlpjit.registry import suggestion
 
 TARGET_NAMES = ("target", "label", "class", "y")
-MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 GAPS = ("fill", "drop", "refuse")
 MOST_SHOWN = 12  # columns that an error names
 
@@ -95,7 +94,7 @@ def _refuse_second_target(label: str, names: tuple[str, ...], target: int, dropp
     for place, name in enumerate(names):
         if place not in (target, *dropped) and name.lower() == names[target].lower():
             said = f"column {place + 1} is named {name!r} as the target is"
-            raise DatasetError(f"{label}: {said}: drop = [{place + 1}] leaves it out")
+            raise DatasetError(f"{label}: {said}: {data_option('drop', [place + 1])} leaves it out")
 
 
 def _called(names: tuple[str, ...], place: int) -> str:
@@ -139,8 +138,8 @@ def _choices(names: tuple[str, ...], columns: int, certain: Sequence[int]) -> st
     places = certain or range(columns)
     shown = [names[place] or f"column {place + 1}" for place in places[:MOST_SHOWN]] if names else [f"1 to {columns}"]
     more = ", ..." if names and len(places) > MOST_SHOWN else ""
-    wanted = "'NAME'" if names else "NUMBER"
-    return f"There are {', '.join(shown)}{more}: say which, as target = {wanted}, or --target {wanted}"
+    wanted = data_option("target", "NAME" if names else columns)
+    return f"There are {', '.join(shown)}{more}: say which, as {wanted}"
 
 
 def table_of(
@@ -148,14 +147,15 @@ def table_of(
 ) -> Table:
     """Return the samples that a table's columns hold; `lines` are the numbers of its rows in the file."""
     gaps = np.any([_gaps(cells) for cells in columns], axis=0)
+    unknown = np.array([is_missing(cell) for cell in targets])
     notes = list(layout.notes)
     if gaps.any() and choice.missing == "refuse":
         row = int(np.flatnonzero(gaps)[0])
         where = next(layout.column(place) for place, c in zip(layout.inputs, columns, strict=True) if _gaps(c)[row])
         raise DatasetError(f"{layout.label}: an empty cell at line {lines[row]}, {where}; need a value")
-    if gaps.any() and choice.missing == "drop":
-        notes.append(f"left out: {int(gaps.sum()):,} of {len(gaps):,} rows, with missing cells")
-        kept = np.flatnonzero(~gaps).tolist()
+    if (gaps | unknown).any() and choice.missing == "drop":
+        notes.append(_left_out(gaps, unknown))
+        kept = np.flatnonzero(~(gaps | unknown)).tolist()
         columns = [_rows_of(cells, kept) for cells in columns]
         targets, lines = [targets[row] for row in kept], [lines[row] for row in kept]
         if not kept:
@@ -167,6 +167,12 @@ def table_of(
         layout.label, inputs.x, y, lambda row: f"line {lines[row]}",
         inputs.columns, layout.name(layout.target), (*notes, *inputs.notes),
     )  # fmt: skip
+
+
+def _left_out(gaps: np.ndarray, unknown: np.ndarray) -> str:
+    left = gaps | unknown
+    without = f", {int(unknown.sum()):,} of them without a target" if unknown.any() else ""
+    return f"left out: {int(left.sum()):,} of {len(left):,} rows, with missing cells{without}"
 
 
 def _gaps(cells: Cells) -> np.ndarray:
@@ -184,16 +190,17 @@ def _is_target(cells: Cells, y: np.ndarray) -> bool:
 
 
 def _leak(name: str) -> str:
-    return f"warning: {name!r} is the target once more; drop = [{name!r}] leaves it out"
+    return f"warning: {name!r} is the target once more; {data_option('drop', [name])} leaves it out"
 
 
 def _target(layout: Layout, targets: Sequence[str], lines: Sequence[int]) -> np.ndarray:
     numbers = []
     for line, cell in zip(lines, targets, strict=True):
         number = _float(cell)
-        if cell.lower() in MISSING or (number is not None and not math.isfinite(number)):
+        if is_missing(cell) or (number is not None and not math.isfinite(number)):
             column = layout.column(layout.target)
-            raise DatasetError(f"{layout.label}: no target at line {line}, {column}: {cell!r}")
+            remedy = f"; {data_option('missing', 'drop')} leaves such rows out" if is_missing(cell) else ""
+            raise DatasetError(f"{layout.label}: no target at line {line}, {column}: {cell!r}{remedy}")
         numbers.append(number)
     if None not in numbers:
         return np.array(numbers, dtype=np.float64)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from mlpjit.catalogue.datasets.records import Column, Floats
 from mlpjit.errors import DatasetError
 
+MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 MOST_CLASSES = 20  # without task=, more different whole numbers than this are a quantity, not classes
 SAMPLES_PER_CLASS = 3  # without task=, fewer samples than this for each different number likewise
 
@@ -32,6 +33,11 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
+def is_missing(cell: str) -> bool:
+    """Return whether a cell says that it holds nothing."""
+    return cell.lower() in MISSING
+
+
 def encode(table: Table, task: str | None) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
     """Return (labels (n,) int64, names of the classes), or (targets (n, k) float64, ()) for regression.
 
@@ -48,7 +54,15 @@ def encode(table: Table, task: str | None) -> tuple[npt.NDArray[Any], tuple[str,
     if y.ndim != 1:
         raise DatasetError(f"{table.label}: y has shape {y.shape}, need one column, or one-hot rows")
     values, labels = np.unique(y, return_inverse=True)
+    if text:
+        _refuse_missing(table, values)
     return labels.astype(np.int64), tuple(_name(value) for value in values.tolist())
+
+
+def _refuse_missing(table: Table, texts: npt.NDArray[np.str_]) -> None:
+    """A text that stands for nothing is no class of its own."""
+    for gap in filter(is_missing, texts.tolist()):
+        raise DatasetError(f"{table.label}: no target at {table.place(int(np.argmax(table.y == gap)))}: {gap!r}")
 
 
 def _one_hot(y: npt.NDArray[Any]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mlpjit.report import style
 
+LARGEST = 1.15  # pixels of a unit at most, where there is room for more: text is of one size in all charts
 CHARACTER = 6.4  # units that a character of the charts' 11-unit text takes, on the wide side
 HIGH = 4.0  # half of a marker's size
 # Each marker as a path relative to its centre; matplotlib's names, so that page and files agree.
@@ -71,7 +72,8 @@ def chart(name: str, size: tuple[float, float], parts: Sequence[str], title: str
     told = element("title", escape(title, quote=False), id=f"{name}-t")
     told += element("desc", escape(description, quote=False), id=f"{name}-d")
     return (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-labelledby="{name}-t" aria-describedby="{name}-d">'
+        f'<svg viewBox="0 0 {width} {height}" style="max-width:{number(LARGEST * size[0])}px" role="img" '
+        f'aria-labelledby="{name}-t" aria-describedby="{name}-d">'
         f"{told}{''.join(parts)}</svg>"
     )
 

@@ -108,18 +108,19 @@ def sheet(
     legend: Sequence[Line2D] = (),
     most_across: float = math.inf,
     title_lines: int = 1,
+    above: float = 0.0,
 ) -> Sheet:
     """Make a figure with `count` panels of `height` inches in `columns` columns.
 
     Panels share the full width, but none gets wider than `most_across` inches. `title_lines` is the height of
-    the titles above the first row.
+    the titles above the first row, `above` what text at the top of each panel takes, by which low ones are higher.
     """
     on = paper.get()
     width, line = on.width, _LINE * on.scale
     fitting = max(1, int((width - room.right) // (NARROWEST * on.scale)))
     columns = max(1, min(columns, count, fitting if on is not PAGE else columns))
     across = min((width - room.left - room.right - (columns - 1) * room.across) / columns, most_across)
-    height = height if on is PAGE else min(height, max(0.8 * across, 0.9))
+    height = height if on is PAGE else min(height, max(0.8 * across, 0.9) + above)
     rows = math.ceil(count / columns)
     legend_columns = _legend_columns(legend, width)
     legend_lines = math.ceil(len(legend) / legend_columns)

@@ -21,7 +21,9 @@ from mlpjit.statistics import quantiles
 from mlpjit.statistics.selection import combination
 
 GOOD = "#cfe6da"
-SMALL = 7  # points
+SMALL, LEADING, MARK = 7, 1.5, 6  # points: of small text, between its rows, and of half a mark with a gap above it
+TAKEN = (2 * (SMALL + LEADING) + MARK) / 72  # inches: two rows of numbers over a mark
+EDGE = 0.08  # of the scale: so far above it stands what does not fit
 MARGIN = 0.015  # of the axis: so far a band reaches beyond its rates, at most a quarter of the way to the next
 REACH = 50  # the loss axis ends at this many times the best: what blew up must not flatten the curves
 TITLE = "Which learning rates work, and how wide is the good range?"
@@ -165,9 +167,10 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
     finite = table[["median", "low", "high", "envelope"]].to_numpy()
     finite = finite[np.isfinite(finite)]
     low, high = ticks.log_limits(np.minimum(finite, REACH * finite.min()) if finite.size else finite)
-    sheet = layout.sheet(TITLE, subtitle, len(labels), columns, height, legend=_legend(table, high))
     marked = (table["median"] > high).any() or (table["diverged_share"] > 0).any()
-    top = high * (high / low) ** (0.3 if marked else 0.03)  # room for crosses and two rows of numbers
+    above = TAKEN if marked else 0.0
+    sheet = layout.sheet(TITLE, subtitle, len(labels), columns, height, legend=_legend(table, high), above=above)
+    top = high * (high / low) ** (_above(sheet.panel_inches()[1]) if marked else 0.03)
     rates = ticks.log_limits(table["learning_rate"])
     decade = sheet.panel_inches()[0] / math.log10(rates[1] / rates[0])
     wide = max(2, int(sheet.panel_inches()[0] / 0.45))  # ticks that it has room for
@@ -178,7 +181,7 @@ def draw(table: pd.DataFrame, results: Results) -> Figure:
             _rivals(panel, table[~table["label"].isin(tried)], looks, high)
         for band in good_bands(part["learning_rate"].tolist(), part["good"].tolist(), rates[1] / rates[0]):
             panel.axvspan(*band, color=GOOD, linewidth=0, zorder=0)
-        _panel(panel, part, looks[label], high, high * (high / low) ** 0.08)
+        _panel(panel, part, looks[label], high, high * (high / low) ** EDGE)
         _shares(panel, part[part["diverged_share"] > 0], decade)
         layout.log_axis(panel, "y", low, top, ticks.log_ticks(low, high))  # above `high` there is no scale
         layout.log_axis(panel, "x", *rates, _decades(*rates, min(12 // columns + 1, wide)))
@@ -231,6 +234,14 @@ def _panel(panel: Any, part: pd.DataFrame, look: style.Look, high: float, edge: 
     _at_edge(panel, part[part["median"] > high], look, edge)
 
 
+def _above(height: float) -> float:
+    """Return the room above the scale, as a part of it, for marks at the edge and two rows of numbers over them.
+
+    height: of the panel, in inches. A low one takes more of it: text does not shrink with paper.
+    """
+    return max(0.3, (1 + EDGE) / (1 - TAKEN / height) - 1)
+
+
 def _shares(panel: Any, lost: pd.DataFrame, decade: float) -> None:
     """Write the share of runs lost above each rate, in the first of two rows where it fits; `decade` is inches."""
     ends = [-math.inf, -math.inf]
@@ -241,7 +252,7 @@ def _shares(panel: Any, lost: pd.DataFrame, decade: float) -> None:
         if row is None:
             continue
         ends[row] = place + half
-        panel.annotate(text, (rate, 1), xycoords=("data", "axes fraction"), xytext=(0, -1 - (SMALL + 1.5) * row),
+        panel.annotate(text, (rate, 1), xycoords=("data", "axes fraction"), xytext=(0, -1 - (SMALL + LEADING) * row),
                        textcoords="offset points", ha="center", va="top", fontsize=SMALL,
                        color=style.VERMILLION)  # fmt: skip
 

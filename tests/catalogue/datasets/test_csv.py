@@ -94,8 +94,8 @@ def changed(row: int, text: str) -> list[str]:
         (changed(4, "1_000,1,0"), "text '1_000' at line 6, column 1 ('a'); need a number"),
         (changed(4, "-inf,inf,0"), "-inf at line 6, column 1 ('a') (2 such values); need finite numbers"),
         (changed(4, "1,1e999,0"), "inf at line 6, column 2 ('b'); need finite numbers"),
-        (changed(4, "1,2,"), "no target at line 6, column 3 ('label'): ''"),
-        (changed(4, "1,2,NaN"), "no target at line 6, column 3 ('label'): 'NaN'"),
+        (changed(4, "1,2,"), "no target at line 6, column 3 ('label'): ''; missing='drop' leaves such rows out"),
+        (changed(4, "1,2,NaN"), "no target at line 6, column 3 ('label'): 'NaN'; missing='drop' leaves such rows out"),
         (changed(4, "1,2,inf"), "no target at line 6, column 3 ('label'): 'inf'"),
         (
             ["label,a,b", *(f"{i % 2},x,x" for i in range(12))],

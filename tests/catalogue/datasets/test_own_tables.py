@@ -12,6 +12,7 @@ import pytest
 from mlpjit.catalogue.datasets import describe, load, split
 from mlpjit.catalogue.datasets.columns import MOST_ONE_HOT
 from mlpjit.catalogue.datasets.specs import canonical
+from mlpjit.config.memory import Dataset
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError, DatasetError
 
@@ -35,10 +36,10 @@ def cells(text: str, count: int = 24) -> list[str]:
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
-        (["a,price,b"], "There are a, price, b: say which, as target = 'NAME', or --target 'NAME'"),
-        ([], "There are 1 to 3: say which, as target = NUMBER, or --target NUMBER"),
-        (["label,a,y"], "There are label, y: say which, as target = 'NAME', or --target 'NAME'"),
-        (["y,a,y"], "There are y, y: say which, as target = 'NAME', or --target 'NAME'"),
+        (["a,price,b"], "There are a, price, b: say which, as target='NAME'"),
+        ([], "There are 1 to 3: say which, as target=3"),
+        (["label,a,y"], "There are label, y: say which, as target='NAME'"),
+        (["y,a,y"], "There are y, y: say which, as target='NAME'"),
         (
             [",".join(f"c{i}" for i in range(20))],
             "There are c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, ...: say which",
@@ -117,6 +118,38 @@ def test_rows_with_gaps_may_be_left_out_or_refused(tmp_path: Path) -> None:
         load({"name": path, "missing": "refuse"})
 
 
+GAPS_OF_A_TARGET = [f"{i},{'' if i == 4 else i},{'NA' if i in (7, 9) else i % 2}" for i in range(24)]
+
+
+def test_rows_without_a_target_are_left_out_with_those_that_have_gaps(tmp_path: Path) -> None:
+    data = load({"name": written(tmp_path, "a,odd,y", *GAPS_OF_A_TARGET), "missing": "drop"})
+    assert data.notes == ("left out: 3 of 24 rows, with missing cells, 2 of them without a target",)
+    assert data.x[:, 0].tolist() == [i for i in range(24) if i not in (4, 7, 9)]
+    assert data.classes == ("0", "1")
+    whole = [line for at, line in enumerate(GAPS_OF_A_TARGET) if at != 4]
+    assert len(load({"name": written(tmp_path, "a,odd,y", *whole), "missing": "drop"}).x) == 21
+
+
+@pytest.mark.parametrize("missing", ["fill", "refuse"])
+def test_a_target_is_never_filled(tmp_path: Path, missing: str) -> None:
+    lines = [line for at, line in enumerate(GAPS_OF_A_TARGET) if at != 4]
+    told = r"no target at line 8, column 3 \('y'\): 'NA'; missing='drop' leaves such rows out$"
+    with pytest.raises(DatasetError, match=told):
+        load({"name": written(tmp_path, "a,odd,y", *lines), "missing": missing})
+
+
+def test_a_frame_drops_rows_without_a_target_too() -> None:
+    frame = pandas.DataFrame({"a": np.arange(24.0), "y": [None, *"ab" * 11, "a"]})
+    assert Dataset(frame, missing="drop").info.classes == (("a", 12), ("b", 11))
+    with pytest.raises(DatasetError, match=r"no target at line 1, .*; missing='drop' leaves such rows out"):
+        Dataset(frame)
+
+
+def test_a_text_for_nothing_is_no_class_of_arrays() -> None:
+    with pytest.raises(DatasetError, match=r"no target at row 24: 'nan'$"):
+        Dataset(np.arange(24.0)[:, None], np.array([*"ab" * 11, "a", np.nan]))
+
+
 def test_a_column_without_any_number_in_training_is_0(tmp_path: Path) -> None:
     held = int(split({"name": table(tmp_path, ["1"] * 24), "scaling": "none"}, 0).rows_test[0])
     path = table(tmp_path, ["7" if i == held else "" for i in range(24)])
@@ -136,12 +169,12 @@ def test_a_column_without_any_cell_is_left_out(tmp_path: Path) -> None:
 def test_an_input_that_is_the_target_is_told(tmp_path: Path, value: str, target: str) -> None:
     lines = [f"{i % 5},{value.format(i=i, c=i % 2)},{target.format(i=i, c=i % 2)}" for i in range(24)]
     data = load(written(tmp_path, "a,odd,y", *lines))
-    assert "warning: 'odd' is the target once more; drop = ['odd'] leaves it out" in data.notes
+    assert "warning: 'odd' is the target once more; drop=['odd'] leaves it out" in data.notes
 
 
 def test_a_second_column_with_the_name_of_the_target_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "Target,a,target", *(f"{i % 2},{i},{i % 3}" for i in range(24)))
-    with pytest.raises(DatasetError, match=r"column 1 is named 'Target' as the target is: drop = \[1\] leaves it out"):
+    with pytest.raises(DatasetError, match=r"column 1 is named 'Target' as the target is: drop=\[1\] leaves it out"):
         load({"name": path, "target": "target"})
     assert load({"name": path, "target": "target", "drop": [1]}).x.shape == (24, 1)
 
@@ -198,7 +231,7 @@ def test_numbers_may_be_categories(tmp_path: Path) -> None:
 @pytest.mark.parametrize("date", ["2019-03-{i:02d}", "2019-03-{i:02d} 10:00", "{i:02d}.03.2019", "03/{i:02d}/19"])
 def test_dates_are_refused_with_a_remedy(tmp_path: Path, date: str) -> None:
     path = table(tmp_path, cells(date))
-    with pytest.raises(DatasetError, match=r"column 'odd' holds dates, as '.*drop = \['odd'\]"):
+    with pytest.raises(DatasetError, match=r"column 'odd' holds dates, as '.*drop=\['odd'\]"):
         load(path)
     assert load({"name": path, "drop": ["odd"]}).notes == ("left out: 'odd'",)
 
