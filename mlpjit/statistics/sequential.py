@@ -189,7 +189,8 @@ def _lowest_left(d: Floats, alpha: float) -> float:
     if finite.size == 0:
         return math.inf if certain(0.0) else -math.inf
     reach = REACH * max((float(s) for s in spread if math.isfinite(s)), default=0.0)
-    low, high = np.nextafter(finite.min() - 2 * reach, -np.inf), finite.max()
+    low = np.nextafter(finite.min() - 2 * reach, -np.inf)
+    high = np.nextafter(finite.max() + 2 * reach, np.inf)
     if not certain(low):
         return -math.inf  # so far below that every bet is won: there is no more to win
     return math.inf if certain(high) else _first_not(certain, float(low), float(high))

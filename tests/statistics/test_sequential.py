@@ -105,6 +105,24 @@ def test_the_interval_ends_where_evidence_reaches_its_bound(alpha):
     assert sequential.refuted(d, alpha, np.nextafter(high, INF))[1][-1]
 
 
+def test_lost_runs_leave_the_interval_an_end_beyond_the_finite_differences():
+    """At their largest no bet on them is lost yet, beyond it all are: that end is not infinite."""
+    d = np.array([1.0] * 5 + [INF] * 8)
+    assert sequential.interval(d) == (np.nextafter(1.0, INF), INF)
+    assert sequential.interval(-d) == (-INF, np.nextafter(-1.0, -INF))
+
+
+@given(
+    st.lists(st.sampled_from([-1.0, 0.0, 0.5, INF, INF, -INF]), min_size=1, max_size=25),
+    st.sampled_from([0.05, 0.2, 0.5]),
+    st.sampled_from([-2.0, -1.0, 0.0, 0.25, 0.5, 0.75, 9.0, 1e9]),
+)
+def test_interval_and_p_agree_beside_lost_runs(d, alpha, at):
+    test = sequential.Evidence(d)
+    low, high = test.interval(alpha)
+    assert (test.p(at) <= alpha) == (not low <= at <= high)
+
+
 def test_too_little_is_no_interval():
     assert sequential.interval([1.0, 2.0, 3.0]) == (-INF, INF)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -96,6 +97,22 @@ def test_infinite_differences_are_the_limit_of_large_ones(places, signs):
 def enumerated_p_of_large(d: np.ndarray) -> float:
     signs = np.array(list(itertools.product([1.0, -1.0], repeat=d.size)))
     return float((np.abs(signs @ d) >= abs(d.sum()) - 1e-5).mean())
+
+
+@pytest.mark.parametrize("n", [3, 8, 11, 18])
+@pytest.mark.parametrize("exponent", [9, 12, 14, 17, 30, 300])
+def test_a_run_that_nearly_diverged_leaves_the_other_pairs_their_evidence(n, exponent):
+    d = np.array([10.0**exponent, *np.arange(1.0, n)])
+    assert SignFlip(d).p() == SignFlip(np.arange(1.0, n + 1)).p() == SignFlip([INF, *d[1:]]).p()
+    assert 0 < SignFlip(d).interval(0.3)[0] <= n
+
+
+@given(st.lists(st.integers(-4, 4).map(float), min_size=1, max_size=7), st.sampled_from([1e8, -1e13, 1e15, -1e40]))
+def test_p_beside_a_large_difference_is_exact(small, large):
+    sums = [sum((-x if turned else x for x, turned in zip(exact, signs, strict=True)), Fraction(0))
+            for exact in [[Fraction(x) for x in (large, *small)]]
+            for signs in itertools.product([False, True], repeat=len(exact))]  # fmt: skip
+    assert SignFlip([large, *small]).p() == sum(abs(each) >= abs(sums[0]) for each in sums) / len(sums)
 
 
 def test_one_lost_run_leaves_nothing_to_claim_for_its_side():
