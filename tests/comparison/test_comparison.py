@@ -77,6 +77,14 @@ def test_an_optimizer_in_a_wrapper_is_named_with_it() -> None:
     assert [each.competitor for each in found.on_problems] == ["sam[rho=0.1](sgd)"]
 
 
+def test_competitors_that_differ_in_the_seventh_digit_are_two() -> None:
+    rates = (0.1, 0.1000001, 1e-4)
+    rows = [one for rate in rates for one in finals({"sgd": [rate, 0.6, 0.7]}, learning_rate=rate)]
+    found = compare(rows, {"final": {"per": "learning_rate", "seeds": [100, 101, 102]}})
+    assert found.reported.competitors == ["learning rate 0.0001", "learning rate 0.1", "learning rate 0.1000001"]
+    assert len(found.on_problems) == 3
+
+
 def test_a_lost_run_ranks_worst() -> None:
     found = pair(compare(finals({"sgd": [0.5, 0.6, None], "adam": [0.4, 0.5, 0.1]}), FINAL), "adam", "sgd")
     assert (found["effect"], found["wins"], found["losses"]) == (math.inf, 1, 2)
