@@ -31,6 +31,12 @@ class Plan:
         return int((self.study.get("tuning") or {}).get("repeats", 1))
 
     @property
+    def classified(self) -> Sequence[str]:
+        """The user's own datasets that have classes, as tables call them."""
+        found: Sequence[str] = self.study.get("classified", ())
+        return found
+
+    @property
     def runs_each(self) -> int:
         """How many final runs report a choice: a repetition's share of the seeds."""
         return len((self.study.get("final") or {}).get("seeds", ())) // self.repeats

@@ -113,7 +113,7 @@ def _scored(
         problem, values = called[first["dataset"], first["loss"]], plan.key(first, columns)
         name = names.competitor(columns, values)
         spoken |= {name: name, ", ".join(map(str, values)): name}
-        measures[problem] = measure(metric, first["dataset"], first["loss"])
+        measures[problem] = measure(metric, first["dataset"], first["loss"], plan.classified)
         members = [some[group].members if group in some else [] for some in chosen]
         scores[problem][name] = sample(members, measures[problem], 1 if why else plan.runs_each)
     notes = (f"{why}: {FLATTERS}",) if why else ()
