@@ -137,8 +137,15 @@ def test_a_lost_run_is_one_pair_of_evidence_not_ruin():
 
 
 def test_smallest_p_is_that_of_bets_all_won():
-    assert sequential.Evidence(np.arange(1.0, 8)).smallest_p == sequential.decide(np.ones(7), alpha=0.01).p < 0.06
+    found = sequential.decide(1 + 1e-3 * np.arange(7), alpha=0.01)
+    assert found.p == pytest.approx(sequential.Evidence(np.arange(1.0, 8)).smallest_p, rel=1e-12)
+    assert 0.03 < found.p < sequential.Evidence(np.ones(7)).p()
     assert sequential.Evidence([1.0]).smallest_p == 1.0
+
+
+@given(st.lists(st.one_of(st.floats(0.5, 1), st.sampled_from([1.0, 9.0, INF])), min_size=1, max_size=12))
+def test_no_differences_have_a_smaller_p(d):
+    assert sequential.Evidence(d).p() >= sequential.smallest_p(len(d)) * (1 - 1e-12)
 
 
 def test_a_margin_is_above_zero():

@@ -132,8 +132,12 @@ def test_smallest_p(n):
     assert SignFlip(np.ones(n)).p() == SignFlip(np.ones(n)).smallest_p == 2 / 2**n
 
 
-def test_smallest_p_above_sixteen_is_bounded_by_the_draws():
-    assert SignFlip(np.ones(40)).p() == SignFlip(np.ones(40)).smallest_p == 1 / 100_001
+@pytest.mark.parametrize("n", [*range(17, 34), 40, 64])
+def test_smallest_p_above_sixteen_is_that_of_the_draws(n):
+    """Among 100,000 patterns of few signs some turn none or all."""
+    p = SignFlip(np.ones(n)).p()
+    assert p == SignFlip(np.arange(1.0, n + 1)).p() == SignFlip(np.ones(n)).smallest_p == signflip.smallest_p(n)
+    assert (p == 1 / 100_001) == (n > 20)
 
 
 def test_an_alpha_out_of_reach_has_no_interval():
