@@ -24,17 +24,8 @@ class ConfigError(MlpjitError):
         super().__init__("\n".join(self.problems))
 
 
-# The ids of stored runs cover the text of `specs.resolve`, which has this mark in place of its words: they go there
-# when ids change the next time.
-UNWORDED, WORDS = ": XX", ": files must end in .csv, .parquet or .npz, or in ubyte or ubyte.gz for IDX"
-
-
 class DatasetError(ConfigError):
     """Data that cannot be used: a missing file, a wrong shape, text, NaN, a single class."""
-
-    def __init__(self, problems: str | Iterable[str]) -> None:
-        lines = [problems] if isinstance(problems, str) else problems
-        super().__init__([line.removesuffix(UNWORDED) + WORDS if line.endswith(UNWORDED) else line for line in lines])
 
 
 class StoreError(MlpjitError):

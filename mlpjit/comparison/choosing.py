@@ -30,6 +30,17 @@ class Plan:
         """How often it is tuned."""
         return int((self.study.get("tuning") or {}).get("repeats", 1))
 
+    @property
+    def classified(self) -> Sequence[str]:
+        """The user's own datasets that have classes, as tables call them."""
+        found: Sequence[str] = self.study.get("classified", ())
+        return found
+
+    @property
+    def runs_each(self) -> int:
+        """How many final runs report a choice: a repetition's share of the seeds."""
+        return len((self.study.get("final") or {}).get("seeds", ())) // self.repeats
+
     def competitor(self, row: Row, column: str) -> Any:
         """Return the value of a column that competes: of a setting that is tuned in a spec, without what is tuned."""
         label = row.get(column)
@@ -71,25 +82,30 @@ class Choice:
     members: list[Row]
 
 
-def best(plan: Plan, rows: Sequence[Row], groups: Sequence[str], from_final: bool) -> dict[Key, Choice]:
+def best(
+    plan: Plan, rows: Sequence[Row], groups: Sequence[str], from_final: bool
+) -> tuple[dict[Key, Choice], dict[Key, int]]:
     """Return the choice of each group; where final runs report, the best setting that has some.
 
-    `rows` are of one repetition, of all stages.
+    And how many final runs of the best setting lack, by group, where some do: the stage is not at its end. `rows` are
+    of one repetition, of all stages.
     """
     tuning = stage(rows, "tune")
     finals: dict[Key, list[Row]] = {}
     for row in stage(rows, "final") if from_final else ():
         finals.setdefault(plain_key(row, SETTING), []).append(row)
     found: dict[Key, Choice] = {}
+    lacking: dict[Key, int] = {}
     for setting in selection.settings(tuning, SETTING):
         tuned = [tuning[at] for at in setting.members]
         group = plan.key(tuned[0], groups)
         if group in found:
             continue
         members = finals.get(plain_key(tuned[0], SETTING), []) if from_final else tuned
+        lacking.setdefault(group, plan.runs_each - len(members) if from_final else 0)
         if members:
             found[group] = Choice(setting, tuned, members)
-    return found
+    return found, {group: count for group, count in lacking.items() if count > 0}
 
 
 def plain_key(row: Row, columns: Sequence[str]) -> Key:

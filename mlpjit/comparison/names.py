@@ -14,8 +14,13 @@ def named(factor: str, value: Any) -> str:
     """Return a factor's value in words, with the factor's name where the value alone would not tell: depth 4."""
     if factor in TELLING or factor not in SETTING:  # several factors together are in words already
         return str(value)
-    shown = f"{value:g}" if isinstance(value, float) else str(value)
-    return f"{factor.replace('_', ' ')} {shown}"
+    return f"{factor.replace('_', ' ')} {_digits(value) if isinstance(value, float) else value}"
+
+
+def _digits(value: float) -> str:
+    """Return a number in six digits where these are all: what differs must not have one name."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(float(value))
 
 
 def together(columns: Sequence[str]) -> str:

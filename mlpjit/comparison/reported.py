@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import fsum
 from typing import Any
 
@@ -71,7 +72,21 @@ def reported(rows: Sequence[Row], study: Mapping[str, Any], by: Sequence[str] = 
     check_measure(metric)
     groups = tuple(dict.fromkeys((*PROBLEM, *columns)))
     chosen = [best(plan, part, groups, not why) for part in plan.repetitions(rows)]
-    return _scored(plan, chosen, columns, metric, why)
+    found = _scored(plan, [choices for choices, _ in chosen], columns, metric, why)
+    lacking = sum((Counter(short) for _, short in chosen), Counter())
+    return replace(found, notes=(*found.notes, *_unfinished(lacking, groups, columns)))
+
+
+def _unfinished(lacking: Mapping[Key, int], groups: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """Say of whom final runs are missing, on all problems together; nothing where the stage is at its end."""
+    counts: Counter[str] = Counter()
+    for key, count in lacking.items():
+        values = dict(zip(groups, key, strict=True))
+        counts[names.competitor(columns, [values[name] for name in columns])] += count
+    if not counts:
+        return []
+    listed = ", ".join(f"{count} of {name}" for name, count in sorted(counts.items()))
+    return [f"the final stage is not at its end, and its answers may change: runs are missing, {listed}"]
 
 
 def _why_tuning(plan: Plan, columns: Sequence[str], final: Sequence[Row]) -> str:
@@ -98,22 +113,23 @@ def _scored(
         problem, values = called[first["dataset"], first["loss"]], plan.key(first, columns)
         name = names.competitor(columns, values)
         spoken |= {name: name, ", ".join(map(str, values)): name}
-        measures[problem] = measure(metric, first["dataset"], first["loss"])
+        measures[problem] = measure(metric, first["dataset"], first["loss"], plan.classified)
         members = [some[group].members if group in some else [] for some in chosen]
-        scores[problem][name] = sample(members, measures[problem])
+        scores[problem][name] = sample(members, measures[problem], 1 if why else plan.runs_each)
     notes = (f"{why}: {FLATTERS}",) if why else ()
     units = "seeds" if plan.repeats == 1 else "repetitions"
     return Reported(columns, "tune" if why else "final", scores, measures, spoken, notes, units)
 
 
-def sample(repetitions: Sequence[Sequence[Row]], measured: Measure) -> dict[Seeds, float]:
+def sample(repetitions: Sequence[Sequence[Row]], measured: Measure, whole: int) -> dict[Seeds, float]:
     """Return a score for each seed; where tuning is repeated, for each repetition the mean of its runs, lost if one is.
 
-    Runs of one repetition share what it chose, so that they are not independent; repetitions are.
+    Runs of one repetition share what it chose, so that they are not independent; repetitions are. One that has not its
+    `whole` number of runs yet has no score: its mean would be over other seeds than its rivals'.
     """
     if len(repetitions) == 1:
         return {plain_key(row, SEED_FIELDS): measured.value(row) for row in repetitions[0]}
     return {
         (f"repetition {at}",): fsum(measured.value(row) for row in rows) / len(rows)
-        for at, rows in enumerate(repetitions, 1) if rows
+        for at, rows in enumerate(repetitions, 1) if rows and len(rows) >= whole
     }  # fmt: skip

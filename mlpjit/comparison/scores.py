@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,21 +56,24 @@ def check_measure(name: str) -> None:
         raise ConfigError(f"unknown metric {name!r}{hint}")
 
 
-def measure(name: str, dataset: str, loss: str) -> Measure:
+def measure(name: str, dataset: str, loss: str, classified: Collection[str]) -> Measure:
     """Return a column as a problem measures it: accuracy in points, R² as it is."""
     if name.endswith("_score"):
-        return Measure(name, "points", 100.0) if classifies(dataset, loss) else Measure(name, "R²")
+        return Measure(name, "points", 100.0) if classifies(dataset, loss, classified) else Measure(name, "R²")
     if name.endswith("_loss"):
         return Measure(name, "loss")
     return Measure(name, "s" if name.endswith("_seconds") else name)
 
 
-def classifies(dataset: str, loss: str) -> bool:
-    """Whether a problem's score is an accuracy, by the labels of its loss and, where that takes both, its data set."""
+def classifies(dataset: str, loss: str, classified: Collection[str]) -> bool:
+    """Whether a problem's score is an accuracy, by the labels of its loss and, where that takes both, its data set.
+
+    classified: of the user's own data, the labels of those that have classes, as the study's plan names them.
+    """
     from mlpjit.catalogue.datasets import datasets
     from mlpjit.catalogue.registries import losses
 
     used, name = str(loss).partition("(")[0], str(dataset).partition("(")[0]
     if used in losses and losses[used].classes:
         return True
-    return name in datasets and getattr(datasets[name], "task", "") == "classification"
+    return dataset in classified or (name in datasets and getattr(datasets[name], "task", "") == "classification")

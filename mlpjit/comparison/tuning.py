@@ -64,16 +64,16 @@ def tunings(rows: Sequence[Row], study: Mapping[str, Any], found: Reported) -> l
     """Return how every competitor was tuned on every problem, in the order of what was reported."""
     plan, columns = Plan(study), found.by
     groups = tuple(dict.fromkeys((*PROBLEM, *columns)))
-    called = names.problems(rows)
     parts = plan.repetitions(rows)
-    choices = [best(plan, part, groups, found.stage == "final") for part in parts]
-    keys = {key: (called[row["dataset"], row["loss"]], names.competitor(columns, plan.key(row, columns)))
-            for some in choices for key, choice in some.items() for row in choice.tuned[:1]}  # fmt: skip
+    choices = [best(plan, part, groups, found.stage == "final")[0] for part in parts]
+    firsts = {key: choice.tuned[0] for some in choices for key, choice in some.items()}
+    called = names.problems(firsts.values())
     by_group = [_grouped(plan, part, groups) for part in parts]
     tuned = {}
-    for key, of in keys.items():
-        chosen, tried = ([some[key] for some in each if key in some] for each in (choices, by_group))
-        tuned[of] = _tuning(plan, of, chosen, tried, found.measures[of[0]])  # type: ignore[arg-type]
+    for key, row in firsts.items():
+        of = called[row["dataset"], row["loss"]], names.competitor(columns, plan.key(row, columns))
+        made = [(some.get(key), group.get(key, {})) for some, group in zip(choices, by_group, strict=True)]
+        tuned[of] = _tuning(plan, of, made, found.measures[of[0]])
     return _judged([tuned[problem, name] for problem, some in found.scores.items() for name in some])
 
 
@@ -96,18 +96,21 @@ class _Sampled:
 
 
 def _tuning(
-    plan: Plan, of: tuple[str, str], choices: Sequence[Choice], groups: Sequence[Group], measured: Measure
+    plan: Plan, of: tuple[str, str], repetitions: Sequence[tuple[Choice | None, Group]], measured: Measure
 ) -> _Sampled:
-    tried = [[*group["tune"], *group.get("dropped", [])] for group in groups]
+    """Tell how one was tuned, of every repetition its choice, None where no run reports one yet, and all its rows."""
+    made = [(choice.tuned[0], group) for choice, group in repetitions if choice]
+    tried = [[*group["tune"], *group.get("dropped", [])] for _, group in made]
     varying = [name for name in SETTING if len({row.get(name) for rows in tried for row in rows}) > 1]
     settings = [selection.settings(rows, varying) for rows in tried]
-    tuned = sample([choice.members for choice in choices], measured)
-    default = sample([group.get("default", []) for group in groups], measured)
+    whole = plan.runs_each
+    tuned = sample([choice.members if choice else [] for choice, _ in repetitions], measured, whole)
+    default = sample([group.get("default", []) for _, group in repetitions], measured, whole)
     shared = sorted(key for key in default if key in tuned)
     differences = paired.differences(
         [tuned[key] for key in shared], [default[key] for key in shared], measured.higher_is_better
     )
-    firsts = [choice.tuned[0] for choice in choices]
+    firsts = [row for row, _ in made]
     return _Sampled(Tuning(
         of[1], of[0], max(map(len, settings)), [{name: row.get(name) for name in varying} for row in firsts],
         [at_edges(plan, row, rows) for row, rows in zip(firsts, tried, strict=True)], _mean(tuned.values()),

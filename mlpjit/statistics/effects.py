@@ -70,9 +70,10 @@ def variance_shares(scores: npt.ArrayLike) -> dict[tuple[int, ...], float]:
     """Return the share of the cells' variance of each set of factors, largest first; empty where cells are alike."""
     s = grid(scores)
     cells = s.mean(axis=-1, keepdims=True)
-    total = float(((cells - cells.mean()) ** 2).mean())
-    if total == 0:
+    apart = cells - cells.mean()
+    if (np.abs(apart) <= ROUNDING * np.abs(cells).max()).all():
         return {}
+    total = float((apart**2).mean())
     shares = {chosen: float((contrasts(cells, chosen) ** 2).mean()) / total for chosen in _sets(range(s.ndim - 1))}
     return dict(sorted(shares.items(), key=lambda item: -item[1]))
 

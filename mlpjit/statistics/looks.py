@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from .holm import holm
 from .paired import Floats, checked
-from .sequential import Answer, best_log_wealths
+from .sequential import Answer, best_log_wealths, smallest_p
 from .verdict import LOOKING, Verdict, more_pairs, verdicts
 
 
@@ -103,9 +103,8 @@ def _p(log_wealths: Floats) -> Floats:
 
 
 def fewest_pairs(comparisons: int, alpha: float = 0.05) -> int:
-    """Return the fewest pairs after which any of so many comparisons can be certain: all won, all alike."""
-    path, n = _Path.of(np.ones(2), None), 2
-    while comparisons * path.p[-1] > alpha:
+    """Return the fewest pairs after which any of so many comparisons can be certain: every bet on it won."""
+    n = 1
+    while comparisons * smallest_p(n) > alpha:
         n += 1
-        path = _Path.of(np.ones(n), None)
     return n

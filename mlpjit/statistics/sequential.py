@@ -70,8 +70,8 @@ class Evidence:
 
     @property
     def smallest_p(self) -> float:
-        """The smallest p that as many differences can reach: all alike, every bet won."""
-        return Evidence(np.ones(checked(self.differences).size)).p()
+        """The smallest p that as many differences can reach."""
+        return smallest_p(checked(self.differences).size)
 
     def log_wealths(self, at: float) -> tuple[float, float]:
         """Return the logarithm of the gambler's best wealth so far for the effect above `at`, and for it below."""
@@ -89,6 +89,15 @@ class Evidence:
     def interval(self, alpha: float = 0.05) -> tuple[float, float]:
         """Return the effects that no look has refuted: a confidence sequence, valid at all looks together."""
         return interval(self.differences, alpha)
+
+
+def smallest_p(pairs: int) -> float:
+    """Return the smallest p that so many differences can reach: every bet won, the first two of them on the sign.
+
+    The others by the full reach, as where differences are far larger than their spread.
+    """
+    won = np.where(np.arange(pairs) < 2, 1.0, REACH)
+    return _p(float(_log_wealths(won)[0][-1]))
 
 
 def decide(differences: npt.ArrayLike, alpha: float = 0.05, margin: float | None = None) -> Decision:
@@ -189,7 +198,8 @@ def _lowest_left(d: Floats, alpha: float) -> float:
     if finite.size == 0:
         return math.inf if certain(0.0) else -math.inf
     reach = REACH * max((float(s) for s in spread if math.isfinite(s)), default=0.0)
-    low, high = np.nextafter(finite.min() - 2 * reach, -np.inf), finite.max()
+    low = np.nextafter(finite.min() - 2 * reach, -np.inf)
+    high = np.nextafter(finite.max() + 2 * reach, np.inf)
     if not certain(low):
         return -math.inf  # so far below that every bet is won: there is no more to win
     return math.inf if certain(high) else _first_not(certain, float(low), float(high))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mlpjit.catalogue.datasets import describe
 from mlpjit.catalogue.datasets.specs import is_file
+from mlpjit.catalogue.specs import label
+from mlpjit.config.memory import in_memory
 
 # The options of a table, as `mlpjit run` takes them beside --data.
 OPTIONS = ("target", "drop", "categorical", "missing")
@@ -45,3 +48,12 @@ def options(spec: Mapping[str, Any]) -> list[str]:
         if value is not None:
             words += [f"--{name}", ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)]
     return words
+
+
+def classified(specs: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return which of the user's own datasets have classes, as tables call them.
+
+    With a loss that takes numbers and classes alike nothing else of a stored run says so.
+    """
+    own = [spec for spec in specs if is_file(spec["name"]) or in_memory(spec["name"])]
+    return [label("datasets", spec) for spec in own if describe(spec).task == "classification"]

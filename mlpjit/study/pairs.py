@@ -86,6 +86,10 @@ class Tuned(Protocol):
     def repetitions(self) -> Sequence[Sequence[int]]:
         """The tuning seeds of each repetition."""
 
+    @property
+    def classified(self) -> Sequence[str]:
+        """The user's own datasets that have classes."""
+
 
 def problem_columns(per: Sequence[str]) -> tuple[str, ...]:
     """Return what makes a problem: a data set and its loss, unless losses compete."""
@@ -124,7 +128,7 @@ def pairs_of(study: Tuned, known: Known, field: str, tried: Sequence[str]) -> li
     found = sides(study, known, field)
     problems = _called(study, found)
     return [
-        Pair(mine, other, problems[problem], measure(REPORTED["final"], problem[0], other.loss))
+        Pair(mine, other, problems[problem], measure(REPORTED["final"], problem[0], other.loss, study.classified))
         for problem, some in found.items()
         for mine, other in itertools.product(some, some)
         if mine.entry in tried and other.entry not in tried and mine.rest == other.rest

@@ -25,7 +25,7 @@ from mlpjit.study.defaults import default_blocks
 from mlpjit.study.file import HEAD_KEYS, TABLES, check_repeats, read_final, read_head, read_timing, read_tuning
 from mlpjit.study.limits import limited
 from mlpjit.study.mistakes import Mistakes
-from mlpjit.study.own_data import on_data, options
+from mlpjit.study.own_data import classified, on_data, options
 from mlpjit.study.plan import Batches
 from mlpjit.study.racing import Grid, Raced, grids
 from mlpjit.study.repetitions import split
@@ -164,8 +164,13 @@ class Study:
             "name": self.name, "title": self.title, "question": self.question,
             "blocks": [block.canonical() for block in self.blocks],
             "final": self.final, "timing": self.timing, "tuning": self.tuning, "settings": settings_of(self.blocks),
-            **digests(self.use),
+            **({"classified": self.classified} if self.classified else {}), **digests(self.use),
         }  # fmt: skip
+
+    @cached_property
+    def classified(self) -> list[str]:
+        """The user's own datasets that have classes."""
+        return classified(self._datasets())
 
     def directory(self, out: Path | str | None = None) -> Path:
         """Return where the results go: `out`, or results/<name> below the current folder."""
@@ -194,8 +199,12 @@ class Study:
 
     def told(self) -> list[str]:
         """Return what there is to tell of each of its datasets, a line each."""
-        specs = {repr(v["dataset"]): v["dataset"] for b in self.blocks for v in b.combinations(("dataset",))}
-        return [line for spec in specs.values() for line in told(spec)]
+        return [line for spec in self._datasets() for line in told(spec)]
+
+    def _datasets(self) -> list[Mapping[str, Any]]:
+        """Return the spec of each dataset once."""
+        found = {repr(v["dataset"]): v["dataset"] for b in self.blocks for v in b.combinations(("dataset",))}
+        return list(found.values())
 
     def run(
         self,

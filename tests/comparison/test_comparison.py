@@ -77,6 +77,14 @@ def test_an_optimizer_in_a_wrapper_is_named_with_it() -> None:
     assert [each.competitor for each in found.on_problems] == ["sam[rho=0.1](sgd)"]
 
 
+def test_competitors_that_differ_in_the_seventh_digit_are_two() -> None:
+    rates = (0.1, 0.1000001, 1e-4)
+    rows = [one for rate in rates for one in finals({"sgd": [rate, 0.6, 0.7]}, learning_rate=rate)]
+    found = compare(rows, {"final": {"per": "learning_rate", "seeds": [100, 101, 102]}})
+    assert found.reported.competitors == ["learning rate 0.0001", "learning rate 0.1", "learning rate 0.1000001"]
+    assert len(found.on_problems) == 3
+
+
 def test_a_lost_run_ranks_worst() -> None:
     found = pair(compare(finals({"sgd": [0.5, 0.6, None], "adam": [0.4, 0.5, 0.1]}), FINAL), "adam", "sgd")
     assert (found["effect"], found["wins"], found["losses"]) == (math.inf, 1, 2)
@@ -241,3 +249,44 @@ def test_against_the_leader_alone_a_pair_has_the_verdict_it_has_among_all() -> N
 def test_the_leader_has_the_best_mean_rank_and_lost_runs_rank_last() -> None:
     found = compare(finals({"sgd": [0.9, None], "adam": [0.5, 0.6], "rmsprop": [0.4, 0.9]}), FINAL)
     assert leaders(found.reported) == ["rmsprop", "adam", "sgd"]
+
+
+def test_a_final_stage_that_is_not_at_its_end_names_who_lacks_runs() -> None:
+    rows = [*finals(SCORES)[:-1], row("tune", 0, 0.5, optimizer="lion")]
+    found = compare(rows, FINAL)
+    assert {each.competitor for each in found.on_problems} == {"adam", "rmsprop"}
+    (note,) = found.notes
+    assert note.endswith("runs are missing, 3 of lion, 1 of rmsprop")
+    assert compare(finals(SCORES), FINAL).notes == ()
+
+
+def test_a_best_setting_without_final_runs_yet_is_named_though_another_speaks_for_it() -> None:
+    better = row("tune", 0, 0.5, optimizer="adam", activation="tanh", learning_rate=0.05)
+    study = {"final": {"per": ["optimizer", "activation"], "seeds": [100, 101, 102]}}
+    assert compare([*finals(SCORES), better], study, by=["optimizer"]).notes[0].endswith("missing, 3 of adam")
+
+
+def test_a_problem_without_final_runs_yet_does_not_rename_the_others() -> None:
+    tuned = [one for one in finals(SCORES, loss="mse") if one["stage"] == "tune"]
+    found = compare([*finals(SCORES), *tuned], FINAL)
+    assert {each.problem for each in found.on_problems} == {"digits"} == {each.problem for each in found.tunings}
+
+
+REPEATED = {"final": {"per": "optimizer", "seeds": [100, 101, 102, 103]}, "tuning": {"repeats": 2, "seeds": [0, 1]}}
+
+
+def repeated(scores: dict[str, list[float]]) -> list[dict[str, Any]]:
+    return [*finals(scores), *(row("tune", 1, 0.5, optimizer=name) for name in scores)]
+
+
+@pytest.mark.parametrize("runs", [2, 3])
+def test_a_repetition_that_is_not_at_its_end_is_no_pair(runs: int) -> None:
+    """The mean of one run beside that of two would be over other seeds."""
+    scores = {"sgd": [0.5, 0.6, 0.7, 0.8][:runs], "adam": [0.9, 0.8, 0.1, 0.2]}
+    found = compare(repeated(scores), REPEATED)
+    alone = pair(found, "adam", "sgd")
+    assert (alone["effect"], alone["pairs"]) == (pytest.approx(30.0), 1)
+    assert found.notes[0].endswith(f"missing, {4 - runs} of sgd")
+    sgd = next(each for each in found.tunings if each.competitor == "sgd")
+    assert sgd.tuned == pytest.approx(55.0)
+    assert len(sgd.chosen) == len(sgd.edges) == (1 if runs == 2 else 2)

@@ -55,6 +55,11 @@ def test_shares_of_variance_sum_to_one():
     assert effects.variance_shares(np.ones((2, 2, 3))) == {}
 
 
+@pytest.mark.parametrize("shape", [(3, 1), (2, 3, 4), (7, 3, 3)])
+def test_cells_that_are_alike_have_no_shares_though_their_mean_is_rounded(shape):
+    assert effects.variance_shares(np.full(shape, 0.1)) == {}
+
+
 @pytest.mark.parametrize(
     ("scores", "message"), [(np.ones(3), "an axis for each factor"), ([[1.0, np.inf]], "name the score of a lost run")]
 )

@@ -105,6 +105,24 @@ def test_the_interval_ends_where_evidence_reaches_its_bound(alpha):
     assert sequential.refuted(d, alpha, np.nextafter(high, INF))[1][-1]
 
 
+def test_lost_runs_leave_the_interval_an_end_beyond_the_finite_differences():
+    """At their largest no bet on them is lost yet, beyond it all are: that end is not infinite."""
+    d = np.array([1.0] * 5 + [INF] * 8)
+    assert sequential.interval(d) == (np.nextafter(1.0, INF), INF)
+    assert sequential.interval(-d) == (-INF, np.nextafter(-1.0, -INF))
+
+
+@given(
+    st.lists(st.sampled_from([-1.0, 0.0, 0.5, INF, INF, -INF]), min_size=1, max_size=25),
+    st.sampled_from([0.05, 0.2, 0.5]),
+    st.sampled_from([-2.0, -1.0, 0.0, 0.25, 0.5, 0.75, 9.0, 1e9]),
+)
+def test_interval_and_p_agree_beside_lost_runs(d, alpha, at):
+    test = sequential.Evidence(d)
+    low, high = test.interval(alpha)
+    assert (test.p(at) <= alpha) == (not low <= at <= high)
+
+
 def test_too_little_is_no_interval():
     assert sequential.interval([1.0, 2.0, 3.0]) == (-INF, INF)
 
@@ -119,8 +137,15 @@ def test_a_lost_run_is_one_pair_of_evidence_not_ruin():
 
 
 def test_smallest_p_is_that_of_bets_all_won():
-    assert sequential.Evidence(np.arange(1.0, 8)).smallest_p == sequential.decide(np.ones(7), alpha=0.01).p < 0.06
+    found = sequential.decide(1 + 1e-3 * np.arange(7), alpha=0.01)
+    assert found.p == pytest.approx(sequential.Evidence(np.arange(1.0, 8)).smallest_p, rel=1e-12)
+    assert 0.03 < found.p < sequential.Evidence(np.ones(7)).p()
     assert sequential.Evidence([1.0]).smallest_p == 1.0
+
+
+@given(st.lists(st.one_of(st.floats(0.5, 1), st.sampled_from([1.0, 9.0, INF])), min_size=1, max_size=12))
+def test_no_differences_have_a_smaller_p(d):
+    assert sequential.Evidence(d).p() >= sequential.smallest_p(len(d)) * (1 - 1e-12)
 
 
 def test_a_margin_is_above_zero():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -98,6 +99,22 @@ def enumerated_p_of_large(d: np.ndarray) -> float:
     return float((np.abs(signs @ d) >= abs(d.sum()) - 1e-5).mean())
 
 
+@pytest.mark.parametrize("n", [3, 8, 11, 18])
+@pytest.mark.parametrize("exponent", [9, 12, 14, 17, 30, 300])
+def test_a_run_that_nearly_diverged_leaves_the_other_pairs_their_evidence(n, exponent):
+    d = np.array([10.0**exponent, *np.arange(1.0, n)])
+    assert SignFlip(d).p() == SignFlip(np.arange(1.0, n + 1)).p() == SignFlip([INF, *d[1:]]).p()
+    assert 0 < SignFlip(d).interval(0.3)[0] <= n
+
+
+@given(st.lists(st.integers(-4, 4).map(float), min_size=1, max_size=7), st.sampled_from([1e8, -1e13, 1e15, -1e40]))
+def test_p_beside_a_large_difference_is_exact(small, large):
+    sums = [sum((-x if turned else x for x, turned in zip(exact, signs, strict=True)), Fraction(0))
+            for exact in [[Fraction(x) for x in (large, *small)]]
+            for signs in itertools.product([False, True], repeat=len(exact))]  # fmt: skip
+    assert SignFlip([large, *small]).p() == sum(abs(each) >= abs(sums[0]) for each in sums) / len(sums)
+
+
 def test_one_lost_run_leaves_nothing_to_claim_for_its_side():
     d = np.array([0.5] * 9 + [-INF])
     assert SignFlip(d).p() == 1.0
@@ -115,8 +132,12 @@ def test_smallest_p(n):
     assert SignFlip(np.ones(n)).p() == SignFlip(np.ones(n)).smallest_p == 2 / 2**n
 
 
-def test_smallest_p_above_sixteen_is_bounded_by_the_draws():
-    assert SignFlip(np.ones(40)).p() == SignFlip(np.ones(40)).smallest_p == 1 / 100_001
+@pytest.mark.parametrize("n", [*range(17, 34), 40, 64])
+def test_smallest_p_above_sixteen_is_that_of_the_draws(n):
+    """Among 100,000 patterns of few signs some turn none or all."""
+    p = SignFlip(np.ones(n)).p()
+    assert p == SignFlip(np.arange(1.0, n + 1)).p() == SignFlip(np.ones(n)).smallest_p == signflip.smallest_p(n)
+    assert (p == 1 / 100_001) == (n > 20)
 
 
 def test_an_alpha_out_of_reach_has_no_interval():

@@ -6,12 +6,16 @@ import html
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from fakes import Fake
 from typer.testing import CliRunner
 
 from mlpjit.cli import app
 from mlpjit.config.run_config import RunConfig
 from mlpjit.errors import ConfigError
+from mlpjit.report.figures.results import Results
+from mlpjit.store import Store
 from mlpjit.study.study import Study
 
 TINY = """
@@ -129,3 +133,16 @@ def test_a_built_in_dataset_serves_too(name: str) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot read dataset"):
         Study.load("quick", str(tmp_path / "none.csv"))
+
+
+@pytest.mark.parametrize("loss", ["mse", "huber"])
+def test_classes_with_a_loss_of_numbers_are_scored_in_points(tmp_path: Path, loss: str) -> None:
+    """Of a built-in dataset its record says that it has classes; of a file nothing in a run's row does."""
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    np.savez(tmp_path / "mine.npz", x=x, y=(x[:, 0] > 0).astype(int))
+    given = {"dataset": str(tmp_path / "mine.npz"), "loss": loss, "width": 4, "epochs": 1, "final": {"seeds": [7, 8]}}
+    study = Study.from_table({**given, "sweep": {"optimizer": ["sgd", "adam"], "seed": [0, 1]}})
+    found = study.run(tmp_path / "out", 1, runner=Fake().runner())
+    assert set(found.compare()["unit"]) == {"points"}
+    with Store.open(tmp_path / "out", readonly=True) as store:
+        assert Results.read(store).score_name == "accuracy"

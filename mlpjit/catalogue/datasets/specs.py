@@ -89,7 +89,8 @@ def resolve(spec: Spec) -> Source:
         paths = [name, idxfile.labels_path(name, parameters.get("target"))] if is_idx(name) else [name]  # type: ignore[arg-type]
         return Source(name, tuple(sorted(parameters.items())), sum(map(_stamp, paths), ()))
     if Path(name).suffix or os.sep in name:
-        raise DatasetError(f"dataset {name!r}: XX")
+        allowed = ".csv, .parquet or .npz, or in ubyte or ubyte.gz for IDX"
+        raise DatasetError(f"dataset {name!r}: files must end in {allowed}")
     return Source(name, tuple(sorted(_record_parameters(datasets[name], table).items())))
 
 

@@ -213,7 +213,8 @@ class Results:
 
     def _classifies(self) -> bool:
         problems = self.runs[list(PROBLEM)].drop_duplicates().itertuples(index=False)
-        return any(classifies(*problem) for problem in problems)
+        classified = Plan(self.study).classified
+        return any(classifies(dataset, loss, classified) for dataset, loss in problems)
 
     @property
     def score_unit(self) -> float:
