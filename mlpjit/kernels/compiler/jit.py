@@ -139,8 +139,8 @@ def _promise(record: Kernel, dtype: str) -> None:
     """Note a kernel that another calls, and give its symbol an address, since LLVM ends a process that lacks one."""
     assert _promised is not None
     _promised.append((record, dtype))
-    if not llvmlite.binding.address_ofsymbol(symbol(record, dtype)):
-        llvmlite.binding.addsymbol(symbol(record, dtype), UNCALLED)
+    if not llvmlite.binding.address_of_symbol(symbol(record, dtype)):
+        llvmlite.binding.add_symbol(symbol(record, dtype), UNCALLED)
 
 
 def _publish(record: Kernel, dtype: str, extra: dict[str, Any] | None, key: str) -> Compiled:
