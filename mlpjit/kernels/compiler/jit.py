@@ -144,12 +144,10 @@ def _promise(record: Kernel, dtype: str) -> None:
 
 
 def _publish(record: Kernel, dtype: str, extra: dict[str, Any] | None, key: str) -> Compiled:
-    from mlpjit.kernels.compiler import building, linking
+    from mlpjit.kernels.compiler import building
 
     check_rounding()
-    function = link(record.function, dtype, extra)
-    wanted = building.Wanted(function, linking.signature_of(record, dtype), _ours(record, extra or {}), _tell)
-    building.publish(wanted, _folder(record, dtype, extra or {}, key))
+    building.publish(_wanted(record, dtype, extra), _folder(record, dtype, extra or {}, key))
     return Compiled(record.name, UNCALLED, _uncallable, False, 0.0, None)
 
 
@@ -178,8 +176,8 @@ def _folder(record: Kernel, dtype: str, extra: dict[str, Any], key: str) -> Path
 def _ours(record: Kernel, extra: dict[str, Any]) -> bool:
     """Say whether a kernel and all that is filled into it is this package's."""
     values = [record, *(value for value in extra.values() if not isinstance(value, int | float | str))]
-    modules = [getattr(getattr(value, "function", value), "__module__", "") for value in values]
-    return all(module.startswith("mlpjit.") for module in modules)
+    modules = [getattr(getattr(value, "function", value), "__module__", None) for value in values]
+    return all(str(module).startswith("mlpjit.") for module in modules)
 
 
 def _tell() -> None:
@@ -202,11 +200,17 @@ def _load(record: Kernel, dtype: str, extra: dict[str, Any] | None, key: str) ->
 
 def _compile(record: Kernel, dtype: str, extra: dict[str, Any] | None, folder: Path) -> tuple[int, Any, bool]:
     """Return the address of a kernel compiled by Numba, or loaded by it; Numba's record; and whether it was loaded."""
+    from mlpjit.kernels.compiler import building
+
+    return building.load_or_compile(_wanted(record, dtype, extra), folder)
+
+
+def _wanted(record: Kernel, dtype: str, extra: dict[str, Any] | None) -> Any:
+    """Return what is to be compiled; what it calls is there then."""
     from mlpjit.kernels.compiler import building, linking
 
     function = link(record.function, dtype, extra)
-    wanted = building.Wanted(function, linking.signature_of(record, dtype), _ours(record, extra or {}), _tell)
-    return building.load_or_compile(wanted, folder)
+    return building.Wanted(function, linking.signature_of(record, dtype), _ours(record, extra or {}), _tell)
 
 
 def loaded() -> Iterable[Compiled]:
