@@ -1,26 +1,29 @@
-"""A store of 20,000 runs, compared and reported: how long that takes. Runs are made up, the store is a real one.
+"""Stores of 10,560 and of 100,800 runs: what a report, a comparison and an export of them take of CPU and memory.
 
-    python bench/evidence/large_report.py [FOLDER]
+    python bench/evidence/large_report.py [FOLDER] | tee bench/evidence/large_report.log
 
-60 competitors with 8 rates on 8 tuning seeds and 20 final seeds, on 4 problems: 20,160 runs, 7,080 pairs. Prints the
-seconds of `compare` (each with each) and of `report`, and the size of the page.
+60 competitors with 8 rates on 3 and on 50 tuning seeds, and 20 final seeds, on 4 problems: 7,080 pairs.
+Runs are made up, the stores are real ones, and each command is a process of its own. Exits with 1 where one of them
+holds more than 300 MB of the larger store, or grows by more than 500 bytes for each run more.
 """
 
 from __future__ import annotations
 
+import json
 import math
+import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlpjit.comparison.stored import compare_stored
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from bench.evidence.commands import machine
 from mlpjit.config.run_config import RunConfig
-from mlpjit.report import write
 from mlpjit.store.arrays import LAYER_CURVES
 from mlpjit.study.pool import Runner
 from mlpjit.study.study import Study
@@ -28,14 +31,31 @@ from mlpjit.training.result import Control, Results
 
 PROBLEMS = ("digits", "wine", "iris", "breast_cancer")
 COMPETITORS = [{"name": "adam", "b1": round(0.5 + at / 150, 4)} for at in range(60)]
+SEEDS = (3, 50)  # of the tuning, in the smaller study and in the larger
 STUDY: dict[str, Any] = {
     "name": "large", "width": 8, "epochs": 10,
-    "sweep": {"dataset": list(PROBLEMS), "optimizer": COMPETITORS, "seed": list(range(8)),
+    "sweep": {"dataset": list(PROBLEMS), "optimizer": COMPETITORS,
               "learning_rate": [1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0, 3.0]},
     "final": {"per": "optimizer", "seeds": list(range(100, 120))},
 }  # fmt: skip
 COSTS = {"parameters": 1000, "steps": 100, "gradients": 100, "compile_seconds": 0.0, "train_seconds": 0.01,
          "evaluate_seconds": 0.001}  # fmt: skip
+COMMANDS = {"report": ["--force"], "compare": [], "export": []}
+MOST_BYTES, MOST_GROWTH = 300e6, 500.0
+# A process tells of itself what it held at most: of a child the system tells what its parent held, if that is more.
+MEASURED = """
+import json, os, sys
+from pathlib import Path
+from mlpjit.cli import main
+out, sys.argv, sys.stdout = sys.stdout, ["mlpjit", *sys.argv[1:]], open(os.devnull, "w")
+try:
+    main()
+except SystemExit as ended:
+    assert not ended.code, ended.code
+lines = Path("/proc/self/status").read_text().splitlines()
+peak = next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+print(json.dumps([peak, sum(os.times()[:4])]), file=out)
+"""
 
 
 def made_up(configs: Sequence[RunConfig], _: Control) -> Results:
@@ -58,18 +78,37 @@ def made_up(configs: Sequence[RunConfig], _: Control) -> Results:
                    records[None], [len(epochs)], config.depth + 1, np.zeros((1, 2)))  # fmt: skip
 
 
-def main(folder: Path) -> None:
-    if not (folder / "store.sqlite").exists():
-        Study.from_table(STUDY).run(folder, runner=Runner(made_up, lambda *_: 0.0, lambda *_: {}))
-    started = time.perf_counter()
-    found = compare_stored(folder)
-    compared = time.perf_counter()
-    page = write(folder, force=True)[0]
-    reported = time.perf_counter()
-    print(f"{len(found.on_problems):,} pairs compared in {compared - started:.1f} s")
-    print(f"reported in {reported - compared:.1f} s, {page.stat().st_size / 1000:,.0f} kB")
+def stored(folder: Path, seeds: int) -> int:
+    """Make a study of so many tuning seeds, unless it is there; return how many runs it has."""
+    study = {**STUDY, "sweep": {**STUDY["sweep"], "seed": list(range(200, 200 + seeds))}}
+    made = Study.from_table(study).run(folder, runner=Runner(made_up, lambda *_: 0.0, lambda *_: {}))
+    return made.summary.total
+
+
+def measured(command: str, folder: Path) -> tuple[float, float]:
+    """Return the bytes that a command holds at most, and its seconds of CPU with those of its children."""
+    arguments = [sys.executable, "-c", MEASURED, command, str(folder), *COMMANDS[command]]
+    peak, seconds = json.loads(subprocess.run(arguments, stdout=subprocess.PIPE, check=True).stdout)
+    return peak, seconds
+
+
+def main(folder: Path) -> int:
+    """Measure every command on both stores."""
+    folders = [folder / f"{seeds}-seeds" for seeds in SEEDS]
+    runs = [stored(each, seeds) for each, seeds in zip(folders, SEEDS, strict=True)]
+    wrong = 0
+    for command in COMMANDS:
+        found = [measured(command, each) for each in folders]
+        for count, (peak, seconds) in zip(runs, found, strict=True):
+            print(f"{command:7} {count:7,} runs: {seconds:5.1f} s of CPU, {peak / 1e6:5.0f} MB", flush=True)
+        growth = (found[1][0] - found[0][0]) / (runs[1] - runs[0])
+        print(f"{command:7} grows by {growth:.0f} bytes a run", flush=True)
+        wrong += found[1][0] > MOST_BYTES or growth > MOST_GROWTH
+    page = folders[1] / "report.html"
+    print(f"page: {page.stat().st_size / 1000:,.0f} kB; {machine()}")
+    return int(wrong > 0)
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as temporary:
-        main(Path(sys.argv[1] if len(sys.argv) > 1 else temporary))
+        raise SystemExit(main(Path(sys.argv[1] if len(sys.argv) > 1 else temporary)))
