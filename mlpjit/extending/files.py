@@ -30,6 +30,7 @@ FIELDS = {
     "optimizers": "optimizer", "wrappers": "wrapper", "clippings": "clip", "activations": "activation",
     "losses": "loss", "initializers": "init", "schedules": "schedule",
 }  # fmt: skip
+_helpers: dict[str, str] = {}  # the folder of each module that a file has imported from beside it
 STAGES = ("optimizers", "wrappers", "clippings")
 DECORATORS = "@elementwise, @activation, @loss, @initializer, @schedule or another of mlpjit.extending"
 
@@ -71,6 +72,8 @@ def load(path: Path | str) -> OwnFile:
     module.__file__ = str(path)
     sys.modules[MODULE] = module  # Numba looks there for the globals of what it loads from its cache
     folder = str(path.resolve().parent)
+    _forget_helpers_of_others(folder)
+    imported = set(sys.modules)
     sys.path.insert(0, folder)  # as for a script: it may import what lies beside it
     linecache.checkcache(str(path))
     # Python takes a helper's bytecode for current where the edit was within a second of it and as long.
@@ -84,6 +87,7 @@ def load(path: Path | str) -> OwnFile:
     finally:
         sys.dont_write_bytecode = before_writing
         sys.path[:] = [each for each in sys.path if each != folder]
+        _helpers.update({name: folder for name in sys.modules.keys() - imported if _lies_in(folder, name)})
     entries = tuple((kind, r.name) for kind in REGISTRIES for r in REGISTRIES[kind].records() if r not in before[kind])
     if not entries:
         need = f"decorate a function with {DECORATORS} (docs/try.md)"
@@ -91,6 +95,18 @@ def load(path: Path | str) -> OwnFile:
     check_words(*(rule for kind, name in entries if kind in STAGES for rule in rules_of(REGISTRIES[kind][name])))
     spaces = _spaces(path, vars(module).get("SPACES", {}), [name for _, name in entries])
     return OwnFile(path, hashlib.sha256(text.encode()).hexdigest(), entries, spaces)
+
+
+def _forget_helpers_of_others(folder: str) -> None:
+    """Have a file import what lies beside it, and no module of that name from beside another file."""
+    for name in [name for name, of in _helpers.items() if of != folder]:
+        sys.modules.pop(name, None)
+        del _helpers[name]
+
+
+def _lies_in(folder: str, name: str) -> bool:
+    top = Path(folder) / name.partition(".")[0]
+    return top.with_suffix(".py").is_file() or (top / "__init__.py").is_file()
 
 
 def _spaces(path: Path, given: Any, names: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:

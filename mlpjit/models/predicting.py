@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,20 @@ def encode(model: Arrays, table: Mapping[str, Sequence[Any]]) -> Array:
     """Return inputs (n, inputs) for the cells of a table by column: a dict of lists, or a frame."""
     columns = [json.loads(column) for column in model["columns"].tolist()]
     return np.column_stack([[value(cell, *told) for cell in table[name]] for name, *told in columns])
+
+
+def read_table(path: str, wanted: Sequence[str]) -> dict[str, list[str]]:
+    """Return the columns of a CSV file by name: with commas, semicolons or tabs; without a header by their numbers."""
+    with open(path, newline="", encoding="utf-8-sig") as lines:
+        first = lines.readline()
+        lines.seek(0)
+        read = csv.reader(lines, delimiter=max(",;\t", key=first.count), skipinitialspace=True)
+        rows = [row for row in read if any(cell.strip() for cell in row)]
+    numbers = [f"column {i + 1}" for i in range(len(rows[0]))]
+    names = [cell.strip() or number for cell, number in zip(rows[0], numbers, strict=True)]
+    if wanted and not set(wanted) & set(names):
+        names, rows = numbers, [[], *rows]
+    return {name: [row[i] for row in rows[1:]] for i, name in enumerate(names)}
 
 
 def value(cell: Any, kind: str, categories: Sequence[str]) -> float:

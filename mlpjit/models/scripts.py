@@ -24,9 +24,15 @@ import numpy as np
 MAIN = """model = dict(np.load(Path(__file__).with_name("{path}")))
 
 if __name__ == "__main__":
-    rows = list(csv.DictReader(open(sys.argv[1], newline="")))
-    table = {{name: [row[name] for row in rows] for name in rows[0]}}
-    x = encode(model, table) if len(model["columns"]) else np.array([list(row.values()) for row in rows], float)
+    if len(sys.argv) != 2:
+        sys.exit("usage: python {script} rows.csv")
+    try:
+        table = read_table(sys.argv[1], [json.loads(column)[0] for column in model["columns"].tolist()])
+        x = encode(model, table) if len(model["columns"]) else np.array(list(table.values()), float).T
+    except KeyError as error:
+        sys.exit(f"{{sys.argv[1]}}: no column {{error}}")
+    except (OSError, IndexError, ValueError) as error:
+        sys.exit(f"{{sys.argv[1]}}: cannot be read: {{error}}")
     print(*predict(model, x).tolist(), sep="\\n")
 """
 
@@ -44,8 +50,9 @@ def numpy_script(model: Model, path: Path, script: str) -> str:
         f"{name} = {{{', '.join(f'{e.__name__!r}: {e.__name__}' for e in e_s)}}}\n" for name, e_s in chosen.items()
     ]
     parts += [f"MISSING = {predicting.MISSING!r}\n"]
-    parts += [_source(each) for each in (predicting.outputs, predicting.predict, predicting.encode, predicting.value)]
-    return "\n\n".join([*parts, MAIN.format(path=path.name)])
+    steps = (predicting.outputs, predicting.predict, predicting.encode, predicting.read_table, predicting.value)
+    parts += map(_source, steps)
+    return "\n\n".join([*parts, MAIN.format(path=path.name, script=script)])
 
 
 def _source(function: object) -> str:

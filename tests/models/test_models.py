@@ -166,6 +166,43 @@ def test_the_script_beside_it_needs_numpy_alone(houses, tmp_path):
     np.testing.assert_array_equal(made, taken.predict(load_data(run.config.dataset).x))
 
 
+WRITTEN = {
+    "semicolons, a byte order mark": lambda text: "\ufeff" + text.replace(",", ";"),
+    "tabs": lambda text: text.replace(",", "\t"),
+    "spaces, an empty line": lambda text: text.replace(",", ", ").replace("\n", "\n , , , , \n", 2),
+    "no header": lambda text: text.partition("\n")[2],
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_the_script_reads_tables_as_training_does(houses, tmp_path, name):
+    houses.write_text(WRITTEN[name](houses.read_text()), encoding="utf-8")
+    run = trained(dataset={"name": str(houses), "target": 2}, learning_rate=1e-3)
+    taken, script = model(run), tmp_path / "best_predict.py"
+    script.write_text(numpy_script(taken, taken.save(tmp_path / "best.npz"), script.name))
+    from mlpjit.catalogue.datasets import load as load_data
+
+    made = np.array(predicted_by(script, houses), float)
+    np.testing.assert_array_equal(made, taken.predict(load_data(run.config.dataset).x))
+
+
+def test_the_script_tells_what_it_cannot_read_in_a_line(houses, tmp_path):
+    taken, script = model(trained(dataset={"name": str(houses), "target": "price"})), tmp_path / "best_predict.py"
+    script.write_text(numpy_script(taken, taken.save(tmp_path / "best.npz"), script.name))
+    houses.write_text(houses.read_text().replace("zone", "district", 1))
+    (tmp_path / "empty.csv").write_text("")
+    told = {
+        (): "usage: python best_predict.py rows.csv", (houses,): f"{houses}: no column 'zone'",
+        (tmp_path / "empty.csv",): f"{tmp_path / 'empty.csv'}: cannot be read",
+        (tmp_path / "none.csv",): f"{tmp_path / 'none.csv'}: cannot be read: [Errno 2] No such file",
+    }  # fmt: skip
+    for arguments, line in told.items():
+        done = subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert done.stderr.startswith(line)
+        assert done.stderr.count("\n") == 1
+
+
 def test_a_saved_model_is_the_same(tmp_path):
     taken = model(trained())
     again = load(taken.save(tmp_path / "a.npz"))

@@ -206,6 +206,34 @@ def test_two_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
     assert len(set(digests)) == 3
 
 
+RULE = """
+from mlpjit.extending import elementwise
+from helper import FACTOR, shrunk
+
+
+@elementwise
+def rule_{0}(g, learning_rate):
+    return learning_rate * FACTOR * shrunk(g)
+"""
+
+
+def test_files_of_two_folders_import_each_what_lies_beside_it(tmp_path: Path) -> None:
+    for name, factor in (("a", "0.5"), ("b", "0.25")):
+        (tmp_path / name).mkdir()
+        helper = f"FACTOR = {factor}\n\n\ndef shrunk(g):\n    return {factor} * g\n"
+        written(tmp_path / name, helper, "helper.py")
+        written(tmp_path / name, RULE.format(name), f"mine_{name}.py")
+    table = {"dataset": "wine", "width": 4, "epochs": 1, "learning_rate": 0.1}
+    own = {"use": ["a/mine_a.py", "b/mine_b.py"], "sweep": {"optimizer": ["rule_a", "rule_b"]}}
+    alike = {"sweep": [{"optimizer": "sgd", "learning_rate": 0.1 * factor} for factor in (0.5**2, 0.25**2)]}
+    losses = [
+        Study.from_table({**table, **each}, folder=tmp_path).run(tmp_path / f"out{at}").frame()["final_train_loss"]
+        for at, each in enumerate((own, alike))
+    ]
+    assert losses[0].tolist() == pytest.approx(losses[1].tolist(), rel=1e-6)
+    assert losses[0].nunique() == 2
+
+
 def test_an_initializer_with_random_numbers_of_its_own_is_refused(tmp_path: Path) -> None:
     drawn = "np.random.normal(size=(draw.fan_in, draw.fan_out))"
     text = (
