@@ -1,4 +1,4 @@
-"""Activations with a period. Beyond 1e5 their sine is no longer that of its argument, but stays in -1..1."""
+"""Activations with a period. Of angles beyond 1e5 their sine is no longer the angle's, but stays in -1..1."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from mlpjit.kernels.language import absolute, device, fma, real, select
 from mlpjit.kernels.network.activation_rules import activation
 
 INFINITY = float("inf")
-FAR = 1e6
 
 
 @device
 def turned(z, frequency):
-    """Return frequency z, or z where that says nothing more about a sine, but might overflow."""
-    return select(absolute(z) < FAR, frequency * z, z)
+    """Return frequency z, or z where that overflows."""
+    angle = frequency * z
+    return select(absolute(angle) < INFINITY, angle, z)
 
 
 @activation(
