@@ -19,7 +19,7 @@ from mlpjit.registry import forgetting
 OPEN = ("init_seed", "learning_rate", "order_seed", "seed", "split_seed")
 REST = tuple(sorted({name for part in fields.PARTS.values() for name in part.fields} - {*OPEN, *fields.SHAPE_FIELDS}))
 MOST = 4096
-_open, _rest = itemgetter(*OPEN), itemgetter(*REST)
+_rest = itemgetter(*REST)
 _settings: dict[tuple[Any, ...], Setting] = {}
 forgetting.append(_settings.clear)
 
@@ -31,11 +31,15 @@ class Setting:
         self._values = dict(values)  # found by their places in memory, which nothing else may take
         self._canonical, self._factors = fields.canonical(values), fields.factors(values)
         self._lists = [name for name, value in self._canonical.items() if isinstance(value, list)]
-        texts = [
-            f"{json.dumps(name)}:%r" if name in OPEN else identity.json_part(name, value).replace("%", "%%")
-            for name, value in self._canonical.items()
-        ]
-        self._text = "{" + ",".join(texts) + "}"
+        self._pieces = [""]  # of the text, between the values of the fields that are open
+        for name, value in self._canonical.items():
+            self._pieces[-1] += "," if self._pieces != [""] else "{"
+            if name in OPEN:
+                self._pieces[-1] += f"{json.dumps(name)}:"
+                self._pieces.append("")
+            else:
+                self._pieces[-1] += identity.json_part(name, value)
+        self._pieces[-1] += "}"
 
     @cached_property
     def source_hash(self) -> str:
@@ -53,11 +57,16 @@ class Setting:
 
     def text(self, values: fields.Values) -> str:
         """Return the canonical form as JSON."""
-        return self._text % _open(values)
+        (text,) = self.texts({name: [values[name]] for name in OPEN})
+        return text
 
     def texts(self, columns: Mapping[str, Sequence[Any]]) -> list[str]:
         """Return the canonical forms of configs with this setting as JSON, from the columns of what it leaves open."""
-        return [self._text % own for own in zip(*(columns[name] for name in OPEN), strict=True)]
+        told = []
+        for name, piece in zip(OPEN, self._pieces, strict=False):  # many share a rate or a seed
+            texts = {value: f"{piece}{value!r}" for value in set(columns[name])}
+            told.append([texts[value] for value in columns[name]])
+        return ["".join(parts) + self._pieces[-1] for parts in zip(*told, strict=True)]
 
 
 def setting_of(values: fields.Values) -> Setting:

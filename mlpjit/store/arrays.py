@@ -6,7 +6,7 @@ are read off figures, losses are compared bit for bit. The store keeps beside th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,23 +38,26 @@ def encode(history: Mapping[str, npt.ArrayLike]) -> tuple[int, bytes, bytes]:
     for column, name in enumerate(LAYER_CURVES, len(CURVES)):
         if name in present:
             records[0, :, column :: len(LAYER_CURVES)] = present[name]
-    ((curve, deep),) = encode_all(records, [evaluations], layers)
+    (curve,), (deep,) = encode_all(records, [evaluations], layers)
     return layers, curve, deep
 
 
-def encode_all(records: npt.NDArray[np.float64], written: Sequence[int], layers: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield (curve, layer curve) of runs with so many rows written of their (evaluations, width) records each.
+def encode_all(
+    records: npt.NDArray[np.float64], written: Sequence[int], layers: int
+) -> tuple[list[bytes], list[bytes]]:  # fmt: skip
+    """Return the curves and layer curves of runs with so many rows written of their (evaluations, width) records each.
 
     A row holds the CURVES, then the LAYER_CURVES of each layer.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # rows that are not written hold anything
-        curves, deep = records[:, :, : len(CURVES)].astype("<f8").tobytes(), records[:, :, len(CURVES) :].astype("<f4")
-    row, deep_row = 8 * len(CURVES), 4 * layers * len(LAYER_CURVES)
-    blob = deep.tobytes()
-    for place, rows in enumerate(written):
-        start = place * records.shape[1]
-        end = start + rows
-        yield curves[start * row : end * row], blob[start * deep_row : end * deep_row]
+        curves, deep = records[:, :, : len(CURVES)].astype("<f8"), records[:, :, len(CURVES) :].astype("<f4")
+    sizes = 8 * len(CURVES), 4 * layers * len(LAYER_CURVES)
+    most = records.shape[1]
+    first, second = (
+        [blob[place * most * size : (place * most + rows) * size] for place, rows in enumerate(written)]
+        for blob, size in ((curves.tobytes(), sizes[0]), (deep.tobytes(), sizes[1]))
+    )
+    return first, second
 
 
 def decode(

@@ -15,7 +15,7 @@ from mlpjit.store import reading
 from mlpjit.store.folding import put_away
 from mlpjit.store.opening import NoStoreError, connect_to_read, explained
 from mlpjit.store.rows import Rows, Session, StoredRun
-from mlpjit.store.schema import HOST, READ, TIMING_COLUMNS, WRITTEN
+from mlpjit.store.schema import HOST, READ, TIMING_COLUMNS
 from mlpjit.store.seals import INSERT as INSERT_SEAL
 from mlpjit.store.writing import Write, Writer
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FILE_NAME = "store.sqlite"
-INSERT_RUN = f"INSERT OR REPLACE INTO runs ({', '.join(WRITTEN)}) VALUES ({', '.join('?' * len(WRITTEN))})"
 INSERT_CURVES = "INSERT OR REPLACE INTO curves (run_id, layers, curve, layer_curve, layout) VALUES (?, ?, ?, ?, ?)"
 
 
@@ -105,7 +104,7 @@ class Store:
 
         Raises RowError, and queues nothing, for a run that cannot be stored.
         """
-        return self.put_all(Rows([run.row()], [(run.values["run_id"], *run.curves())]))
+        return self.put_all(run.rows())
 
     def put_all(self, rows: Rows) -> int:
         """Queue finished runs, which are written in one transaction; return a number to ask `holds` with.
@@ -116,8 +115,8 @@ class Store:
         seals = rows.seals(writer.layout)
 
         def write(connection: sqlite3.Connection) -> None:
-            connection.executemany(INSERT_RUN, rows.runs)
-            connection.executemany(INSERT_CURVES, ((*curves, writer.layout) for curves in rows.curves))
+            connection.executemany(*rows.insertion())
+            connection.executemany(INSERT_CURVES, rows.curve_rows(writer.layout))
             connection.executemany(INSERT_SEAL, seals)
 
         return writer.put(write, touched=(), made=seals, size=rows.size)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import pytest
+
 from mlpjit.config.alike import Alike, own_of, with_own
 from mlpjit.config.run_config import RunConfig
 from mlpjit.config.setting import OPEN, setting_of
@@ -31,7 +36,10 @@ def test_configs_alike_are_a_sequence_of_configs():
     assert alike.columns == {name: tuple(getattr(config, name) for config in alike) for name in OPEN}
 
 
-def test_texts_are_those_of_each_config():
-    alike = Alike(given(OWN[0]), OWN)
-    setting = setting_of(alike.like.__dict__)
-    assert setting.texts(alike.columns) == [setting.text(config.__dict__) for config in alike]
+@pytest.mark.parametrize("odd", [{}, {"dataset": "100%r%%s.csv"}, {"dataset": {"name": "two_moons", "noise": 0.3}}])
+def test_texts_are_the_canonical_forms_of_each_config(odd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("100%r%%s.csv").write_text("a,y\n" + "".join(f"{row}.5,{row % 2}\n" for row in range(20)))
+    alike = Alike(RunConfig(**{**BASE, **odd, **dict(zip(OPEN, OWN[0], strict=True))}), OWN)
+    found = setting_of(alike.like.__dict__).texts(alike.columns)
+    assert found == [json.dumps(config.canonical(), separators=(",", ":")) for config in alike]
