@@ -137,11 +137,14 @@ class Sweep:
 
     def _planned(self, announce: Callable[[Found], None] | None = None) -> Work:
         """Compare the study with the store: at the start, and where a stage has changed it."""
-        self.known = self.store.known()
+        self.known, self._known_at = self.store.known(), self._made_now()
         if announce:
             planned = sum(run_id in self.known for run_id in self.study.runs.run_ids)
             announce(Found(self.store.study().get("name", ""), len(self.known), planned))
         return work(self.study, self.known, self.store.timing_keys())
+
+    def _made_now(self) -> int:
+        return self.summary.ran + self.summary.pairs
 
     def _is_saved(self, todo: Work) -> bool:
         return self.store.has_plan(self.study.canonical(), todo.stages, todo.timing_keys)
@@ -161,9 +164,9 @@ class Sweep:
         self.sessions.end(self.summary.compile_seconds, time.monotonic() - self.began)
         self.store.flush()
         if self.signals.event.is_set():
-            count = self.summary.ran + self.summary.pairs
-            raise Interrupted(f"interrupted; {count} runs were stored. The same command again resumes.")
-        self.known = self.store.known()
+            raise Interrupted(f"interrupted; {self._made_now()} runs were stored. The same command again resumes.")
+        if self._made_now() != self._known_at:
+            self.known = self.store.known()
         if todo.raced:
             self.store.put_note(RACES, records(todo.raced, todo.tuning.run_ids, self.store))
         return todo

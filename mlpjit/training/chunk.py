@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from mlpjit.catalogue.datasets import splits
 from mlpjit.errors import DatasetError
 from mlpjit.host import check_rounding
 from mlpjit.kernels.run.beginning import CHUNK, OWN, OWN_NUMBER, OWN_WIDTH
-from mlpjit.kernels.tables import ARRAY, CARRY, PLAN, filled_rows
+from mlpjit.kernels.tables import ARRAY, CARRY, PLAN, filled
 from mlpjit.training.first_parameters import initial_params
 from mlpjit.training.lanes import Lanes, lanes_of
 from mlpjit.training.memory import Memory
@@ -104,19 +104,24 @@ class Chunk:
             "carries": self.carries, "histories": self.histories, "history_size": rows * width,
             "record_width": width, "times": self.times, "lanes": 0, "make_group": 0, "group": 0,
         }  # fmt: skip
-        self.table = filled_rows(CHUNK, [{**shared, **self._own(place)} for place in range(len(self.memories))])
+        own = self._own()
+        self.table = np.tile(filled(CHUNK, shared | dict.fromkeys(own, 0)), (len(self.memories), 1))
+        for name, column in own.items():
+            self.table[:, getattr(CHUNK, name)] = column
         if self.side:
             self.lanes = Lanes(self.template, self.table)
             self.table[0, [CHUNK.lanes, CHUNK.make_group]] = self.side, self.lanes.address
             self.table[0, CHUNK.group] = self.lanes.table.ctypes.data
 
-    def _own(self, place: int) -> dict[str, Any]:
-        """Return what a memory has in the table."""
-        memory = self.memories[place]
+    def _own(self) -> dict[str, np.ndarray]:
+        """Return what each memory has in the table, by column."""
+        at, own = np.array([memory.address for memory in self.memories]), self.template.own
+        images, beginnings = (
+            each.ctypes.data + np.arange(len(at)) * each.strides[0] for each in (self.images, self.beginnings)
+        )
         return {
-            "memory": memory.address, "image": self.images[place], "beginnings": self.beginnings[place],
-            **{name: memory.at(name) for name in ("plan", "numbers", "carry", "records")},
-            "arrays": memory.at("addresses"),
+            "memory": at, "image": images, "beginnings": beginnings, "arrays": at + own("addresses"),
+            **{name: at + own(name) for name in ("plan", "numbers", "carry", "records")},
         }  # fmt: skip
 
     def begin(self) -> None:

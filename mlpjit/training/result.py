@@ -145,14 +145,15 @@ def results_of(
     compile_seconds: what was spent before the first of them.
     """
     carried: list[list[float]] = carries.T.tolist()
-    written = [int(rows) for rows in carried[CARRY.rows_written]]
+    rows = carries[:, CARRY.rows_written].astype(np.int64)
+    written: list[int] = rows.tolist()
     states = [SAID[status] for status in statuses.tolist()]
     timings: dict[str, list[Any]] = {
         "compile_seconds": [compile_seconds, *[0.0] * (len(states) - 1)][: len(states)],
         "train_seconds": carried[CARRY.train_seconds], "evaluate_seconds": carried[CARRY.evaluate_seconds],
     }  # fmt: skip
-    counts = {name: [int(number) for number in carried[getattr(CARRY, of)]] for name, of in COUNTED.items()}
-    last = records[np.arange(len(records)), [max(rows - 1, 0) for rows in written]]
+    counts = {name: carries[:, getattr(CARRY, of)].astype(np.int64).tolist() for name, of in COUNTED.items()}
+    last = records[np.arange(len(records)), np.maximum(rows - 1, 0)]
     metrics = metrics_of(states, carried, last[:, : len(RUN_RECORDS)].T.tolist(), written, parameters)
     return Results(states, {**metrics, **counts, **timings}, records, written, layers, times)
 

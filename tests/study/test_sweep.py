@@ -268,7 +268,7 @@ def test_a_run_that_cannot_be_stored_fails_alone(tmp_path: Path, odd: dict[str, 
 
 def test_runs_that_were_lost_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, seed = Store.put_all, WRITTEN.index("seed")
-    monkeypatch.setattr(Store, "put_all", lambda store, rows: rows.runs[0][seed] and real(store, rows))
+    monkeypatch.setattr(Store, "put_all", lambda store, rows: rows.runs[seed][0] and real(store, rows))
     study = Study.from_table({"width": 4, "epochs": 1, "sweep": {"seed": [0, 1, 2]}})
     summary = study.run(tmp_path, threads=2, runner=Fake().runner()).summary
     assert summary
