@@ -122,7 +122,7 @@ def test_signals_wait_no_longer_where_no_second_process_begins(tmp_path: Path, m
 def test_drawing_reads_no_store(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection of SQLite must not be carried across a fork."""
     made = drawings(tmp_path, name)
-    for method in ("frame", "curves", "layers", "timing", "study", "sessions"):
+    for method in ("columns", "curves", "layers", "timing", "study", "sessions"):
         monkeypatch.delattr(SyntheticStore, method)
     for drawing in made:
         drawing.record.draw(drawing.table, drawing.results)
