@@ -20,7 +20,7 @@ from mlpjit.extending.files import OwnFile
 from mlpjit.extending.source import source_of
 from mlpjit.store import FILE_NAME, Store
 from mlpjit.study.choice import Known
-from mlpjit.study.estimate import competing
+from mlpjit.study.estimate import competing, final_count
 from mlpjit.study.own_data import options
 from mlpjit.study.own_sources import keep_source
 from mlpjit.study.pairs import CAP, Judged, Pairing, best_settings, pairs_of
@@ -221,11 +221,12 @@ def trial(
 
 
 def missing_runs(study: Study, directory: Path) -> int:
-    """Return how many runs of a study, final ones included, the store in a folder lacks; all where there is none."""
+    """Return how many runs of a study, of every stage, the store in a folder lacks; all where there is none."""
     known: Known = {}
     if store := Store.find(directory / FILE_NAME):
         with store:
             known = store.known()
     todo = work(study, known, set())
     lacking = [study.runs.run_ids[index] for index in todo.missing_tuning]
-    return sum(run_id not in known for run_id in lacking) + len(todo.missing_final)
+    final = final_count(study) if todo.final is None else len(todo.missing_final)
+    return sum(run_id not in known for run_id in lacking) + final + len(todo.missing_defaults)
