@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpjit.bundle.format import OWN, STUDY
+from mlpjit.study.own_data import OPTIONS
 
 AGAIN = "again"
 HEAD = """\
@@ -65,9 +66,10 @@ def _here(words: Sequence[str], files: Mapping[str, str]) -> str:
     if len(words) < 4 or words[1] != "try":
         return ""
     options = list(words[4:])
-    if "--out" in options:
-        at = options.index("--out")
-        del options[at : at + 2]
+    for name in ("out", "data", *OPTIONS):  # the study's file in the bundle has its data
+        if f"--{name}" in options:
+            at = options.index(f"--{name}")
+            del options[at : at + 2]
     name = Path(words[2]).name
     return shlex.join(["mlpjit", "try", files.get(name, name), STUDY, *options, "--out", AGAIN])
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlpjit.cli.options import Force
+from mlpjit.cli.options import Categorical, Data, Drop, Force, Missing, Target, data_spec
 
 if TYPE_CHECKING:
     from mlpjit.study.study import Study
@@ -28,13 +28,19 @@ def try_optimizer(
     forget: Annotated[str, typer.Option("--forget", help="Only forget all tries of this name.")] = "",
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the results [results/<study>].")] = None,
     threads: Annotated[int | None, typer.Option("--threads", help="Runs at once; all CPUs without it.")] = None,
+    data: Data = None,
+    target: Target = None,
+    drop: Drop = None,
+    categorical: Categorical = None,
+    missing: Missing = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Run only: no figures, no page.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     force: Force = False,
 ) -> None:
     """Tune an idea of your own on a study's grid, then add pairs of runs until its verdicts are certain."""
+    chosen = data_spec(data, target, drop, categorical, missing)
     if forget:
-        _forget(forget, str(file or study), out)
+        _forget(forget, _loaded(str(file or study), chosen), out)
         return
     if file is None:
         raise typer.BadParameter("give a file with an entry of your own (docs/try.md)")
@@ -42,12 +48,11 @@ def try_optimizer(
     from mlpjit.cli.run import finish
     from mlpjit.study.pool import thread_count
     from mlpjit.study.signals import Interrupted
-    from mlpjit.study.study import Study
     from mlpjit.study.trial import trial
     from mlpjit.study.workers import read
 
     thread_count(threads)  # told before a process is started for the file
-    base, grid, tuned = Study.load(study), numbers(rates), axes(tune or ())
+    base, grid, tuned = _loaded(study, chosen), numbers(rates), axes(tune or ())
     directory = base.directory(out)
     _tell_lacking(base, directory)
     tried = trial(base, read(file), grid, tuned, cap, margin)
@@ -60,13 +65,18 @@ def try_optimizer(
     finish(summary, directory, no_report, as_json, tried.keep(directory))
 
 
-def _forget(name: str, study: str, out: Path | None) -> None:
+def _loaded(study: str, data: dict[str, Any] | None) -> Study:
+    from mlpjit.study.study import Study
+
+    return Study.load(study, data)
+
+
+def _forget(name: str, study: Study, out: Path | None) -> None:
     """Remove what is kept of the tries of a name; its runs stay stored."""
     from mlpjit.comparison.tries import forget
     from mlpjit.store import Store
-    from mlpjit.study.study import Study
 
-    directory = Study.load(study).directory(out)
+    directory = study.directory(out)
     Store.open(directory, readonly=True).close()  # so that none is made
     with Store.open(directory) as store:
         count = forget(store, name)

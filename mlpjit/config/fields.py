@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mlpjit.catalogue.specs import Spec, label, parse_spec
+from mlpjit.registry import suggestion
 
 if TYPE_CHECKING:
     from mlpjit.catalogue.datasets import DatasetInfo
@@ -32,6 +33,15 @@ class Part:
 
     fields: tuple[str, ...]
     value: Callable[[Values], Any]
+
+
+def meant(key: str, known: Sequence[str], table: str = "dataset={{'name': ..., '{}': ...}}") -> str:
+    """Return what was probably meant by an unknown key: an option of a dataset, which stands in its table, or a key."""
+    from mlpjit.catalogue.datasets.specs import FILE_DEFAULTS
+
+    if key in FILE_DEFAULTS and "dataset" in known:
+        return f": it belongs to the dataset, as {table.format(key)}"
+    return suggestion(key, known)
 
 
 def dataset_info(spec: Spec) -> DatasetInfo:

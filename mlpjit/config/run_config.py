@@ -15,7 +15,6 @@ from mlpjit.config.explained import explain
 from mlpjit.config.memory import check_there
 from mlpjit.config.setting import setting_of
 from mlpjit.errors import ConfigError, shown
-from mlpjit.registry import suggestion
 
 if TYPE_CHECKING:
     from mlpjit.catalogue.datasets import DatasetInfo
@@ -271,7 +270,7 @@ def default_value(name: str) -> Any:
 
 def key_problems(names: Any) -> list[str]:
     """Return a line for every unknown key, and one where `hidden` and depth or width are given together."""
-    found = [f"unknown key {name!r}{suggestion(str(name), FIELDS)}" for name in names if name not in FIELDS]
+    found = [f"unknown key {name!r}{fields.meant(str(name), FIELDS)}" for name in names if name not in FIELDS]
     if "hidden" in names and {"depth", "width"} & set(names):
         found.append("hidden: give either hidden or depth and width, not both")
     return found

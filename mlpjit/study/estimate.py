@@ -172,9 +172,14 @@ def _final(study: Study, runs: Runs | None, missing: list[int], tuning: int) -> 
         return 0, 0, 0.0
     if runs is not None:
         return len(runs), len(missing), 1.0 / tuning
-    rivals = sum(len(some) for some in competing(study).values())
-    count = rivals * len(study.final["seeds"])
+    count = final_count(study)
     return count, count, 1.0 / tuning
+
+
+def final_count(study: Study) -> int:
+    """Return how many final runs a study will have, before it is known of which settings."""
+    rivals = sum(len(some) for some in competing(study).values())
+    return rivals * len(study.final["seeds"]) if study.final else 0
 
 
 def competing(study: Study, per: Sequence[str] = ()) -> dict[Problem, dict[str, int]]:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlpjit.config.fields import meant
 from mlpjit.config.run_config import check_value
 from mlpjit.errors import ConfigError, shown
-from mlpjit.registry import suggestion
 
+IN_A_FILE = "dataset = {{name = ..., {} = ...}}"
 MOST = 100  # mistakes of one file that are looked for
 
 
@@ -58,7 +59,7 @@ def unknown_keys(table: Iterable[str], known: Sequence[str], place: str, mistake
     """Note every key that is not known."""
     for key in table:
         if key not in known:
-            mistakes.add(place, f"unknown key {key!r}{suggestion(key, known)}")
+            mistakes.add(place, f"unknown key {key!r}{meant(key, known, IN_A_FILE)}")
 
 
 def refuse_repeated(values: Sequence[Any], place: str, mistakes: Mistakes) -> None:

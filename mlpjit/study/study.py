@@ -264,8 +264,8 @@ class StudyResults:
 
         found = compare_stored(self.directory, control, (by,) if isinstance(by, str) else by, metric, margin)
         levels = {"on problems": found.on_problems, "over problems": found.over_problems}
-        rows = [{"level": level, **pair.record()} for level, some in levels.items() for pair in some]
-        return varying_first(pd.DataFrame(rows))
+        rows = [{**pair.record(), "level": level} for level, some in levels.items() for pair in some]
+        return varying_first(pd.DataFrame(rows), ["level"] if all(levels.values()) else [])
 
     def tuning(self, by: str | Sequence[str] = (), metric: str = "") -> pd.DataFrame:
         """Return one row a problem and competitor: settings, what was chosen, edges, default beside tuned, best of k.

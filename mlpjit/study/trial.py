@@ -20,8 +20,9 @@ from mlpjit.extending.files import OwnFile
 from mlpjit.extending.source import source_of
 from mlpjit.store import FILE_NAME, Store
 from mlpjit.study.choice import Known
-from mlpjit.study.estimate import competing
+from mlpjit.study.estimate import competing, final_count
 from mlpjit.study.moments import now
+from mlpjit.study.own_data import options
 from mlpjit.study.own_sources import keep_source
 from mlpjit.study.pairs import CAP, Judged, Pairing, best_settings, pairs_of
 from mlpjit.study.plan import work
@@ -69,14 +70,15 @@ class Trial(Study):
 
     def command(self, directory: Path) -> str:
         """Return the shell command that runs the trial into `directory`."""
-        options = ["--rates", ",".join(repr(rate) for rate in self.rates)] if self.given else []
+        words = options(self.data) if self.data else []
+        words += ["--rates", ",".join(repr(rate) for rate in self.rates)] if self.given else []
         for name, values in self.tune.items():
-            options += ["--tune", f"{name}={','.join(map(repr, values))}"]
-        options += ["--cap", str(self.cap)] if self.cap != CAP else []
-        options += ["--margin", repr(self.margin)] if self.margin is not None else []
+            words += ["--tune", f"{name}={','.join(map(repr, values))}"]
+        words += ["--cap", str(self.cap)] if self.cap != CAP else []
+        words += ["--margin", repr(self.margin)] if self.margin is not None else []
         out = [] if directory == self.directory() else ["--out", str(directory)]
         study = self.base.source or f"{self.name}.toml"
-        return shlex.join(["mlpjit", "try", str(self.file.path), study, *options, *out])
+        return shlex.join(["mlpjit", "try", str(self.file.path), study, *words, *out])
 
     def try_out(
         self,
@@ -219,11 +221,12 @@ def trial(
 
 
 def missing_runs(study: Study, directory: Path) -> int:
-    """Return how many runs of a study, final ones included, the store in a folder lacks; all where there is none."""
+    """Return how many runs of a study, of every stage, the store in a folder lacks; all where there is none."""
     known: Known = {}
     if store := Store.find(directory / FILE_NAME):
         with store:
             known = store.known()
     todo = work(study, known, set())
     lacking = [study.runs.run_ids[index] for index in todo.missing_tuning]
-    return sum(run_id not in known for run_id in lacking) + len(todo.missing_final)
+    final = final_count(study) if todo.final is None else len(todo.missing_final)
+    return sum(run_id not in known for run_id in lacking) + final + len(todo.missing_defaults)

@@ -144,7 +144,8 @@ def test_the_study_in_it_is_the_study(home: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_commands_are_those_of_the_session_in_an_unpacked_bundle(home: Path) -> None:
-    tried = "mlpjit try /home/me/mine.py tiny --rates 0.1 --out /home/me/out --cap 9"
+    given = "--data /home/me/houses.csv --target price --drop 'built on' --rates 0.1"
+    tried = f"mlpjit try /home/me/mine.py tiny {given} --out /home/me/out --cap 9"
     with Store.open("out") as store:
         provenance = json.dumps({"command": tried})
         store.write(lambda c: c.execute("INSERT INTO sessions (started_at, provenance) VALUES ('', ?)", [provenance]))

@@ -15,6 +15,7 @@ from mlpjit.errors import ConfigError
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"optimiser": "adam"}, "unknown key 'optimiser': did you mean 'optimizer'?"),
+    ({"target": "price"}, "unknown key 'target': it belongs to the dataset, as dataset={'name': ..., 'target': ...}"),
     ({"learning_rate": "fast"}, "learning_rate: got 'fast', need a positive number"),
     ({"learning_rate": 0}, "learning_rate: got 0, need a positive number"),
     ({"learning_rate": float("nan")}, "learning_rate: got nan, need a positive number"),

@@ -149,6 +149,7 @@ def test_results_are_figures_and_frames(results):
     assert best["median_test_score"].tolist() == final[best["optimizer"]].tolist()
     assert set(results.compare()["level"]) == {"on problems"}
     differing = [name for name in ("optimizer", "learning_rate") if best[name].nunique() == 2]
+    assert list(results.compare())[:3] == ["competitor", "control", "problem"]  # of one pair nothing differs
     wanted = [*differing, "runs", "median_loss", "median_test_score"]
     assert list(best)[: len(wanted)] == wanted
     assert best.iloc[:, -1].nunique() == 1

@@ -96,6 +96,20 @@ def test_the_command_that_resumes_names_the_data(houses: Path) -> None:
     assert study.title == "tiny on houses.csv"
 
 
+@pytest.mark.usefixtures("own_records_are_forgotten")
+def test_an_idea_is_tried_on_a_table(houses: Path) -> None:
+    rule, out = Path(__file__).parents[2] / "docs" / "examples" / "soft_sign.py", houses.parent / "out"
+    chosen = ["--data", houses, "--target", "price", "--drop", "id", "--cap", "3", "--no-report", "--out", out]
+    code, printed, said = mlpjit("try", rule, houses.parent / "tiny.toml", *chosen)
+    assert code == 0, said
+    assert f"--data {houses} --target price --drop id --out {out}" in said.splitlines()[0]
+    assert printed.startswith("soft_sign on ")
+    assert "houses.csv" in printed.partition("best setting")[0].replace("\n", "")
+    with Store.open(out, readonly=True) as store:
+        command = store.sessions()[-1]["provenance"]["command"]
+    assert command.endswith(f"tiny.toml --data {houses} --target price --drop id --cap 3 --out {out}")
+
+
 def test_a_plan_states_the_data(houses: Path) -> None:
     _, printed, _ = mlpjit("plan", "quick", "--data", houses, "--target", "price", "--json")
     assert json.loads(printed)["data"][0] == "houses.csv: 80 rows, 7 inputs, target 'price', regression"

@@ -65,6 +65,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"clip": {"name": "value", "max_value": -1.0}}, "clip: max_value: got -1.0, need above 0"),
     ({"sweep": 3}, "sweep: got 3, need a [sweep] table or several [[sweep]] blocks"),
     ({"swep": {}}, "unknown key 'swep': did you mean 'sweep'?"),
+    ({"drop": ["id"]}, "unknown key 'drop': it belongs to the dataset, as dataset = {name = ..., drop = ...}"),
     ({"name": "a/b"}, "name: got 'a/b', need letters"),
     ({"title": 3}, "title: got 3, need a text"),
     ({"final": {"seeds": [100], "per": "optimiser"}}, "[final], per: unknown column 'optimiser': did you mean"),

@@ -98,7 +98,7 @@ def test_rates_can_be_given(tiny: Path) -> None:
 
 def lacking(out: Path, study: Path) -> str:
     alone = f"this makes them alone: mlpjit run {study} --out {out}"
-    return f"{out} lacks 16 runs of 'tiny', which are made first; {alone}"
+    return f"{out} lacks 20 runs of 'tiny', which are made first; {alone}"
 
 
 def test_what_is_lacking_is_told_before_a_file_is_refused(tiny: Path, tmp_path: Path) -> None:
