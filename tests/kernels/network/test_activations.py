@@ -189,6 +189,17 @@ def test_limits_and_kinks(name, dtype):
         np.testing.assert_allclose(found, np.repeat(wanted[:, None], 35, 1), rtol=float(np.finfo(dtype).eps), atol=0)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_slow_wave_is_one_far_out_too(dtype):
+    """What must be small is the angle; a z beyond 1e6 was taken for it."""
+    z = np.array([9e5, 1e6, 2.5e6, -7e6], dtype)
+    angle = 0.01 * z.astype(np.float64)
+    value, slope, _ = evaluate("sine(frequency=0.01)", z)
+    np.testing.assert_allclose(value, np.sin(angle), atol=1e-6)
+    np.testing.assert_allclose(slope, 0.01 * np.cos(angle), atol=1e-8)
+    np.testing.assert_allclose(evaluate("snake(frequency=0.01)", z)[1], 1 + np.sin(2 * angle), atol=1e-6)
+
+
 # f, df, d2f at kinks away from 0.
 KINKS = {
     ("hard_tanh", -1): (-1, 0, 0), ("hard_tanh", 1): (1, 0, 0), ("relu6", 6): (6, 0, 0),
