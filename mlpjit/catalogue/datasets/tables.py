@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from mlpjit.registry import suggestion
 
 TARGET_NAMES = ("target", "label", "class", "y")
 GAPS = ("fill", "drop", "refuse")
+WITH_COMMAS = re.compile(r"[+-]?\d*(,\d+)+(\.\d*)?([eE][+-]?\d+)?")
 MOST_SHOWN = 12  # columns that an error names
 
 
@@ -160,6 +162,10 @@ def table_of(
         targets, lines = [targets[row] for row in kept], [lines[row] for row in kept]
         if not kept:
             raise DatasetError(f"{layout.label}: every row has a missing cell: none is left")
+    for place, cells in zip(layout.inputs, columns, strict=True):
+        if cells.texts is not None and place not in layout.categorical:
+            remedy = f", or categorical = [{cells.name!r}] where they are none"
+            _refuse_commas(f"{layout.label}: {layout.column(place)}", cells.texts, remedy)
     inputs = encode_columns(layout.label, columns)
     y = _target(layout, targets, lines)
     notes += [_leak(cells.name) for cells in columns if _is_target(cells, y)]
@@ -204,7 +210,16 @@ def _target(layout: Layout, targets: Sequence[str], lines: Sequence[int]) -> np.
         numbers.append(number)
     if None not in numbers:
         return np.array(numbers, dtype=np.float64)
+    _refuse_commas(f"{layout.label}: the target, {layout.column(layout.target)},", targets)
     return np.array(targets)
+
+
+def _refuse_commas(column: str, texts: Sequence[str], remedy: str = "") -> None:
+    """Raise DatasetError where all that stands in a column are numbers, some with a comma: as text they are names."""
+    present = [text for text in texts if text]
+    found = [text for text in present if WITH_COMMAS.fullmatch(text)]
+    if found and all(WITH_COMMAS.fullmatch(text) or _float(text) is not None for text in present):
+        raise DatasetError(f"{column} has numbers with a comma, as {found[0]!r}: need a point, as 1.5{remedy}")
 
 
 def _float(cell: str) -> float | None:

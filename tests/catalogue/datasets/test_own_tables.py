@@ -287,3 +287,20 @@ def test_a_parquet_file_that_announces_more_than_is_free_is_not_read(tmp_path: P
     monkeypatch.setattr("mlpjit.catalogue.datasets.fitting.free_memory_bytes", lambda: 10**6)
     with pytest.raises(DatasetError, match=r"200,000 numbers take 0\.0048 GB to read, and 0\.001 GB are free"):
         load(str(tmp_path / "mine.parquet"))
+
+
+@pytest.mark.parametrize("cell", ["{i},5", "-{i},25", '"1,{i}00.5"', "{i},5e-3", ",{i}"])
+def test_numbers_with_a_comma_are_no_categories(tmp_path: Path, cell: str) -> None:
+    """Semicolons between, as spreadsheets write them where the decimal point is a comma."""
+    rows = [f"{i};{cell.format(i=i % 5)};{i % 2}" for i in range(24)]
+    with pytest.raises(DatasetError, match=r"column 2 \('odd'\) has numbers with a comma, as .*: need a point"):
+        load(written(tmp_path, "a;odd;y", *rows))
+    with pytest.raises(DatasetError, match=r"the target, column 2 \('odd'\), has numbers with a comma"):
+        load({"name": written(tmp_path, "a;odd;y", *rows), "target": "odd"})
+    found = load({"name": written(tmp_path, "a;odd;y", *rows), "categorical": "odd"})
+    assert [column.kind for column in found.columns] == ["number"] + ["one of"] * 5
+
+
+def test_texts_beside_what_looks_like_a_number_with_a_comma_are_texts(tmp_path: Path) -> None:
+    rows = [f"{i};{('1,5', 'two,5')[i % 2]};{i % 2}" for i in range(24)]
+    assert load(written(tmp_path, "a;odd;y", *rows)).columns[1].categories == ("two,5",)
