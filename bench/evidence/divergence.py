@@ -4,9 +4,12 @@
 
 Every optimizer with every activation makes runs of one epoch whose weights, data or rates are spoiled. A run must be
 flagged as diverged where not all it leaves is finite, or its loss is over 10,000 times that of the start, and with NaN
-or infinite weights, or NaN in the data, always; with subnormal numbers it must not be where all is finite. Then so many
-healthy runs (10,000) of three epochs, at a hundredth of the default rates (at these, and at a tenth, schedule_free_sgd
-and relu_squared do diverge), none of which may be flagged. Prints JSON; exits with 1 where anything is wrong.
+or infinite weights, or NaN in the data, always; with subnormal numbers it must not be where all is finite.
+
+Then come so many healthy runs (10,000) of three epochs at a hundredth of the default rates, none of which may be
+flagged; and as many at the default rates on each of two data sets, where some do diverge. A flag is right there if the
+same run in float64 is flagged as well, or if the run was left with numbers that are not finite and its parameters in
+float64 pass the largest float32; it is false otherwise. Prints JSON; exits with 1 where anything is wrong.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from typing import Any
@@ -32,6 +35,8 @@ from mlpjit.tuning.rates import RATES
 
 SPOILS = {"nan": math.nan, "infinite": math.inf, "huge": 1e30, "subnormal": 1e-40}
 PROCESSES = 8
+AT_DEFAULT_RATES = ("iris", "wine")
+LARGEST = float(np.finfo(np.float32).max)
 PLACES = ("weights", "data", "rate")
 MUST = {("weights", "nan"), ("weights", "infinite"), ("data", "nan")}
 Pair = tuple[str, str]
@@ -42,12 +47,14 @@ def pairs() -> list[Pair]:
     return list(product(optimizers, activations))
 
 
-def config_of(pair: Pair, seed: int = 0, epochs: int = 1, share: float = 1.0) -> mj.RunConfig:
+def config_of(
+    pair: Pair, seed: int = 0, epochs: int = 1, share: float = 1.0, dataset: str = "iris", dtype: str = "float32"
+) -> mj.RunConfig:
     """Return a small run at a share of the optimizer's default rate."""
     name, activation = pair
     return mj.RunConfig(
-        dataset="iris", hidden=[8, 8], activation=activation, optimizer=name, learning_rate=share * RATES[name].value,
-        batch_size="full" if optimizers[name].line_search else 32, epochs=epochs, seed=seed,
+        dataset=dataset, hidden=[8, 8], activation=activation, optimizer=name, learning_rate=share * RATES[name].value,
+        batch_size="full" if optimizers[name].line_search else 32, epochs=epochs, seed=seed, dtype=dtype,
     )  # fmt: skip
 
 
@@ -89,30 +96,64 @@ def spoil_all(chosen: Iterable[Pair]) -> tuple[Counter[str], list[str]]:
     return flagged, wrong
 
 
-def flag_none(chosen: list[Pair], runs: int) -> list[str]:
-    """Return which of so many healthy runs have diverged."""
-    found = []
+def flagged_of(chosen: list[Pair], runs: int, **how: Any) -> Iterator[tuple[Pair, int, Run]]:
+    """Yield which of so many runs of three epochs have diverged."""
     for number in range(runs):
         pair, seed = chosen[number % len(chosen)], number // len(chosen)
-        if Run(config_of(pair, seed, epochs=3, share=0.01)).advance() != "done":
-            found.append(f"flagged: {pair[0]}, {pair[1]}, seed {seed}")
-    return found
+        run = Run(config_of(pair, seed, epochs=3, **how))
+        with np.errstate(all="ignore"):
+            if run.advance() != "done":
+                yield pair, seed, run
+
+
+def flag_none(chosen: list[Pair], runs: int) -> list[str]:
+    """Return which of so many healthy runs have diverged."""
+    flagged = flagged_of(chosen, runs, share=0.01)
+    return [f"flagged: {pair[0]}, {pair[1]}, seed {seed}" for pair, seed, _ in flagged]
+
+
+def proof_of(flagged: Run, doubled: Run) -> str | None:
+    """Return what shows that a run was flagged rightly, by the same in float64; None where nothing does."""
+    top = 0.0
+    with np.errstate(all="ignore"):
+        for step in range(1, doubled.steps + 1):
+            if doubled.advance(step) == "diverged":
+                return "diverges in float64"
+            top = max(top, float(np.abs(doubled.params).max()))
+    lost = not np.isfinite(flagged.params).all()
+    return "passes the largest float32" if lost and top > LARGEST else None
+
+
+def prove_all(chosen: list[Pair], runs: int) -> tuple[Counter[str], list[str]]:
+    """Return what shows that runs at default rates were flagged rightly, and for which of them nothing does."""
+    proofs, false = Counter[str](), []
+    for dataset in AT_DEFAULT_RATES:
+        for pair, seed, run in flagged_of(chosen, runs, dataset=dataset):
+            proof = proof_of(run, Run(config_of(pair, seed, epochs=3, dataset=dataset, dtype="float64")))
+            if proof:
+                proofs[f"{dataset}: {proof}"] += 1
+            else:
+                false.append(f"not shown: {dataset}, {pair[0]}, {pair[1]}, seed {seed}")
+    return proofs, false
 
 
 def campaign(chosen: list[Pair], healthy: int) -> dict[str, Any]:
     """Return what was found of these pairs."""
     flagged, wrong = spoil_all(chosen)
-    false = flag_none(chosen, healthy)
-    counts = {"pairs": len(chosen), "spoiled": len(chosen) * len(PLACES) * len(SPOILS), "healthy": healthy}
-    return counts | {"flagged": dict(flagged), "wrong": wrong, "false": false}
+    proofs, unproven = prove_all(chosen, healthy)
+    counts = {"pairs": len(chosen), "spoiled": len(chosen) * len(PLACES) * len(SPOILS), "healthy": healthy,
+              "at_default_rates": healthy * len(AT_DEFAULT_RATES)}  # fmt: skip
+    false = flag_none(chosen, healthy) + unproven
+    return counts | {"flagged": dict(flagged), "rightly_flagged": dict(proofs), "wrong": wrong, "false": false}
 
 
 def merged(parts: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what was found by several processes together."""
-    counts = {name: sum(part[name] for part in parts) for name in ("pairs", "spoiled", "healthy")}
-    flagged = sum((Counter(part["flagged"]) for part in parts), Counter[str]())
+    counts = {name: sum(part[name] for part in parts) for name in ("pairs", "spoiled", "healthy", "at_default_rates")}
+    tallies = {name: dict(sum((Counter(part[name]) for part in parts), Counter[str]()))
+               for name in ("flagged", "rightly_flagged")}  # fmt: skip
     lists = {name: [line for part in parts for line in part[name]] for name in ("wrong", "false")}
-    return counts | {"flagged": dict(flagged)} | lists
+    return counts | tallies | lists
 
 
 def main() -> int:

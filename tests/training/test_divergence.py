@@ -71,3 +71,22 @@ def test_spoiled_runs_are_flagged_within_an_epoch_and_healthy_ones_are_not():
     assert found["wrong"] == found["false"] == []
     assert found["flagged"]["nan weights"] == found["flagged"]["nan data"] == len(FEW)
     assert found["flagged"]["subnormal rate"] == 0
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "seed", "proof"),
+    [("nesterov", 4, "diverges in float64"), ("schedule_free_sgd", 5, "passes the largest float32")],
+)
+def test_a_flag_at_the_default_rate_is_shown_to_be_right_by_float64(optimizer, seed, proof):
+    pair = (optimizer, "relu_squared")
+    flagged, doubled = (Run(divergence.config_of(pair, seed, 3, dtype=dtype)) for dtype in ("float32", "float64"))
+    with np.errstate(all="ignore"):
+        assert flagged.advance() == "diverged"
+    assert divergence.proof_of(flagged, doubled) == proof
+
+
+def test_nothing_shows_that_a_healthy_run_was_flagged_rightly():
+    pair = ("adam", "tanh")
+    flagged, doubled = (Run(divergence.config_of(pair, 0, 3, dtype=dtype)) for dtype in ("float32", "float64"))
+    flagged.params[:] = np.nan
+    assert divergence.proof_of(flagged, doubled) is None
