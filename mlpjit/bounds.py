@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,11 @@ INFINITY = math.inf
 # What rules bear in float32 with gradients of GRADIENTS' sizes and of 0: of more than LARGEST squares soon overflow,
 # over less than LEAST_DIVISOR gradients may, and 0 over 0 is NaN.
 GRADIENTS, LARGEST, LEAST_DIVISOR = (1e-30, 1e8), 1e15, 1e-30
+
+
+def is_finite(value: float) -> bool:
+    """Whether a number is finite in float64: of whole numbers too, which `math.isfinite` cannot tell of any size."""
+    return abs(value) <= sys.float_info.max
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlpjit.bounds import Limits, nonzero_divisor
+from mlpjit.bounds import Limits, is_finite, nonzero_divisor
 from mlpjit.errors import ConfigError
 from mlpjit.registry import Registry, suggestion
 
@@ -162,7 +161,7 @@ def _converted(key: str, value: Any, default: Any) -> Any:
     if default is None and (value is None or isinstance(value, str | int | float)):
         return value
     if isinstance(default, float) and isinstance(value, int | float) and not isinstance(value, bool):
-        if math.isfinite(value):
+        if is_finite(value):
             return float(value) + 0.0  # -0.0 is 0.0: specs that are equal must be the same
         raise ConfigError(f"{key}: got {value!r}, need a finite number")
     if isinstance(default, tuple) and isinstance(value, list) and value:

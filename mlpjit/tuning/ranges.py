@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlpjit.bounds import is_finite
 from mlpjit.errors import ConfigError
 from mlpjit.registry import suggestion
 
@@ -34,7 +35,7 @@ def _power(exponent: float) -> float:
 
 SCALES: dict[str, Scale] = {
     "log": Scale(math.log10, _power, lambda x: x > 0, "two numbers above 0"),
-    "uniform": Scale(float, _short, math.isfinite, "two numbers"),
+    "uniform": Scale(float, _short, is_finite, "two numbers"),
     # Of what is near 1, as the weight of a mean, 1 - x is what counts: 0.9, 0.99, 0.999.
     "one_minus_log": Scale(
         lambda x: -math.log10(1.0 - x), lambda m: round(1.0 - _power(-m), 12), lambda x: 0 <= x < 1,
@@ -92,5 +93,5 @@ def parse_range(entry: Mapping[str, Any]) -> Range:
 
 def _is_end(scale: str) -> Callable[[Any], bool]:
     return lambda end: (
-        isinstance(end, int | float) and not isinstance(end, bool) and math.isfinite(end) and SCALES[scale].holds(end)
+        isinstance(end, int | float) and not isinstance(end, bool) and is_finite(end) and SCALES[scale].holds(end)
     )

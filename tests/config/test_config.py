@@ -246,3 +246,19 @@ def test_a_config_is_frozen_and_hashable() -> None:
     with pytest.raises(Exception, match="frozen"):
         config.seed = 3
     assert {config, RunConfig()} == {config}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"optimizer": {"name": "adam", "eps": 10**400}},
+        {"init": {"name": "he_normal", "gain": -(10**400)}},
+        {"activation": {"name": "celu", "alpha": 10**400}},
+        {"dataset": {"name": "xor", "noise": 10**400}},
+        {"dataset": {"name": "xor", "imbalance": 10**400}},
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_whole_numbers_beyond_float64_are_not_finite(given: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="finite number"):
+        RunConfig(**given)

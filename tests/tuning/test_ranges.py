@@ -40,6 +40,8 @@ WRONG = [
     ({"log": [0, 2]}, "need two numbers above 0, the lower one first"),
     ({"log": [2, 1]}, "the lower one first"),
     ({"uniform": [1]}, "need two numbers"),
+    ({"uniform": [0, 10**400]}, "need two numbers"),
+    ({"log": [1, 10**400]}, "need two numbers above 0"),
     ({"uniform": [0, True]}, "need two numbers"),
     ({"one_minus_log": [0.5, 1.0]}, "need two numbers from 0 up and below 1"),
     ({"log": [1, 2], "uniform": [1, 2]}, "need one scale with two ends"),
@@ -47,7 +49,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("entry", "told"), WRONG, ids=str)
+@pytest.mark.parametrize(("entry", "told"), WRONG, ids=lambda each: str(each)[:40])
 def test_what_is_no_range_is_told(entry: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigError) as raised:
         parse_range(entry)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlpjit.bounds import is_finite
 from mlpjit.catalogue.datasets import idxfile
 from mlpjit.catalogue.datasets.records import (
     NO_SCALING,
@@ -106,7 +106,7 @@ def file_scaling(value: object, label: str) -> Scaling:
         return STANDARDIZE
     if value == "none":
         return NO_SCALING
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 and is_finite(value):
         return divide_by(value)
     allowed = "'standardize', 'none' or a number above 0 to divide by"
     raise DatasetError(f"{label}: scaling = {value!r}, allowed is {allowed}")
@@ -140,7 +140,7 @@ def _converted(label: str, value: Any, default: Parameter) -> Any:
     if isinstance(default, int) and (isinstance(value, bool) or not isinstance(value, int)):
         raise DatasetError(f"{label} = {value!r}, allowed is a whole number")
     if isinstance(default, float):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value):
             raise DatasetError(f"{label} = {value!r}, allowed is a finite number")
         return float(value)
     return value
