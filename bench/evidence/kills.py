@@ -81,9 +81,10 @@ class Watched:
 
     def _read(self) -> None:
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.told += line
-            self.since.setdefault(phase_of(line), time.monotonic())
+        with self.process.stderr as lines:
+            for line in lines:
+                self.told += line
+                self.since.setdefault(phase_of(line), time.monotonic())
 
     def wait_for(self, phase: str) -> None:
         """Wait until it is in this phase or behind it, or has ended."""
@@ -93,7 +94,9 @@ class Watched:
 
     def finished(self) -> int:
         """Wait for its end; return its code."""
-        code = self.process.wait()
+        assert self.process.stdout is not None
+        with self.process.stdout:
+            code = self.process.wait()
         self._reader.join()
         return code
 
@@ -148,8 +151,9 @@ class Campaign:
         """Kill one study until it ends by itself or has been killed so often; return how often it was."""
         name, known, number = "study", Known(), 0
         shutil.rmtree(self.folder / name, ignore_errors=True)
-        phases = [phase for phase, count in PHASES.items() for _ in range(count)][-kills:]
-        for phase in phases:
+        phases = [phase for phase, count in PHASES.items() for _ in range(count)]
+        meant = min(kills, len(phases))
+        for phase in (phases[place * len(phases) // meant] for place in range(meant)):
             command = self.start(name)
             killed = self._killed(command, phase)
             _, errors = self.finished(command)
