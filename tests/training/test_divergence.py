@@ -9,6 +9,7 @@ import pytest
 
 import mlpjit as mj
 from bench.evidence import divergence
+from bench.evidence.exact_steps import ExactRun
 from mlpjit.kernels.tables import DIVERGENCE_FACTOR
 from mlpjit.training.run import Run
 
@@ -73,20 +74,62 @@ def test_spoiled_runs_are_flagged_within_an_epoch_and_healthy_ones_are_not():
     assert found["flagged"]["subnormal rate"] == 0
 
 
+def both(pair: divergence.Pair, seed: int, dataset: str) -> tuple[Run, Run]:
+    """A run at the default rate, and the same in float64."""
+    float32, float64 = (
+        Run(divergence.config_of(pair, seed, 3, dataset=dataset, dtype=dtype)) for dtype in ("float32", "float64")
+    )
+    return float32, float64
+
+
 @pytest.mark.parametrize(
-    ("optimizer", "seed", "proof"),
-    [("nesterov", 4, "diverges in float64"), ("schedule_free_sgd", 5, "passes the largest float32")],
+    ("optimizer", "activation", "dataset", "seed", "proof"),
+    [
+        ("nesterov", "relu_squared", "iris", 4, "activations over the largest float32"),
+        ("schedule_free_sgd", "relu_squared", "wine", 5, "activations over the largest float32"),
+        ("schedule_free_sgd", "identity", "iris", 4, "loss over 10,000 times the start"),
+        ("lars", "relu_squared", "iris", 6, "loss over 10,000 times the start"),
+        ("kfac", "relu_squared", "iris", 6, "flagged in float64"),
+    ],
 )
-def test_a_flag_at_the_default_rate_is_shown_to_be_right_by_float64(optimizer, seed, proof):
-    pair = (optimizer, "relu_squared")
-    flagged, doubled = (Run(divergence.config_of(pair, seed, 3, dtype=dtype)) for dtype in ("float32", "float64"))
+def test_a_flag_at_the_default_rate_is_shown_to_be_right(optimizer, activation, dataset, seed, proof):
+    flagged, doubled = both((optimizer, activation), seed, dataset)
     with np.errstate(all="ignore"):
         assert flagged.advance() == "diverged"
     assert divergence.proof_of(flagged, doubled) == proof
 
 
 def test_nothing_shows_that_a_healthy_run_was_flagged_rightly():
-    pair = ("adam", "tanh")
-    flagged, doubled = (Run(divergence.config_of(pair, 0, 3, dtype=dtype)) for dtype in ("float32", "float64"))
+    flagged, doubled = both(("nesterov", "identity"), 0, "iris")
+    flagged.advance(8)
     flagged.params[:] = np.nan
+    with np.errstate(all="ignore"):
+        assert flagged.advance() == "diverged"
     assert divergence.proof_of(flagged, doubled) is None
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [("nesterov", "relu_squared"), ("schedule_free_sgd", "relu_squared"), ("nesterov", "snake"), ("adam", "identity")],
+)
+def test_the_steps_in_numpy_are_those_of_the_package(pair):
+    made, beside = both(pair, 6, "wine")[1], both(pair, 6, "wine")[1]
+    exact = ExactRun(beside)
+    for step, tops in zip(range(1, 13), exact.steps(), strict=True):
+        made.advance(step)
+        np.testing.assert_allclose(exact.theta, made.params, rtol=1e-9)
+        np.testing.assert_allclose(exact.point, made.point(), rtol=1e-9)
+        assert tops["gradients"] < divergence.LARGEST
+    told = made.result().history["validation_loss"]
+    np.testing.assert_allclose([exact.start, exact.evaluate()["loss"]], [told[0], told[-1]], rtol=1e-9)
+
+
+@pytest.mark.parametrize("seed", [4, 5, 7])
+def test_float32_in_numpy_is_lost_in_the_step_that_is_flagged_though_float64_comes_back(seed):
+    """Schedule-free descent, whose relu squared of 1e22 and more is 0 again once all its units are dead."""
+    flagged, doubled = both(("schedule_free_sgd", "relu_squared"), seed, "wine")
+    with np.errstate(all="ignore"):
+        assert (flagged.advance(), doubled.advance()) == ("diverged", "done")
+        beside = both(("schedule_free_sgd", "relu_squared"), seed, "wine")[0]
+        lost = [step for step, tops in enumerate(ExactRun(beside).steps(), 1) if max(tops.values()) == np.inf]
+    assert lost[0] == flagged.result().metrics["diverged_step"] == 4
