@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlpjit.extending.findings import RuleError, definition, returning, told
-from mlpjit.extending.words import forbidden
+from mlpjit.extending.words import forbidden, large_arrays
 from mlpjit.kernels.entries import Stage
 from mlpjit.kernels.functions import Finding, function_hash, own_code
 from mlpjit.kernels.language import Function
@@ -37,6 +37,13 @@ def check_words(*functions: Function) -> None:
     """Raise RuleError with the first thing in functions, or in those that they call, that cannot be compiled."""
     for each in sorted(own_code(*functions), key=definition):
         for finding in forbidden(each):
+            raise RuleError(told(finding))
+
+
+def check_arrays(function: Function) -> None:
+    """Raise RuleError where a function, or one that it calls, reads an array that compiled code cannot hold."""
+    for each in sorted(own_code(function), key=definition):
+        for finding in large_arrays(each):
             raise RuleError(told(finding))
 
 

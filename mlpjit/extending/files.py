@@ -105,8 +105,11 @@ def _forget_helpers_of_others(folder: str) -> None:
 
 
 def _lies_in(folder: str, name: str) -> bool:
-    top = Path(folder) / name.partition(".")[0]
-    return top.with_suffix(".py").is_file() or (top / "__init__.py").is_file()
+    """Say whether a module lies beside a file. This package may, in a clone, and stays what it is."""
+    package = name.partition(".")[0]
+    top = Path(folder) / package
+    found = top.with_suffix(".py").is_file() or (top / "__init__.py").is_file()
+    return found and package != __name__.partition(".")[0]
 
 
 def _spaces(path: Path, given: Any, names: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:

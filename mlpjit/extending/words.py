@@ -14,7 +14,9 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from mlpjit.kernels.functions import Finding
+import numpy as np
+
+from mlpjit.kernels.functions import Finding, values_read
 from mlpjit.registry import suggestion
 
 Function = Callable[..., Any]
@@ -42,6 +44,7 @@ STATEMENTS: dict[type[ast.AST], tuple[str, str]] = {
     ast.Nonlocal: ("changes a variable of another function", "keep it in a state"),
     ast.Delete: ("deletes", "which compiled code need not"), ast.Await: ("awaits", "which compiled code cannot"),
 }  # fmt: skip
+MOST_BYTES = 10**6  # of an array; of larger ones Numba would compile in where this process has them
 BUILTINS = ("range", "min", "max", "int", "float", "bool", "abs", "len", "round")
 # What takes the place of functions of NumPy and of math.
 OURS = {
@@ -63,6 +66,21 @@ def forbidden(function: Function) -> Iterator[Finding]:
     ):  # a lambda may stand anywhere in a statement: Numba says what is wrong with it
         found = sorted(dict.fromkeys(_found(function, node)), key=lambda each: each[0])
         yield from (Finding(function, first + line - 1, problem) for line, problem in found)
+    yield from large_arrays(function)
+
+
+def large_arrays(function: Function) -> Iterator[Finding]:
+    """Yield the arrays that a function reads and compiled code cannot hold."""
+    for name, value in values_read(function):
+        if isinstance(value, np.ndarray) and (told := _too_much(value)):
+            yield Finding(function, 0, f"reads {name}, {told}")
+
+
+def _too_much(array: np.ndarray) -> str:
+    if not (array.flags.c_contiguous or array.flags.f_contiguous):
+        return "a part of another array: write numpy.ascontiguousarray(...) where it is defined"
+    size = f"an array of {array.nbytes / 1e6:.3g} MB"
+    return f"{size}: compiled code holds arrays of 1 MB at most" if array.nbytes > MOST_BYTES else ""
 
 
 def _found(function: Function, node: ast.FunctionDef) -> Told:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from mlpjit.errors import ConfigError, shown
+from mlpjit.extending.checking import check_arrays
 from mlpjit.interactive.passes import Passes
 from mlpjit.kernels.compiler import inspection, jit
 from mlpjit.kernels.functions import function_hash
@@ -162,6 +163,7 @@ class Objective:
             raise ConfigError(told(made))
         if len(made) != 1:
             raise ConfigError(f"{self.function.__name__} returns {len(made) or 'nothing'}, need one number: the loss")
+        check_arrays(self.function)
         loop = Kernel(
             f"objective_{self.function.__name__}", objective_loop.function, objective_loop.parameters, "Float64"
         )

@@ -9,7 +9,7 @@ import pytest
 
 import mlpjit as mj
 from mlpjit.catalogue.registries import optimizers, wrappers
-from mlpjit.extending import load, store
+from mlpjit.extending import load, real, store
 from mlpjit.interactive.objectives import Listed
 
 COUNT, STEPS, LAYERS = 23, 4, [(3, 5), (5,), (3,)]
@@ -264,6 +264,25 @@ def test_an_objective_without_a_source_is_told():
     exec("def typed(params, grads):\n    return 0.0\n", names)
     with pytest.raises(mj.ConfigError, match="typed: its source cannot be read"):
         mj.objective(names["typed"])
+
+
+LARGE, PART = np.ones(200_000), np.ones(8)[::2]
+
+
+def large(count, params, grads):
+    return real(LARGE[count])
+
+
+def part(count, params, grads):
+    return real(PART[count])
+
+
+@pytest.mark.parametrize(
+    ("function", "told"), [(large, "LARGE, an array of 1.6 MB"), (part, "PART, a part of another")]
+)
+def test_an_objective_that_reads_what_compiled_code_cannot_hold_is_told(function, told):
+    with pytest.raises(mj.ConfigError, match=f"{function.__name__} reads {told}"):
+        taken(gradient=mj.objective(function))
 
 
 def test_a_state_is_of_as_many_parameters_as_there_are():

@@ -27,6 +27,7 @@ import numpy as np
 from mlpjit.extending import activation, elementwise, fma, initializer, loss, schedule, sqrt
 
 TABLE, CHOSEN, NAMED = np.array([0.5, 0.25]), [0.5, 0.25], {"a": 0.5}
+LARGE, PART = np.ones(200_000), np.ones(8)[::2]
 def plain(x):
     return 2.0 * x
 
@@ -66,6 +67,8 @@ RULES = {
     "an undeclared state": (RETURN, "    return learning_rate * nu, mu", "return", "uses nu, which is not defined"),
     "a name that is not imported": ("fma(", "power(", "power(", "power, which is not imported: from mlpjit.extending"),
     "a global array": ("(1.0 - momentum) * g", "TABLE[0] * g", "TABLE", "computes in double, not float32"),
+    "a large array": ("(1.0 - momentum) * g", "LARGE[0] * g", "def mine", "reads LARGE, an array of 1.6 MB: compiled code"),
+    "a part of an array": ("(1.0 - momentum) * g", "PART[0] * g", "def mine", "reads PART, a part of another array: write"),
     "a global list": ("(1.0 - momentum) * g", "CHOSEN[0] * g", "CHOSEN", "reads CHOSEN, a list: write a tuple"),
     "a global dictionary": ("(1.0 - momentum) * g", "NAMED['a'] * g", "NAMED", "reads NAMED, a dict"),
     "whole numbers divided": ("(1.0 - momentum)", "(7 // 2)", "7 // 2", "write 1.0 where it says 1"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import zipfile
 from pathlib import Path
 
@@ -232,6 +233,19 @@ def test_files_of_two_folders_import_each_what_lies_beside_it(tmp_path: Path) ->
     ]
     assert losses[0].tolist() == pytest.approx(losses[1].tolist(), rel=1e-6)
     assert losses[0].nunique() == 2
+
+
+def test_a_file_beside_the_package_has_no_helper_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a clone: what the file imports of the package first is not forgotten for a file from elsewhere."""
+    (tmp_path / "mlpjit").symlink_to(Path(mj.__file__).parent)
+    (tmp_path / "b").mkdir()
+    written(tmp_path, "FACTOR = 0.5\n\n\ndef shrunk(g):\n    return 0.5 * g\n", "helper.py")
+    first = written(tmp_path, f"import mlpjit.measure.startup\n{RULE.format('a')}", "mine.py")
+    monkeypatch.delitem(sys.modules, "mlpjit.measure.startup", raising=False)
+    files.load(first)
+    files.load(written(tmp_path / "b", INITIALIZER))
+    assert "mlpjit.measure.startup" in sys.modules
+    assert "helper" not in sys.modules
 
 
 def test_an_initializer_with_random_numbers_of_its_own_is_refused(tmp_path: Path) -> None:
