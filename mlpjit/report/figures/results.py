@@ -177,11 +177,11 @@ class Results:
     @cached_property
     def ranges(self) -> dict[Any, RateRange]:
         """Each label's learning rates at its best other settings."""
-        wanted = {selection.combination(best.factors): label for label, best in self.best.items()}
+        wanted = {label: selection.combination(best.factors) for label, best in self.best.items()}
         grids: dict[Any, dict[float, float]] = {label: {} for label in self.best}
         for setting in self.settings:
-            label = wanted.get(selection.combination(setting.factors))
-            if label is not None:
+            label = setting.factors[self.label]
+            if wanted[label] == selection.combination(setting.factors):
                 grids[label][setting.factors["learning_rate"]] = setting.median
         return {label: selection.rate_range(grid) for label, grid in grids.items()}
 
