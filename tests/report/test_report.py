@@ -271,3 +271,16 @@ def test_rates_may_compete(per: str | list[str], tmp_path: Path) -> None:
     assert [row["good_rates"] for row in answer if row["good_rates"]] == [
         [row["learning_rate"]] for row in answer if row["learning_rate"] < 10
     ]
+
+
+def test_networks_without_a_common_width_compete_with_those_that_have_one(tmp_path: Path) -> None:
+    table = {
+        **TABLE,
+        "sweep": {"hidden": [[], [4], [4, 8]], "seed": [0, 1]},
+        "final": {"per": "width", "seeds": [7, 8]},
+    }
+    Study.from_table({name: value for name, value in table.items() if name != "width"}).run(
+        tmp_path, 1, runner=Fake().runner()
+    )
+    report.write(tmp_path)
+    assert {row["label"] for row in report.answer(tmp_path)} == {"width None", "width 4"}
