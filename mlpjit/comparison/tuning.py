@@ -65,7 +65,8 @@ def tunings(rows: Sequence[Row], study: Mapping[str, Any], found: Reported) -> l
     plan, columns = Plan(study), found.by
     groups = tuple(dict.fromkeys((*PROBLEM, *columns)))
     parts = plan.repetitions(rows)
-    choices = [best(plan, part, groups, found.stage == "final")[0] for part in parts]
+    reports = found.stage == "final"
+    choices = [best(plan, part, groups, reports)[0] for part in parts]
     firsts = {key: choice.tuned[0] for some in choices for key, choice in some.items()}
     called = names.problems(firsts.values())
     by_group = [_grouped(plan, part, groups) for part in parts]
@@ -73,7 +74,7 @@ def tunings(rows: Sequence[Row], study: Mapping[str, Any], found: Reported) -> l
     for key, row in firsts.items():
         of = called[row["dataset"], row["loss"]], names.competitor(columns, plan.key(row, columns))
         made = [(some.get(key), group.get(key, {})) for some, group in zip(choices, by_group, strict=True)]
-        tuned[of] = _tuning(plan, of, made, found.measures[of[0]])
+        tuned[of] = _tuning(plan, of, made, found.measures[of[0]], plan.runs_each if reports else 1)
     return _judged([tuned[problem, name] for problem, some in found.scores.items() for name in some])
 
 
@@ -96,16 +97,18 @@ class _Sampled:
 
 
 def _tuning(
-    plan: Plan, of: tuple[str, str], repetitions: Sequence[tuple[Choice | None, Group]], measured: Measure
+    plan: Plan, of: tuple[str, str], repetitions: Sequence[tuple[Choice | None, Group]], measured: Measure, whole: int
 ) -> _Sampled:
-    """Tell how one was tuned, of every repetition its choice, None where no run reports one yet, and all its rows."""
+    """Tell how one was tuned, of every repetition its choice, None where no run reports one yet, and all its rows.
+
+    whole: how many runs report a choice at least, see `sample`; a default has final runs alone.
+    """
     made = [(choice.tuned[0], group) for choice, group in repetitions if choice]
     tried = [[*group["tune"], *group.get("dropped", [])] for _, group in made]
     varying = [name for name in SETTING if len({row.get(name) for rows in tried for row in rows}) > 1]
     settings = [selection.settings(rows, varying) for rows in tried]
-    whole = plan.runs_each
     tuned = sample([choice.members if choice else [] for choice, _ in repetitions], measured, whole)
-    default = sample([group.get("default", []) for _, group in repetitions], measured, whole)
+    default = sample([group.get("default", []) for _, group in repetitions], measured, plan.runs_each)
     shared = sorted(key for key in default if key in tuned)
     differences = paired.differences(
         [tuned[key] for key in shared], [default[key] for key in shared], measured.higher_is_better

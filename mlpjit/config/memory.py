@@ -104,6 +104,8 @@ def check_there(value: Any) -> Any:
 def _frame(frame: Any, choice: Choice) -> Table:
     if not hasattr(frame, "iloc"):
         raise DatasetError(f"{LABEL}: got {type(frame).__name__}, need a pandas frame with a target, or arrays x and y")
+    if len(frame) == 0:
+        raise DatasetError(f"{LABEL}: a frame without rows")
     from mlpjit.catalogue.datasets.frames import read_frame
 
     return read_frame(LABEL, frame, choice)

@@ -66,7 +66,7 @@ def _setting(results: Results, setting: Setting) -> Answer:
 
     A spec that is tuned stays: the label does not say what was chosen in it.
     """
-    told = {results.label, *results.compared} - results.study.get("settings", {}).keys()
+    told = {results.label, *results.compared} - {"learning_rate", *results.study.get("settings", {})}
     if results.tuning["width"].notna().all():
         told.add("hidden")
     return {name: value for name, value in setting.factors.items() if name not in told}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -34,6 +35,7 @@ CHUNK = 1024  # rows held as Python objects at a time
 IDS = 500  # run ids in one query
 
 UNIQUE = {"run_id", "started_at", "finished_at"}  # texts that no two runs share
+_one_state = threading.Lock()  # a connection, which threads may share, has one transaction at a time
 FROM_PLAN = "FROM plan JOIN runs USING (run_id) LEFT JOIN sessions ON sessions.id = runs.session"
 
 
@@ -70,18 +72,26 @@ def columns(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, C
     column of one value is a view of that value alone: of most studies most columns are.
     """
     found, filled = {name: _array(name, ()) for name in names}, 0
-    connection.execute("BEGIN")  # one state of it, whoever writes meanwhile
-    try:
+    with _in_one_state(connection):
         (count,) = connection.execute(f"SELECT count(*) {FROM_PLAN}").fetchone()
         cursor = connection.execute(f"SELECT {_selected(connection, names)} {FROM_PLAN} ORDER BY plan.position")
         while chunk := cursor.fetchmany(CHUNK):
             for name, values in zip(names, zip(*chunk, strict=True), strict=True):
                 found[name] = _filled(found[name], filled, _part(name, values), count)
             filled += len(chunk)
-    finally:
-        with contextlib.suppress(sqlite3.Error):  # damage has ended it
-            connection.execute("COMMIT")
     return found
+
+
+@contextlib.contextmanager
+def _in_one_state(connection: sqlite3.Connection) -> Iterator[None]:
+    """Read one state of a store, whoever writes meanwhile."""
+    with _one_state:
+        connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            with contextlib.suppress(sqlite3.Error):  # damage has ended it
+                connection.execute("COMMIT")
 
 
 def _filled(column: Column, filled: int, part: Column, count: int) -> Column:

@@ -290,3 +290,9 @@ def test_a_repetition_that_is_not_at_its_end_is_no_pair(runs: int) -> None:
     sgd = next(each for each in found.tunings if each.competitor == "sgd")
     assert sgd.tuned == pytest.approx(55.0)
     assert len(sgd.chosen) == len(sgd.edges) == (1 if runs == 2 else 2)
+
+
+def test_tuning_runs_report_a_repeated_tuning_though_they_are_fewer_than_final_ones() -> None:
+    rows = [row("tune", seed, 0.5, optimizer=name) for name in ("sgd", "adam") for seed in (0, 1)]
+    found = compare([{**one, "final_validation_score": 0.7} for one in rows], REPEATED)
+    assert [each.tuned for each in found.tunings] == [pytest.approx(70.0)] * 2

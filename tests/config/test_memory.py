@@ -121,6 +121,7 @@ FRAME = pd.DataFrame({"a": Y, "b": Y})
     (lambda: mj.RunConfig(learning_rate=X), r"learning_rate: got \[\[.{190,210}\.\.\., need a positive number"),
     (lambda: mj.Study.load("quick", data=X), r"got ndarray of shape \(120, 3\), need a name"),
     (lambda: mj.Dataset(X), "got ndarray, need a pandas frame with a target, or arrays x and y"),
+    (lambda: mj.Dataset(FRAME[:0], target="b"), "data in memory: a frame without rows"),
     (lambda: mj.Dataset(X, Y[:3]), "x has 120 samples and y has 3"),
     (lambda: mj.Dataset(X[0], Y), r"x has shape \(3,\)"),
     (lambda: mj.Dataset(X, Y, target="price"), "are for frames"),

@@ -15,7 +15,9 @@ from mlpjit.store.seals import seal_all
 from mlpjit.study.study import Study
 
 FEWER, MORE = 20, 200  # times 96 tuning runs
-BYTES = 500  # of each run more, at most; as rows of objects it took 3,000
+# Of each run more, at most; as rows of objects it took 3,000. Of a page with figures, which hold more than all else,
+# a run more takes half of this.
+BYTES = {"report": 1200, "compare": 500, "export": 500}
 # Figures are of medians: they take the same for any number of runs, and most of the time.
 READ = {
     "report": "from mlpjit.report import drawing, write; drawing._saved = lambda some, pdf: [1.0] * len(some);"
@@ -68,4 +70,4 @@ def peak(what: str, folder: Path) -> int:
 @pytest.mark.parametrize("what", READ)
 def test_each_run_more_takes_what_its_numbers_take(folders: list[Path], what: str) -> None:
     few, many = (peak(what, folder) for folder in folders)
-    assert (many - few) / (96 * (MORE - FEWER)) < BYTES
+    assert (many - few) / (96 * (MORE - FEWER)) < BYTES[what]

@@ -259,3 +259,28 @@ def test_the_toml_on_the_page_is_the_built_in_study(name: str) -> None:
     again = on_the_page(study)
     assert again.runs.run_ids == study.runs.run_ids
     assert again.canonical() | {"blocks": 0} == study.canonical() | {"blocks": 0}
+
+
+@pytest.mark.parametrize("per", ["learning_rate", ["optimizer", "learning_rate"]])
+def test_rates_may_compete(per: str | list[str], tmp_path: Path) -> None:
+    """A rate's other settings are those of every other rate too, and its answer names it all the same."""
+    Study.from_table({**TABLE, "final": {**TABLE["final"], "per": per}}).run(tmp_path, 1, runner=Fake().runner())
+    report.write(tmp_path)
+    answer = report.answer(tmp_path)
+    assert {row["learning_rate"] for row in answer} == {0.01, 0.1, 10.0}
+    assert [row["good_rates"] for row in answer if row["good_rates"]] == [
+        [row["learning_rate"]] for row in answer if row["learning_rate"] < 10
+    ]
+
+
+def test_networks_without_a_common_width_compete_with_those_that_have_one(tmp_path: Path) -> None:
+    table = {
+        **TABLE,
+        "sweep": {"hidden": [[], [4], [4, 8]], "seed": [0, 1]},
+        "final": {"per": "width", "seeds": [7, 8]},
+    }
+    Study.from_table({name: value for name, value in table.items() if name != "width"}).run(
+        tmp_path, 1, runner=Fake().runner()
+    )
+    report.write(tmp_path)
+    assert {row["label"] for row in report.answer(tmp_path)} == {"width None", "width 4"}

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -211,6 +212,13 @@ def test_a_damaged_store_frees_its_lock(path: Path) -> None:
     for _ in range(2):
         with pytest.raises(StoreError, match="not a mlpjit store"):
             Store.open(path)
+
+
+def test_many_threads_may_read_at_once(path: Path) -> None:
+    """A read of many rows is of one state of the store: one connection has one transaction."""
+    with Store.open(path, readonly=True) as store, ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda at: len(store.frame()), range(200)))
+    assert set(found) == {len(CONFIGS)}
 
 
 def test_many_threads_may_put_at_once(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from mlpjit.statistics import selection
 from mlpjit.statistics.selection import RateRange, Setting, order_key
 
 MOST_PANELS = 12  # of a figure, a label each
+OF_ITS_OWN = "competitor"  # the column of names where those of what competes do not tell, or are missing for some
 
 
 class Source(Protocol):
@@ -71,8 +72,8 @@ class Results:
         runs, study = frame(source.columns(NEEDED)), source.study()
         plan, columns = Plan(study), _compared(study, runs)
         label = _label(plan, columns)
-        if columns and label not in runs:
-            runs[label] = _called(plan, columns, runs)
+        if columns and (label not in runs or runs[label].hasnans):
+            runs[OF_ITS_OWN if label in runs else label] = _called(plan, columns, runs)
         return cls(source, runs)
 
     def sections(self) -> Iterator[Results]:
@@ -122,7 +123,7 @@ class Results:
     @cached_property
     def label(self) -> str:
         """The column that the study compares, most often "optimizer"; of several one made of them."""
-        return _label(Plan(self.study), self.compared)
+        return OF_ITS_OWN if OF_ITS_OWN in self.runs else _label(Plan(self.study), self.compared)
 
     @cached_property
     def compared(self) -> tuple[str, ...]:
@@ -177,11 +178,11 @@ class Results:
     @cached_property
     def ranges(self) -> dict[Any, RateRange]:
         """Each label's learning rates at its best other settings."""
-        wanted = {selection.combination(best.factors): label for label, best in self.best.items()}
+        wanted = {label: selection.combination(best.factors) for label, best in self.best.items()}
         grids: dict[Any, dict[float, float]] = {label: {} for label in self.best}
         for setting in self.settings:
-            label = wanted.get(selection.combination(setting.factors))
-            if label is not None:
+            label = setting.factors[self.label]
+            if wanted[label] == selection.combination(setting.factors):
                 grids[label][setting.factors["learning_rate"]] = setting.median
         return {label: selection.rate_range(grid) for label, grid in grids.items()}
 
@@ -262,7 +263,7 @@ def _compared(study: dict[str, Any], runs: pd.DataFrame) -> tuple[str, ...]:
 def _label(plan: Plan, columns: Sequence[str]) -> str:
     """The name of the column of competitors: one of its own where several make it, or its values are settings."""
     tuned = any(name in plan.study.get("settings", {}) for name in columns)
-    return "competitor" if tuned else names.together(columns)
+    return OF_ITS_OWN if tuned else names.together(columns)
 
 
 def _plain(widths: Sequence[Any]) -> list[int | None]:
