@@ -149,7 +149,7 @@ def table_of(
 ) -> Table:
     """Return the samples that a table's columns hold; `lines` are the numbers of its rows in the file."""
     gaps = np.any([_gaps(cells) for cells in columns], axis=0)
-    unknown = np.array([is_missing(cell) for cell in targets])
+    unknown = np.array([is_missing(cell) for cell in targets], dtype=bool)
     notes = list(layout.notes)
     if gaps.any() and choice.missing == "refuse":
         row = int(np.flatnonzero(gaps)[0])
@@ -164,7 +164,7 @@ def table_of(
             raise DatasetError(f"{layout.label}: every row has a missing cell: none is left")
     for place, cells in zip(layout.inputs, columns, strict=True):
         if cells.texts is not None and place not in layout.categorical:
-            remedy = f", or categorical = [{cells.name!r}] where they are none"
+            remedy = f", or {data_option('categorical', [cells.name])} where they are none"
             _refuse_commas(f"{layout.label}: {layout.column(place)}", cells.texts, remedy)
     inputs = encode_columns(layout.label, columns)
     y = _target(layout, targets, lines)

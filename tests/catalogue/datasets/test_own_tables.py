@@ -280,6 +280,15 @@ def test_a_parquet_file_is_the_same_table(tmp_path: Path) -> None:
     assert (one.columns, one.notes, one.data_hash) == (other.columns, other.notes, other.data_hash)
 
 
+@pytest.mark.parametrize("missing", ["fill", "drop", "refuse"])
+def test_a_table_without_rows_is_one_line(tmp_path: Path, missing: str) -> None:
+    """A header alone tells itself in a text file; other tables have columns of no cells."""
+    pytest.importorskip("pyarrow")
+    pandas.DataFrame({"a": [], "y": []}).to_parquet(tmp_path / "mine.parquet")
+    with pytest.raises(DatasetError, match="no input is left: 'a': left out: missing in every row"):
+        load({"name": str(tmp_path / "mine.parquet"), "missing": missing})
+
+
 def test_a_parquet_file_that_announces_more_than_is_free_is_not_read(tmp_path: Path, monkeypatch) -> None:
     """A column of one value takes a few bytes, however long it is."""
     pytest.importorskip("pyarrow")
@@ -293,7 +302,7 @@ def test_a_parquet_file_that_announces_more_than_is_free_is_not_read(tmp_path: P
 def test_numbers_with_a_comma_are_no_categories(tmp_path: Path, cell: str) -> None:
     """Semicolons between, as spreadsheets write them where the decimal point is a comma."""
     rows = [f"{i};{cell.format(i=i % 5)};{i % 2}" for i in range(24)]
-    with pytest.raises(DatasetError, match=r"column 2 \('odd'\) has numbers with a comma, as .*: need a point"):
+    with pytest.raises(DatasetError, match=r"'odd'\) has numbers with a comma, as .*: need a .* categorical=\['odd'\]"):
         load(written(tmp_path, "a;odd;y", *rows))
     with pytest.raises(DatasetError, match=r"the target, column 2 \('odd'\), has numbers with a comma"):
         load({"name": written(tmp_path, "a;odd;y", *rows), "target": "odd"})
