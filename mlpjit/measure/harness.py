@@ -32,7 +32,6 @@ from mlpjit.measure.clock import Spread, spread
 
 # Part of a run: where its work is done, as (module, name in it), `Class.method` too.
 PARTS: dict[str, tuple[tuple[str, str], ...]] = {
-    "config": (("study.plan", "Runs.config"),),
     "taking a chunk": (("study.chunks", "Chunks.take"), ("study.chunks", "Chunks.made")),
     "values": (("training.chunk", "values_of"), ("training.chunk", "prepare_once")),
     "tables": (("training.chunk", "Chunk.__init__"),),

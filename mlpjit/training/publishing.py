@@ -7,12 +7,15 @@ import json
 import os
 import sys
 import threading
+import time
 from contextlib import suppress
 
 from mlpjit.kernels.compiler import jit
 from mlpjit.kernels.compiler.building import declare
 from mlpjit.kernels.run.training import train as train_kernel
 from mlpjit.training.warm import Need, satisfy
+
+AGAIN_SECONDS = 0.5  # what is taken away meanwhile takes milliseconds
 
 
 def serve() -> None:
@@ -42,6 +45,11 @@ def publish(needs: list[Need]) -> None:
 
 
 def _end_with_input() -> None:
-    """Interrupt the main thread when the other end of the pipe is closed, so that it takes away what it was writing."""
+    """Interrupt the main thread when the other end of the pipe is closed, so that it takes away what it was writing.
+
+    Again and again: of Python that LLVM calls, which is where it goes on most often, an interrupt is lost.
+    """
     sys.stdin.read()
-    _thread.interrupt_main()
+    while True:
+        _thread.interrupt_main()
+        time.sleep(AGAIN_SECONDS)

@@ -155,6 +155,29 @@ def test_an_interrupt_ends_them_and_what_they_were_writing(tmp_path, monkeypatch
     assert left(tmp_path) == []
 
 
+def test_an_interrupt_that_is_lost_comes_again():
+    """LLVM calls Python while it compiles, and ctypes drops what is raised there."""
+    code = """
+import ctypes, threading, time
+from mlpjit.training import publishing
+def called():
+    print("begun", flush=True)
+    time.sleep(20)
+threading.Thread(target=publishing._end_with_input, daemon=True).start()
+try:
+    ctypes.CFUNCTYPE(None)(called)()
+    time.sleep(20)
+except KeyboardInterrupt:
+    print("ended")
+"""
+    beside = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert beside.stdout
+    assert beside.stdout.readline() == "begun\n"
+    assert beside.communicate()[0] == "ended\n"
+
+
 def test_they_are_told_to_end_where_nothing_is_to_be_compiled(tmp_path, monkeypatch):
     monkeypatch.setattr(compile_workers, "available_threads", lambda: 2)
     monkeypatch.setattr(compile_workers.cache, "root", lambda: tmp_path)

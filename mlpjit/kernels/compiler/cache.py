@@ -125,6 +125,11 @@ def _digest(name: str, folder: Path, data: bytes) -> str:
 
 def contents(folder: Path) -> dict[str, bytes] | None:
     """Return the files of a folder by their names; none where it is not there, None where one is damaged."""
+    found = _contents(folder)
+    return _contents(folder) if found is None else found  # it may have been published while it was looked at
+
+
+def _contents(folder: Path) -> dict[str, bytes] | None:
     try:
         sums = json.loads((folder / CHECKSUMS).read_text()).items()
         found = {name: (folder / name).read_bytes() for name, _ in sums}

@@ -118,6 +118,21 @@ def test_an_interrupted_write_leaves_nothing_to_trust(copy):
     assert second["values"] == first["values"]
 
 
+def test_what_is_published_while_it_is_looked_for_is_there(tmp_path, monkeypatch):
+    folder = tmp_path / "kernel-float32"
+    exists = Path.exists
+
+    def publish_first(path: Path) -> bool:
+        if not exists(folder):
+            with cache.writing(folder) as written:
+                (written / "kernel.o").write_bytes(b"code")
+        return exists(path)
+
+    assert cache.contents(folder) == {}
+    monkeypatch.setattr(Path, "exists", publish_first)
+    assert cache.contents(folder) == {"kernel.o": b"code"}
+
+
 def test_an_edit_to_any_kernel_file_gives_the_new_result(filled, tmp_path):
     """e^x through another module's constant: Numba's own cache would return the old numbers."""
     cache, first = filled
