@@ -1,5 +1,7 @@
 """The tutorial's commands, its Python example and tests in a namespace without a network interface.
 
+Tests have the loopback, over which a cluster of processes on one machine speaks, and nothing else.
+
     python bench/evidence/no_network.py [PYTEST'S ARGUMENT ...] | tee bench/evidence/no_network.log
 
 Needs Linux and `unshare` (util-linux; as root, or where users may make namespaces). Without arguments no test is run;
@@ -25,6 +27,11 @@ ISOLATED = ("unshare", "-n") if os.geteuid() == 0 else ("unshare", "-rn")
 MLPJIT = f"{shlex.quote(sys.executable)} -m mlpjit.cli"
 # What must fail inside, or there is a network after all.
 PROBE = "import socket; socket.create_connection(('192.0.2.1', 80), 3)"
+# What `ip link set lo up` does: up, loopback, running.
+LOOPBACK = """
+import fcntl, socket, struct
+fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sh", b"lo", 0x49))
+"""
 
 
 def commands() -> Iterator[tuple[str, str]]:
@@ -64,7 +71,9 @@ def main(tests: Sequence[str]) -> int:
             return 1
         failed = sum(not told(name, line, folder) for name, line in commands())
         if tests:
-            line = f"cd {shlex.quote(str(ROOT))} && {shlex.quote(sys.executable)} -m pytest {shlex.join(tests)}"
+            python = shlex.quote(sys.executable)
+            run = f"cd {shlex.quote(str(ROOT))} && {python} -m pytest {shlex.join(tests)}"
+            line = f"{python} -c {shlex.quote(LOOPBACK)} && {run}"
             failed += not told("pytest", line, folder)
     print(f"{failed} failed")
     return int(failed > 0)
