@@ -30,18 +30,18 @@ from mlpjit.study.study import Study
 from mlpjit.training.cost import estimated_cost
 from mlpjit.training.shape import total_steps
 
-START_SECONDS = 0.6  # until the study is read and Numba is there
+START_SECONDS = 0.35  # until the study is read
 # Kernels: what takes long is compiled on two cores.
-LOAD_SECONDS, LOAD_RULE_SECONDS = 0.3, 0.015
+LOAD_SECONDS, LOAD_RULE_SECONDS = 0.05, 0.003
 COMPILE_SECONDS, COMPILE_RULE_SECONDS = 10.0, 0.25
 RULES = ("optimizer", "activation", "init", "normalization", "loss", "schedule", "clip")
 # What Python does, one thread at a time (`mlpjit bench harness`): for a run, and for those of one group the first time.
-HELD_SECONDS, GROUP_SECONDS = 60e-6, 1.4e-3
+HELD_SECONDS, GROUP_SECONDS = 35e-6, 1.0e-3
 TIMING_SECONDS = 2e-3
 # Many narrow networks are made side by side (`training.lanes`): up to which width, and what is left of their seconds.
 LANE_WIDTH, LANE_SHARE = 32, 0.4
 # Figures and page, with some more for each factor that they show; and for each run that is read.
-REPORT_SECONDS, REPORT_FACTOR_SECONDS, REPORT_RUN_SECONDS = 1.1, 0.7, 1e-4
+REPORT_SECONDS, REPORT_FACTOR_SECONDS, REPORT_RUN_SECONDS = 0.95, 0.3, 7e-5
 Problem = tuple[Any, ...]
 
 
