@@ -106,7 +106,7 @@ def free_memory_bytes() -> int | None:
 def _free_of_machine() -> int | None:
     """Return what Linux calls available, elsewhere all memory that is built in."""
     try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration):
         pass
@@ -119,7 +119,7 @@ def _free_of_machine() -> int | None:
 def _free_of_group(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
     """Return what a container's limit leaves; None without one."""
     try:
-        limit, used = ((folder / f"memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
+        limit, used = ((folder / f"memory.{name}").read_text(encoding="utf-8") for name in ("max", "current"))
         return max(0, int(limit) - int(used))
     except (OSError, ValueError):  # no group, or no limit: "max"
         return None
